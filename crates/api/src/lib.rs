@@ -1,0 +1,1 @@
+//! The platform's vocabulary: resource types, names, labels, annotations, validation, conditions.

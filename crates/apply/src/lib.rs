@@ -1,0 +1,1 @@
+//! Server-side apply of a set of objects with inventory, order, prune and health.

@@ -1,0 +1,1 @@
+//! A Helm-compatible chart engine: load, values, templates, objects.

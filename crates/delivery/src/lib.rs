@@ -1,0 +1,1 @@
+//! Git: the infrastructure repository, change sets and the sync loop.

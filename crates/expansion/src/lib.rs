@@ -1,0 +1,1 @@
+//! The pure function at the heart: intent, golden path and team defaults in, objects out.

@@ -1,0 +1,1 @@
+//! A Kyverno-compatible policy engine: policies and objects in, verdicts out.

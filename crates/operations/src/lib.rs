@@ -1,0 +1,1 @@
+//! The use cases, each a journaled saga: create, get, render, delete.

@@ -1,0 +1,1 @@
+//! Reconcilers that keep Applications and Teams true.

@@ -1,0 +1,1 @@
+//! Database and cache claims, filled by real backing services.

@@ -1,0 +1,1 @@
+//! A Kubernetes-compatible API inside the process, over an embedded store, with simulated nodes.

@@ -1,0 +1,1 @@
+//! The schema facts of built-in kinds and CRDs: validate, default, prune, merge, diff.

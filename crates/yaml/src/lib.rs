@@ -1,0 +1,1 @@
+//! Reading and writing YAML as go-yaml means it, with positions.
