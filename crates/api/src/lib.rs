@@ -1,1 +1,49 @@
-//! The platform's vocabulary: resource types, names, labels, annotations, validation, conditions.
+//! The platform's vocabulary: what the resources are, what they are called, and what they may hold.
+//!
+//! Everything a person writes (an [`Application`], a [`Team`], an [`Environment`]) and everything the
+//! platform derives from it (a [`Database`] or [`Cache`] claim) has its type, its name rules and its checks
+//! here. Nothing in this crate does I/O, and nothing in it knows how a resource becomes Kubernetes objects.
+//!
+//! The API group is chosen once, at install; every name that carries it is made by [`Group`].
+
+mod application;
+mod claim;
+mod crd;
+mod environment;
+mod group;
+mod name;
+mod problem;
+mod quantity;
+mod size;
+mod status;
+mod team;
+
+pub use application::{
+    Application, ApplicationSpec, ApplicationStatus, Binding, CacheIntent, DatabaseIntent, Dependency,
+    EnvValue, EnvVar, GoldenPathReference, HealthChecks, InventoryItem, KNOWN_ALERTS, LANGUAGES, Monitoring,
+    Port, SecretReference, Storage,
+};
+pub use claim::{
+    BindingReference, Cache, CacheSpec, CacheType, ClaimStatus, Database, DatabaseSpec, DatabaseType,
+    DeletionPolicy, Phase,
+};
+pub use crd::{crd, crds, schema_of};
+pub use environment::{Capabilities, Environment, EnvironmentSpec, EnvironmentStatus};
+pub use group::{Group, GroupError, Kind, LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_NAME, LABEL_PART_OF};
+pub use name::{NAME_LIMIT, Name, NameError, database_name};
+pub use problem::Problem;
+pub use quantity::{Quantity, Resources};
+pub use size::{Size, SizeError};
+pub use status::{Condition, Health, Sync, condition, set_condition};
+pub use team::{Contacts, Quota, Team, TeamEnvironment, TeamSpec, TeamStatus};
+
+/// The only version of the platform's resources; additive for ever.
+pub const VERSION: &str = "v1";
+/// Where the platform itself lives in a cluster; teams cannot write here.
+pub const SYSTEM_NAMESPACE: &str = "platform-system";
+/// Who wrote a field, by server-side apply: the sync loop, from Git.
+pub const MANAGER_SYNC: &str = "platform-sync";
+/// Who wrote a field, by server-side apply: the operator, from an Application or a Team.
+pub const MANAGER_OPERATOR: &str = "platform-operator";
+/// Who wrote a field, by server-side apply: the controllers of database and cache claims.
+pub const MANAGER_PROVISION: &str = "platform-provision";
