@@ -1,0 +1,53 @@
+{{/* The instance's name, and that of its objects. */}}
+{{- define "redis.name" -}}
+{{- .Values.name | default .Release.Name -}}
+{{- end }}
+
+{{/* The Secret with the credentials. It exists already. */}}
+{{- define "redis.secretName" -}}
+{{- .Values.auth.secretName | default (include "redis.name" .) -}}
+{{- end }}
+
+{{- define "redis.image" -}}
+{{- $offered := get .Values.images .Values.version -}}
+{{- $message := printf "Redis %s is not offered, only %s" .Values.version (keys .Values.images | sortAlpha | join ", ") -}}
+{{- .Values.image | default $offered | required $message -}}
+{{- end }}
+
+{{/* What never changes in the life of an instance. Clients select its pods by these. */}}
+{{- define "redis.selectorLabels" -}}
+app.kubernetes.io/name: redis
+app.kubernetes.io/instance: {{ include "redis.name" . | quote }}
+{{- end }}
+
+{{- define "redis.labels" -}}
+{{- include "redis.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Values.version | quote }}
+app.kubernetes.io/component: cache
+app.kubernetes.io/part-of: {{ .Values.partOf | default .Values.service | default (include "redis.name" .) | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+{{ .Values.labelDomain }}/managed: "true"
+{{- with .Values.service }}
+{{ $.Values.labelDomain }}/service: {{ . | quote }}
+{{- end }}
+{{- with .Values.team }}
+{{ $.Values.labelDomain }}/team: {{ . | quote }}
+{{- end }}
+{{- with .Values.environment }}
+{{ $.Values.labelDomain }}/environment: {{ . | quote }}
+{{- end }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What every object's metadata holds beside its name. */}}
+{{- define "redis.metadata" -}}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "redis.labels" . | nindent 2 }}
+{{- with .Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
