@@ -1,1 +1,21 @@
 //! Git: the infrastructure repository, change sets and the sync loop.
+//!
+//! - [`Repository`] reads and writes a bare Git repository through the `git` executable.
+//! - [`Snapshot`] holds its files at one commit.
+//!
+//! Knows neither the portal nor the command line.
+
+mod change;
+mod error;
+mod git;
+mod history;
+mod path;
+mod repository;
+mod snapshot;
+
+pub use change::ChangeSet;
+pub use error::{Error, Result};
+pub use history::LogEntry;
+pub use path::{Author, CommitId, Remote, RepoPath};
+pub use repository::{Outcome, Repository};
+pub use snapshot::{File, Finding, Snapshot};
