@@ -1,3 +1,91 @@
-//! Chores of this repository.
+//! Chores of this repository, run as `cargo xtask <chore>`.
+//!
+//! Built first on every clean clone, so it stays small; it knows the workspace's crates only where a chore
+//! measures them.
 
-fn main() {}
+mod cluster;
+mod failure;
+mod generate;
+mod https;
+mod peers;
+mod process;
+mod say;
+#[expect(
+    unreachable_pub,
+    reason = "an example of the schema crate includes the file too"
+)]
+mod schema_data;
+mod test;
+mod tools;
+
+use failure::{Result, fail};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const USAGE: &str = "\
+Chores of this repository: cargo xtask <chore>
+
+  test                 formatting, lints and all tests; the one command before a merge
+  peers                build the programs of others that e2e needs, as far as they are missing
+  cluster              a real Kubernetes on loopback to play with, until Ctrl-C
+  generate [schema]    write generated files anew: the facts about Kubernetes' own kinds";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = process::stop_on_signals().and_then(|()| chore(&arguments));
+    process::stop_everything();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say::line(format!("\nerror: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["test"] => test::run(),
+        ["peers"] => peers::build(&peers::ALL),
+        ["cluster"] => play(),
+        ["generate"] | ["generate", "schema"] => generate::schema(),
+        [] | ["help" | "--help" | "-h"] => {
+            say::line(USAGE);
+            Ok(())
+        }
+        other => fail!("there is no such chore: {}\n\n{USAGE}", other.join(" ")),
+    }
+}
+
+/// Brings a cluster up and keeps it until Ctrl-C.
+fn play() -> Result<()> {
+    let started = Instant::now();
+    let cluster = cluster::Cluster::start()?;
+    say::done(
+        &format!("Kubernetes {} is ready", peers::KUBERNETES.version),
+        started.elapsed(),
+    );
+    say::line("  Its nodes are simulated by kwok: pods are Ready at once and run nothing.");
+    say::line(format!(
+        "\n  export KUBECONFIG={}",
+        cluster.kubeconfig().display()
+    ));
+    say::line(format!(
+        "  {} get nodes\n\nCtrl-C stops it.",
+        peers::KUBERNETES.binary("kubectl")?.display()
+    ));
+    loop {
+        cluster.check()?;
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}

@@ -1,0 +1,313 @@
+//! A whole Kubernetes on loopback: etcd, API server, controller manager, scheduler, and kwok in place of nodes.
+//!
+//! Free ports, certificates of its own, everything in one scratch folder. Pods are Ready at once and run nothing.
+//! Dropping the cluster stops exactly what it started and removes what it wrote.
+
+mod certificates;
+mod objects;
+
+use crate::failure::{Doing, Result, fail};
+use crate::https::ApiServer;
+use crate::peers::{self, ETCD, KUBERNETES, KWOK};
+use crate::process::{Daemon, Scratch, run};
+use certificates::{Authority, Pair};
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the cluster may take to come up; seconds on a machine at rest.
+const START: Duration = Duration::from_mins(3);
+/// What a single call of kubectl may take.
+const CALL: Duration = Duration::from_mins(2);
+/// The kubeconfig's context, cluster and admin user.
+pub(crate) const CONTEXT: &str = "towpath-e2e";
+
+/// A running cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// In the order of their start; stopped the other way round.
+    daemons: Vec<Daemon>,
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+    server: String,
+    api: ApiServer,
+    authority: Authority,
+    // The last to go: the others write into it.
+    folder: Scratch,
+}
+
+impl Cluster {
+    /// Starts all parts and waits until the nodes are ready for pods.
+    pub(crate) fn start() -> Result<Self> {
+        peers::build(&[&ETCD, &KWOK, &KUBERNETES])?;
+        let mut cluster = Self::start_api_alone()?;
+        cluster.start_controllers()?;
+        cluster.apply(&objects::at_start())?;
+        cluster.wait_for("the nodes and the default service account", |cluster| {
+            let account = cluster.api.get(
+                "/api/v1/namespaces/default/serviceaccounts/default",
+                "application/json",
+            )?;
+            let nodes = cluster.api.get("/api/v1/nodes", "application/json")?;
+            Ok(account.status == 200 && objects::all_nodes_ready(&nodes.body))
+        })?;
+        Ok(cluster)
+    }
+
+    /// Starts etcd and the API server, without anything that would act on objects.
+    pub(crate) fn start_api_alone() -> Result<Self> {
+        peers::build(&[&ETCD, &KUBERNETES])?;
+        let folder = Scratch::new()?;
+        let [etcd, etcd_peers, port] = free_ports()?;
+        let server = format!("https://127.0.0.1:{port}");
+        let authority = Authority::new("towpath-e2e")?;
+        let kubeconfig = write_credentials(folder.path(), &authority, &server)?;
+        let mut cluster = Self {
+            daemons: Vec::new(),
+            api: ApiServer::of(&kubeconfig)?,
+            kubeconfig,
+            kubectl: KUBERNETES.binary("kubectl")?,
+            server,
+            authority,
+            folder,
+        };
+        cluster.start_etcd(etcd, etcd_peers)?;
+        cluster.start_api_server(etcd, port)?;
+        cluster.wait_for("the API server to be ready", |cluster| Ok(cluster.api.is_ready()))?;
+        Ok(cluster)
+    }
+
+    /// The kubeconfig of an administrator; it holds its credentials itself.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A kubectl of the cluster's own version, as its administrator.
+    pub(crate) fn kubectl(&self) -> Command {
+        kubectl(&self.kubectl, &self.kubeconfig)
+    }
+
+    /// Makes these objects, or brings them to this state.
+    pub(crate) fn apply(&self, objects: &Value) -> Result<()> {
+        let file = self.folder.path().join("objects.json");
+        fs::write(&file, objects.to_string()).doing(|| format!("write {}", file.display()))?;
+        run(
+            self.kubectl().args(["apply", "--server-side", "-f"]).arg(&file),
+            CALL,
+        )?
+        .success("kubectl apply")
+        .map(drop)
+    }
+
+    /// Fails when a part of the cluster has ended.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.daemons.iter().try_for_each(Daemon::check)
+    }
+
+    /// The API server, asked directly as its administrator.
+    pub(crate) fn api(&self) -> &ApiServer {
+        &self.api
+    }
+
+    /// Looks again until `ready` says yes; fails at once when a part of the cluster has ended.
+    fn wait_for(&self, what: &str, ready: impl Fn(&Self) -> Result<bool>) -> Result<()> {
+        let started = Instant::now();
+        while !ready(self)? {
+            self.check()?;
+            if started.elapsed() > START {
+                let last = self.daemons.last().map(Daemon::last_lines).unwrap_or_default();
+                fail!(
+                    "waited {} for {what}; the last lines of its log:\n{last}",
+                    crate::say::duration(START)
+                );
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn start_daemon(&mut self, program: &Path, arguments: &[String]) -> Result<()> {
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let log = self.folder.path().join(format!("{name}.log"));
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path());
+        self.daemons.push(Daemon::start(&mut command, &log)?);
+        Ok(())
+    }
+
+    fn start_etcd(&mut self, clients: u16, peers: u16) -> Result<()> {
+        let clients = format!("http://127.0.0.1:{clients}");
+        let peers = format!("http://127.0.0.1:{peers}");
+        self.start_daemon(
+            &ETCD.binary("etcd")?,
+            &[
+                "--data-dir=etcd".to_owned(),
+                format!("--listen-client-urls={clients}"),
+                format!("--advertise-client-urls={clients}"),
+                format!("--listen-peer-urls={peers}"),
+                format!("--initial-advertise-peer-urls={peers}"),
+                format!("--initial-cluster=default={peers}"),
+                // The folder goes with the cluster: nothing here outlives a power cut.
+                "--unsafe-no-fsync".to_owned(),
+                "--log-level=warn".to_owned(),
+            ],
+        )
+    }
+
+    fn start_api_server(&mut self, etcd: u16, port: u16) -> Result<()> {
+        self.start_daemon(
+            &KUBERNETES.binary("kube-apiserver")?,
+            &[
+                format!("--etcd-servers=http://127.0.0.1:{etcd}"),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--secure-port={port}"),
+                "--endpoint-reconciler-type=none".to_owned(),
+                "--tls-cert-file=server.crt".to_owned(),
+                "--tls-private-key-file=server.key".to_owned(),
+                "--client-ca-file=ca.crt".to_owned(),
+                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                "--service-account-key-file=accounts.pub".to_owned(),
+                "--service-account-signing-key-file=accounts.key".to_owned(),
+                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+                "--authorization-mode=Node,RBAC".to_owned(),
+                "--anonymous-auth=false".to_owned(),
+            ],
+        )
+    }
+
+    fn start_controllers(&mut self) -> Result<()> {
+        let kubeconfig = |name: &str, user: &str, group: Option<&str>| -> Result<String> {
+            let pair = self.authority.client(user, group)?;
+            let path = write_kubeconfig(self.folder.path(), name, &self.authority, &self.server, &pair)?;
+            Ok(format!("--kubeconfig={}", path.display()))
+        };
+        let manager = kubeconfig(
+            "controller-manager.kubeconfig",
+            "system:kube-controller-manager",
+            None,
+        )?;
+        let scheduler = kubeconfig("scheduler.kubeconfig", "system:kube-scheduler", None)?;
+        let kwok = kubeconfig("kwok.kubeconfig", "kwok", Some("system:masters"))?;
+        self.start_daemon(
+            &KUBERNETES.binary("kube-controller-manager")?,
+            &[
+                manager,
+                "--service-account-private-key-file=accounts.key".to_owned(),
+                "--root-ca-file=ca.crt".to_owned(),
+                "--use-service-account-credentials".to_owned(),
+                "--leader-elect=false".to_owned(),
+                "--bind-address=127.0.0.1".to_owned(),
+                "--secure-port=0".to_owned(),
+            ],
+        )?;
+        self.start_daemon(
+            &KUBERNETES.binary("kube-scheduler")?,
+            &[
+                scheduler,
+                "--leader-elect=false".to_owned(),
+                "--bind-address=127.0.0.1".to_owned(),
+                "--secure-port=0".to_owned(),
+            ],
+        )?;
+        self.start_daemon(
+            &KWOK.binary("kwok")?,
+            &[
+                kwok,
+                format!(
+                    "--config={}",
+                    crate::root().join("e2e/cluster/kwok.yaml").display()
+                ),
+                "--manage-all-nodes=true".to_owned(),
+                "--node-ip=127.0.0.1".to_owned(),
+            ],
+        )
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        while self.daemons.pop().is_some() {}
+    }
+}
+
+/// Writes all certificates, keys and the administrator's kubeconfig, whose path it returns.
+fn write_credentials(folder: &Path, authority: &Authority, server: &str) -> Result<PathBuf> {
+    let serving = authority.server(&["127.0.0.1", "10.96.0.1", "localhost", "kubernetes.default.svc"])?;
+    let accounts = certificates::signing_key()?;
+    for (name, text) in [
+        ("ca.crt", authority.certificate()),
+        ("server.crt", &serving.certificate),
+        ("server.key", &serving.key),
+        ("accounts.key", &accounts.key),
+        ("accounts.pub", &accounts.certificate),
+    ] {
+        write(folder, name, text)?;
+    }
+    let admin = authority.client("admin", Some("system:masters"))?;
+    write_kubeconfig(folder, "kubeconfig", authority, server, &admin)
+}
+
+fn write_kubeconfig(
+    folder: &Path,
+    name: &str,
+    authority: &Authority,
+    server: &str,
+    pair: &Pair,
+) -> Result<PathBuf> {
+    write(
+        folder,
+        name,
+        &yaml::emit(&objects::kubeconfig(
+            CONTEXT,
+            server,
+            authority.certificate(),
+            pair,
+        )),
+    )
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    fs::write(&path, text).doing(|| format!("write {}", path.display()))?;
+    Ok(path)
+}
+
+/// A kubectl that sees this kubeconfig and nothing of the user's own.
+pub(crate) fn kubectl(program: &Path, kubeconfig: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("KUBECONFIG", kubeconfig);
+    // Its discovery cache lives in the home folder and must not mix with the user's.
+    if let Some(folder) = kubeconfig.parent() {
+        command
+            .env("HOME", folder)
+            .env("KUBECACHEDIR", folder.join("kubectl-cache"));
+    }
+    command
+}
+
+/// Ports nobody listens on at this moment.
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let mut ports = [0; N];
+    let mut held = Vec::new();
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0").doing(|| "find a free port".to_owned())?;
+        *port = listener
+            .local_addr()
+            .doing(|| "find a free port".to_owned())?
+            .port();
+        // Held until all are chosen, so that they differ.
+        held.push(listener);
+    }
+    Ok(ports)
+}

@@ -1,0 +1,100 @@
+//! The objects a fresh cluster starts with, and the kubeconfig that leads to it.
+
+use super::certificates::Pair;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+/// How many volumes a cluster has to give away.
+const VOLUMES: usize = 48;
+
+/// Two nodes, a default storage class, and volumes made beforehand: they point nowhere, for no pod ever runs.
+pub(super) fn at_start() -> Value {
+    let mut items = vec![node("node-a"), node("node-b"), storage_class()];
+    items.extend((0..VOLUMES).map(volume));
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+fn node(name: &str) -> Value {
+    let capacity = json!({"cpu": "64", "memory": "256Gi", "pods": "250"});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                "topology.kubernetes.io/zone": name,
+            },
+        },
+        "spec": {},
+        "status": {"allocatable": capacity, "capacity": capacity},
+    })
+}
+
+fn storage_class() -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "Immediate",
+    })
+}
+
+fn volume(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": format!("volume-{number:02}")},
+        "spec": {
+            "capacity": {"storage": "500Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "standard",
+            "hostPath": {"path": format!("/nonexistent/volume-{number:02}")},
+        },
+    })
+}
+
+/// A kubeconfig that holds its credentials itself, so that it works wherever it is copied.
+pub(super) fn kubeconfig(context: &str, server: &str, authority: &str, pair: &Pair) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{
+            "name": context,
+            "cluster": {"server": server, "certificate-authority-data": STANDARD.encode(authority)},
+        }],
+        "users": [{
+            "name": context,
+            "user": {
+                "client-certificate-data": STANDARD.encode(&pair.certificate),
+                "client-key-data": STANDARD.encode(&pair.key),
+            },
+        }],
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
+        "current-context": context,
+    })
+}
+
+/// Whether the list of nodes has any and all are Ready and free of taints.
+pub(super) fn all_nodes_ready(list: &[u8]) -> bool {
+    let list: Value = serde_json::from_slice(list).unwrap_or_default();
+    let Some(nodes) = list["items"].as_array() else {
+        return false;
+    };
+    !nodes.is_empty()
+        && nodes.iter().all(|node| {
+            let ready = node["status"]["conditions"].as_array().is_some_and(|all| {
+                all.iter()
+                    .any(|it| it["type"] == "Ready" && it["status"] == "True")
+            });
+            ready && node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
+        })
+}

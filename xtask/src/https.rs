@@ -1,0 +1,188 @@
+//! One GET at a time to an API server named by a kubeconfig, with its authority and credentials.
+//!
+//! For what kubectl is too slow to time or cannot ask: readiness to the millisecond, and Accept headers. Not a
+//! client for anything else.
+
+use crate::failure::{Doing, Result, fail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// No answer to a single request takes this long.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The API server of a kubeconfig's current context.
+#[derive(Debug)]
+pub(crate) struct ApiServer {
+    /// Host and port.
+    address: String,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+    token: Option<String>,
+}
+
+/// Status code and body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl ApiServer {
+    /// Reads the kubeconfig's current context.
+    pub(crate) fn of(kubeconfig: &Path) -> Result<Self> {
+        let what = || format!("read {}", kubeconfig.display());
+        let text = fs::read_to_string(kubeconfig).doing(what)?;
+        let config = yaml::parse(&text).doing(what)?.value;
+        let context = &named(&config, "contexts", "context", &config["current-context"])?;
+        let cluster = named(&config, "clusters", "cluster", &context["cluster"])?;
+        let user = named(&config, "users", "user", &context["user"])?;
+        let server = cluster["server"].as_str().unwrap_or_default();
+        let Some(address) = server
+            .strip_prefix("https://")
+            .map(|rest| rest.trim_end_matches('/'))
+        else {
+            fail!(
+                "{} leads to {server:?}, which is no https address",
+                kubeconfig.display()
+            );
+        };
+        let Some((host, _port)) = address.rsplit_once(':') else {
+            fail!("{server} has no port");
+        };
+        Ok(Self {
+            address: address.to_owned(),
+            name: ServerName::try_from(host.to_owned()).doing(|| format!("understand {host}"))?,
+            config: Arc::new(client(&cluster, &user)?),
+            token: user["token"].as_str().map(str::to_owned),
+        })
+    }
+
+    /// Asks for a path; `accept` is the media type wanted.
+    pub(crate) fn get(&self, path: &str, accept: &str) -> Result<Answer> {
+        let what = || format!("ask https://{}{path}", self.address);
+        let stream = TcpStream::connect(&self.address).doing(what)?;
+        stream.set_read_timeout(Some(LIMIT)).doing(what)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).doing(what)?;
+        let mut stream = StreamOwned::new(connection, stream);
+        let token = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
+        // HTTP/1.0: the answer comes in one piece and ends with the connection.
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {accept}\r\n{token}\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).doing(what)?;
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            // Some servers close the connection without saying so first.
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error).doing(what),
+            _ => {}
+        }
+        match split(&answer) {
+            Some(answer) => Ok(answer),
+            None => fail!("https://{}{path} did not answer in HTTP", self.address),
+        }
+    }
+
+    /// Whether the server says that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz", "*/*")
+            .is_ok_and(|answer| answer.status == 200)
+    }
+}
+
+/// The value of the list entry with this name.
+fn named(config: &Value, list: &str, value: &str, name: &Value) -> Result<Value> {
+    let entry = config[list]
+        .as_array()
+        .and_then(|list| list.iter().find(|entry| entry["name"] == *name));
+    match entry {
+        Some(entry) => Ok(entry[value].clone()),
+        None => fail!("the kubeconfig has no entry {name} under {list}"),
+    }
+}
+
+fn client(cluster: &Value, user: &Value) -> Result<ClientConfig> {
+    let Some(authority) = data(cluster, "certificate-authority")? else {
+        fail!("the kubeconfig names no certificate authority");
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&authority) {
+        let what = || "read the certificate authority".to_owned();
+        roots.add(certificate.doing(what)?).doing(what)?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .doing(|| "set up TLS".to_owned())?
+        .with_root_certificates(roots);
+    match (data(user, "client-certificate")?, data(user, "client-key")?) {
+        (Some(certificate), Some(key)) => {
+            let what = || "read the client certificate".to_owned();
+            let chain = CertificateDer::pem_slice_iter(&certificate)
+                .collect::<Result<Vec<_>, _>>()
+                .doing(what)?;
+            let key = PrivateKeyDer::from_pem_slice(&key).doing(what)?;
+            builder.with_client_auth_cert(chain, key).doing(what)
+        }
+        _ => Ok(builder.with_no_client_auth()),
+    }
+}
+
+/// What stands under `<key>-data`, or in the file that `<key>` names.
+fn data(of: &Value, key: &str) -> Result<Option<Vec<u8>>> {
+    if let Some(encoded) = of[format!("{key}-data")].as_str() {
+        return STANDARD
+            .decode(encoded)
+            .doing(|| format!("decode {key}-data"))
+            .map(Some);
+    }
+    of[key]
+        .as_str()
+        .map(|path| fs::read(path).doing(|| format!("read {path}")))
+        .transpose()
+}
+
+fn split(answer: &[u8]) -> Option<Answer> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(answer.get(..end)?).ok()?;
+    let status = head.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Answer {
+        status,
+        body: answer.get(end + 4..)?.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_taken_apart() {
+        let check = |answer: &str, expect: Option<(u16, &str)>| {
+            let got = split(answer.as_bytes());
+            let got = got.map(|answer| (answer.status, String::from_utf8(answer.body).unwrap()));
+            assert_eq!(
+                got,
+                expect.map(|(status, body)| (status, body.to_owned())),
+                "{answer:?}"
+            );
+        };
+        check("HTTP/1.0 200 OK\r\nA: b\r\n\r\nok", Some((200, "ok")));
+        check("HTTP/1.1 503 Service Unavailable\r\n\r\n", Some((503, "")));
+        check("HTTP/1.0 200 OK\r\n", None);
+        check("", None);
+    }
+}

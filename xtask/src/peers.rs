@@ -1,0 +1,259 @@
+//! The programs of others that the end-to-end run measures us against: which versions, where they are kept, how
+//! to build what is missing.
+//!
+//! They are built from source as Go modules into a cache outside the clone, keyed by version:
+//! `${TOWPATH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/towpath}/peers/<name>-<version>/<binary>`.
+
+mod go_module;
+
+use crate::failure::{Doing, Result, fail};
+use crate::process::{Scratch, run};
+use crate::say;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A module of others and the programs we take from it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    module: &'static str,
+    /// Binary and the package it is built from.
+    programs: &'static [(&'static str, &'static str)],
+    /// What `replace x => ./somewhere` in its go.mod stands for: modules published under this version. Where it
+    /// is unset the module already requires the published versions and local replacements are left out.
+    staging: Option<&'static str>,
+    /// Go release it was published with, where another release is known to break it.
+    go: Option<&'static str>,
+    /// Linker settings that tell the program its own version.
+    version_settings: &'static [&'static str],
+}
+
+/// Kubernetes itself. Built with a Go newer than its own release it served a broken OpenAPI, so Go is pinned.
+pub(crate) const KUBERNETES: Peer = Peer {
+    name: "kubernetes",
+    version: "v1.36.3",
+    module: "k8s.io/kubernetes",
+    programs: &[
+        ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        (
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
+        ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    ],
+    staging: Some("v0.36.3"),
+    go: Some("go1.26"),
+    version_settings: &[
+        "k8s.io/component-base/version.gitVersion=v1.36.3",
+        "k8s.io/component-base/version.gitMajor=1",
+        "k8s.io/component-base/version.gitMinor=36",
+    ],
+};
+
+/// The store of the API server.
+pub(crate) const ETCD: Peer = Peer {
+    name: "etcd",
+    version: "v3.7.3",
+    module: "go.etcd.io/etcd/server/v3",
+    programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+    staging: None,
+    go: None,
+    version_settings: &[],
+};
+
+/// Nodes and pods without machines.
+pub(crate) const KWOK: Peer = Peer {
+    name: "kwok",
+    version: "v0.8.0",
+    module: "sigs.k8s.io/kwok",
+    programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
+    staging: None,
+    go: None,
+    version_settings: &["sigs.k8s.io/kwok/pkg/consts.Version=0.8.0"],
+};
+
+/// What every golden path must also render under.
+pub(crate) const HELM: Peer = Peer {
+    name: "helm",
+    version: "v4.3.1",
+    module: "helm.sh/helm/v4",
+    programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+    staging: None,
+    go: None,
+    version_settings: &["helm.sh/helm/v4/internal/version.version=v4.3.1"],
+};
+
+/// All of them, in the order in which they are built.
+pub(crate) const ALL: [&Peer; 4] = [&ETCD, &KWOK, &HELM, &KUBERNETES];
+
+impl Peer {
+    /// Where its binaries are kept.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        Ok(cache()?.join(format!("{}-{}", self.name, self.version)))
+    }
+
+    /// The path of one of its binaries.
+    pub(crate) fn binary(&self, binary: &str) -> Result<PathBuf> {
+        Ok(self.folder()?.join(binary))
+    }
+
+    fn missing(&self) -> Result<Vec<(&'static str, &'static str)>> {
+        let folder = self.folder()?;
+        Ok(self
+            .programs
+            .iter()
+            .copied()
+            .filter(|(binary, _)| !folder.join(binary).is_file())
+            .collect())
+    }
+}
+
+fn cache() -> Result<PathBuf> {
+    let set = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let root = set("TOWPATH_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("towpath")))
+        .or_else(|| set("HOME").map(|folder| folder.join(".cache/towpath")));
+    match root {
+        Some(root) => Ok(root.join("peers")),
+        None => fail!("no place for a cache: set TOWPATH_CACHE or HOME"),
+    }
+}
+
+/// Why the peers cannot be had on this machine, in one line; nothing when they are there or can be built.
+pub(crate) fn out_of_reach(peers: &[&Peer]) -> Result<Option<String>> {
+    for peer in peers {
+        if peer.missing()?.is_empty() {
+            continue;
+        }
+        let Some(version) = go_version() else {
+            return Ok(Some(format!(
+                "{} must be built and Go is not installed",
+                peer.name
+            )));
+        };
+        if let Some(wanted) = peer.go
+            && version != wanted
+            && !version.starts_with(&format!("{wanted}."))
+        {
+            return Ok(Some(format!(
+                "{} {} must be built with {wanted}, and this machine has {version}",
+                peer.name, peer.version
+            )));
+        }
+        let found = run(
+            go(Path::new("/")).args([
+                "mod",
+                "download",
+                "-json",
+                &format!("{}@{}", peer.module, peer.version),
+            ]),
+            Duration::from_mins(5),
+        )?;
+        if !found.status.success() {
+            return Ok(Some(format!(
+                "{} {} must be built and Go's module proxy does not give it",
+                peer.module, peer.version
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Builds what is missing.
+pub(crate) fn build(peers: &[&Peer]) -> Result<()> {
+    if let Some(reason) = out_of_reach(peers)? {
+        fail!("{reason}");
+    }
+    for peer in peers {
+        for (binary, package) in peer.missing()? {
+            say::line(format!(
+                "  … building {binary} {} (minutes, once a version)",
+                peer.version
+            ));
+            let started = Instant::now();
+            build_one(peer, binary, package)?;
+            say::done(&format!("built {binary} {}", peer.version), started.elapsed());
+        }
+    }
+    Ok(())
+}
+
+/// Builds one program in a module of our own, and puts it in its place only when it is whole.
+fn build_one(peer: &Peer, binary: &str, package: &str) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let source = scratch.path();
+    let go_mod = go_module::own(peer.module, peer.version, &go_mod_of(peer)?, peer.staging);
+    write(&source.join("go.mod"), &go_mod)?;
+    write(&source.join("tools.go"), &go_module::import(package))?;
+
+    let folder = peer.folder()?;
+    fs::create_dir_all(&folder).doing(|| format!("make {}", folder.display()))?;
+    let unfinished = folder.join(format!(".{binary}-{}", std::process::id()));
+    let mut settings = "-s -w".to_owned();
+    for setting in peer.version_settings {
+        settings.push_str(" -X ");
+        settings.push_str(setting);
+    }
+    let built = run(
+        go(source)
+            .args(["build", "-trimpath", "-ldflags", &settings, "-o"])
+            .arg(&unfinished)
+            .arg(package),
+        Duration::from_mins(40),
+    )
+    .and_then(|finished| finished.success(&format!("go build {package}")))
+    .and_then(|_| fs::rename(&unfinished, folder.join(binary)).doing(|| format!("put {binary} in place")));
+    let _ = fs::remove_file(&unfinished);
+    built
+}
+
+fn go_mod_of(peer: &Peer) -> Result<String> {
+    let module = format!("{}@{}", peer.module, peer.version);
+    let answer = run(
+        go(Path::new("/")).args(["mod", "download", "-json", &module]),
+        Duration::from_mins(10),
+    )?
+    .success(&format!("go mod download {module}"))?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&answer).doing(|| format!("read what Go says of {module}"))?;
+    let Some(path) = answer["GoMod"].as_str() else {
+        fail!("go names no go.mod for {module}")
+    };
+    fs::read_to_string(path).doing(|| format!("read {path}"))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).doing(|| format!("write {}", path.display()))
+}
+
+fn go_version() -> Option<String> {
+    let finished = run(
+        go(Path::new("/")).args(["env", "GOVERSION"]),
+        Duration::from_mins(1),
+    )
+    .ok()?;
+    finished
+        .status
+        .success()
+        .then(|| finished.stdout.trim().to_owned())
+}
+
+fn go(folder: &Path) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(folder)
+        .env("GOTOOLCHAIN", "local")
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOWORK", "off");
+    command.env("CGO_ENABLED", "0");
+    command
+}

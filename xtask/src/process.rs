@@ -1,0 +1,392 @@
+//! Child processes: each in a group of its own, all of them written down, so that exactly what was started is
+//! stopped, also on Ctrl-C and when a chore fails. Scratch folders are kept in the same book.
+//!
+//! Knows nothing of what the processes are for.
+
+use crate::failure::{Doing, Failure, Result, fail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a running process is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a process has to stop on its own after it was asked to.
+const GRACE: Duration = Duration::from_secs(8);
+
+struct Book {
+    /// Set by Ctrl-C: nothing may be started any more.
+    stopping: bool,
+    /// Running children by process id, which is the id of their group too. Later ones were started later.
+    running: BTreeMap<u64, Child>,
+    started: u64,
+    folders: BTreeSet<PathBuf>,
+}
+
+static BOOK: Mutex<Book> = Mutex::new(Book {
+    stopping: false,
+    running: BTreeMap::new(),
+    started: 0,
+    folders: BTreeSet::new(),
+});
+
+/// Held by whoever ends this process, so that it is not ended twice at once.
+static ENDING: Mutex<()> = Mutex::new(());
+
+fn book() -> MutexGuard<'static, Book> {
+    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes Ctrl-C, SIGTERM and SIGHUP stop what was started and remove the scratch folders before leaving with 130.
+pub(crate) fn stop_on_signals() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // Kept until the process is gone: the main thread, whose work has just failed, waits for us there.
+        let _ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+        book().stopping = true;
+        stop_all();
+        std::process::exit(130);
+    })
+    .doing(|| "watch for Ctrl-C".to_owned())
+}
+
+/// Stops all that still runs, the youngest first, and removes all scratch folders.
+pub(crate) fn stop_everything() {
+    let _ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    stop_all();
+}
+
+fn stop_all() {
+    loop {
+        let youngest = book().running.keys().next_back().copied();
+        match youngest {
+            Some(number) => stop(number),
+            None => break,
+        }
+    }
+    let folders = std::mem::take(&mut book().folders);
+    for folder in folders {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+/// What a finished process left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+impl Finished {
+    /// The standard output of a process that ended with 0; else a failure that holds what it said.
+    pub(crate) fn success(self, what: &str) -> Result<String> {
+        if self.status.success() {
+            return Ok(self.stdout);
+        }
+        let said = [self.stdout.trim(), self.stderr.trim()].join("\n");
+        Err(Failure::new(format!(
+            "{what} ended with {}:\n{}",
+            self.status,
+            said.trim()
+        )))
+    }
+}
+
+/// Runs a command to its end and collects what it prints; stopped when it takes longer than `limit`.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
+    let name = name_of(command);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let started = Instant::now();
+    let mut child = spawn(command, &name)?;
+    let stdout = collect(child.1.stdout.take());
+    let stderr = collect(child.1.stderr.take());
+    let number = write_down(child);
+    let status = wait(number, &name, limit)?;
+    let took = started.elapsed();
+    let text = |thread: thread::JoinHandle<Vec<u8>>| {
+        String::from_utf8_lossy(&thread.join().unwrap_or_default()).into_owned()
+    };
+    Ok(Finished {
+        status,
+        stdout: text(stdout),
+        stderr: text(stderr),
+        took,
+    })
+}
+
+/// Runs a command to its end with its output going where ours goes; stopped when it takes longer than `limit`.
+pub(crate) fn run_aloud(command: &mut Command, limit: Duration) -> Result<ExitStatus> {
+    let name = name_of(command);
+    command.stdin(Stdio::null());
+    let child = spawn(command, &name)?;
+    let number = write_down(child);
+    wait(number, &name, limit)
+}
+
+fn spawn(command: &mut Command, name: &str) -> Result<(u32, Child)> {
+    let child = command.process_group(0).spawn().doing(|| format!("run {name}"))?;
+    Ok((child.id(), child))
+}
+
+/// Puts a child into the book; a child started while we are stopping is stopped at once.
+fn write_down((_, child): (u32, Child)) -> u64 {
+    let mut book = book();
+    book.started += 1;
+    let number = book.started;
+    book.running.insert(number, child);
+    let stopping = book.stopping;
+    drop(book);
+    if stopping {
+        stop(number);
+    }
+    number
+}
+
+fn name_of(command: &Command) -> String {
+    Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            // What was read before an error still counts.
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// The exit status once the process has ended; it leaves the book then, and stragglers of its group are killed.
+fn ended(number: u64) -> Result<Option<ExitStatus>> {
+    let mut book = book();
+    let Some(child) = book.running.get_mut(&number) else {
+        fail!("stopped")
+    };
+    let group = group_of(child);
+    match child.try_wait().doing(|| "look after a process".to_owned())? {
+        None => Ok(None),
+        Some(status) => {
+            book.running.remove(&number);
+            let _ = killpg(group, Signal::SIGKILL);
+            Ok(Some(status))
+        }
+    }
+}
+
+fn wait(number: u64, name: &str, limit: Duration) -> Result<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = ended(number)? {
+            return Ok(status);
+        }
+        if started.elapsed() > limit {
+            stop(number);
+            fail!(
+                "{name} did not end within {}; it was stopped",
+                crate::say::duration(limit)
+            );
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn group_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+fn signal(number: u64, signal: Signal) {
+    if let Some(child) = book().running.get(&number) {
+        let _ = killpg(group_of(child), signal);
+    }
+}
+
+/// Asks a process group to stop, and kills it when it does not.
+fn stop(number: u64) {
+    signal(number, Signal::SIGTERM);
+    let started = Instant::now();
+    let mut killed = false;
+    while let Ok(None) = ended(number) {
+        if !killed && started.elapsed() > GRACE {
+            signal(number, Signal::SIGKILL);
+            killed = true;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// A process that runs beside us until this value is dropped; what it prints goes to a file.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    name: String,
+    number: u64,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `command` with its output in `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let name = name_of(command);
+        let file = File::create(log).doing(|| format!("write {}", log.display()))?;
+        let second = file.try_clone().doing(|| format!("write {}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(file).stderr(second);
+        let child = spawn(command, &name)?;
+        Ok(Self {
+            name,
+            number: write_down(child),
+            log: log.to_owned(),
+        })
+    }
+
+    /// Fails, with the end of its output, when the process is not running any more.
+    pub(crate) fn check(&self) -> Result<()> {
+        match ended(self.number)? {
+            None => Ok(()),
+            Some(status) => fail!(
+                "{} ended with {status}; its last lines:\n{}",
+                self.name,
+                self.last_lines()
+            ),
+        }
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> Option<u32> {
+        book().running.get(&self.number).map(Child::id)
+    }
+
+    /// The end of what the process printed.
+    pub(crate) fn last_lines(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// Kills the process without asking.
+    pub(crate) fn kill(self) {
+        signal(self.number, Signal::SIGKILL);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        stop(self.number);
+    }
+}
+
+/// A folder of our own in the system's temporary place, readable by us alone, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new empty folder.
+    pub(crate) fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("towpath-")
+            .tempdir()
+            .doing(|| "make a temporary folder".to_owned())?
+            .keep();
+        book().folders.insert(folder.clone());
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is not in the book any more is being removed by whoever ends the process.
+        if book().folders.remove(&self.0) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn output_and_status_come_back() {
+        let finished = run(
+            &mut shell("echo out; echo err >&2; exit 3"),
+            Duration::from_mins(1),
+        )
+        .unwrap();
+        assert_eq!(
+            (finished.stdout.as_str(), finished.stderr.as_str()),
+            ("out\n", "err\n")
+        );
+        assert_eq!(finished.status.code(), Some(3));
+        let said = finished.success("the script").unwrap_err().to_string();
+        assert!(said.contains("out\nerr"), "{said}");
+    }
+
+    #[test]
+    fn a_process_that_takes_too_long_is_stopped_with_its_children() {
+        let scratch = Scratch::new().unwrap();
+        let file = scratch.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        // The limit is long enough for a shell to write a line, and the test waits for the limit alone.
+        let failure = run(&mut shell(&script), Duration::from_millis(500))
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains("did not end within 500 ms"), "{failure}");
+        let child = fs::read_to_string(file).unwrap();
+        let state = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        assert!(
+            state.is_empty() || state.contains(") Z "),
+            "still running: {state}"
+        );
+    }
+
+    #[test]
+    fn a_daemon_that_ends_early_is_reported_with_its_last_words() {
+        let scratch = Scratch::new().unwrap();
+        let daemon = Daemon::start(
+            &mut shell("echo no such flag; exit 1"),
+            &scratch.path().join("log"),
+        )
+        .unwrap();
+        let failure = loop {
+            if let Err(failure) = daemon.check() {
+                break failure.to_string();
+            }
+            thread::yield_now();
+        };
+        assert!(failure.contains("no such flag"), "{failure}");
+    }
+
+    #[test]
+    fn a_scratch_folder_goes_with_its_value() {
+        let scratch = Scratch::new().unwrap();
+        let path = scratch.path().to_owned();
+        fs::write(path.join("file"), "x").unwrap();
+        drop(scratch);
+        assert!(!path.exists());
+    }
+}
