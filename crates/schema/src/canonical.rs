@@ -1,0 +1,73 @@
+//! The form in which the API server holds built-in kinds: what a round trip through its Go types does
+//! to a value.
+
+use serde_json::Value;
+
+use crate::model::{Schema, Type};
+use crate::quantity::Quantity;
+
+/// Brings the parts of an object that have built-in types into canonical form: nulls and empty
+/// optional lists and maps go, quantities are written the one way. Custom resources keep what they
+/// hold, their `metadata` apart. Idempotent.
+pub fn canonicalize(schema: &Schema, object: &mut Value) {
+    match object {
+        Value::Object(fields) => {
+            if schema.typed && matches!(schema.kind, Type::Any | Type::Raw) {
+                return;
+            }
+            if schema.typed {
+                fields.retain(|name, value| !vanishes(schema, name, value));
+            }
+            for (name, value) in fields.iter_mut() {
+                if let Some(child) = schema.child(name) {
+                    canonicalize(child, value);
+                }
+            }
+            if schema.typed {
+                fields.retain(|name, value| !vanishes(schema, name, value));
+            }
+        }
+        Value::Array(items) => {
+            if let Some(item) = &schema.items {
+                for value in items {
+                    canonicalize(item, value);
+                }
+            }
+        }
+        _ if schema.typed && schema.kind == Type::Quantity => canonical_quantity(object),
+        _ => {}
+    }
+}
+
+fn canonical_quantity(value: &mut Value) {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return,
+    };
+    if let Ok(quantity) = text.parse::<Quantity>() {
+        *value = Value::String(quantity.to_string());
+    }
+}
+
+/// Whether Go would not write this field.
+fn vanishes(schema: &Schema, name: &str, value: &Value) -> bool {
+    let Some(child) = schema.child(name) else {
+        return false;
+    };
+    if matches!(child.kind, Type::Any | Type::Raw) {
+        return value.is_null();
+    }
+    if schema.required.iter().any(|required| required == name) {
+        return value.is_null() && !matches!(child.kind, Type::Array);
+    }
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty() && child.kind == Type::Array,
+        // A struct behind a pointer stays, however empty; a map goes.
+        Value::Object(entries) => {
+            entries.is_empty() && child.kind == Type::Object && child.is_open_map() && child.name.is_empty()
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,147 @@
+//! Names, labels and annotations.
+
+use serde_json::Value;
+
+use super::Report;
+use crate::error::Cause;
+use crate::model::Schema;
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
+     or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and \
+     must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
+     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const SERVICE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used \
+     for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and \
+     end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
+     validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' \
+     or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
+     '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+/// `a-z`, `0-9` and `-`, not at the ends.
+pub(crate) fn is_dns_label(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    bytes.first().is_some_and(edge)
+        && bytes.last().is_some_and(edge)
+        && bytes.iter().all(|byte| edge(byte) || *byte == b'-')
+}
+
+fn is_subdomain(text: &str) -> bool {
+    text.split('.').all(is_dns_label)
+}
+
+fn is_name_part(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+/// What is wrong with a label or annotation key, if anything.
+fn key_mistake(key: &str) -> Option<String> {
+    let name = match key.split_once('/') {
+        Some((prefix, _)) if prefix.is_empty() || prefix.len() > 253 || !is_subdomain(prefix) => {
+            return Some(format!("prefix part {SUBDOMAIN}"));
+        }
+        Some((_, name)) => name,
+        None => key,
+    };
+    if name.is_empty() {
+        return Some("name part must be non-empty".to_owned());
+    }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 bytes".to_owned());
+    }
+    (!is_name_part(name)).then(|| QUALIFIED.to_owned())
+}
+
+/// Checks labels, wherever they stand.
+pub(crate) fn labels(labels: &Value, field: &str, report: &mut Report<'_>) {
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        if let Some(mistake) = key_mistake(key) {
+            report.add(field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
+        }
+        let Some(text) = value.as_str() else { continue };
+        if text.len() > 63 {
+            report.add(
+                field,
+                Cause::Invalid,
+                Some(value),
+                "must be no more than 63 bytes",
+            );
+        } else if !text.is_empty() && !is_name_part(text) {
+            report.add(field, Cause::Invalid, Some(value), LABEL_VALUE);
+        }
+    }
+}
+
+fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
+    const MOST_BYTES: usize = 256 * 1024;
+    let mut total = 0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        if let Some(mistake) = key_mistake(&key.to_lowercase()) {
+            report.add(field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
+        }
+        total += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if total > MOST_BYTES {
+        report.add(
+            field,
+            Cause::TooLong,
+            None,
+            &format!("may not be more than {MOST_BYTES} bytes"),
+        );
+    }
+}
+
+/// Checks `metadata`: the name by the rule of the kind, labels, annotations.
+pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>) {
+    let Some(metadata) = object.get("metadata") else {
+        return;
+    };
+    labels(&metadata["labels"], "metadata.labels", report);
+    annotations(&metadata["annotations"], "metadata.annotations", report);
+    let name = metadata["name"].as_str().unwrap_or_default();
+    if name.is_empty() {
+        if metadata["generateName"].as_str().unwrap_or_default().is_empty() {
+            report.add(
+                "metadata.name",
+                Cause::Required,
+                None,
+                "name or generateName is required",
+            );
+        }
+        return;
+    }
+    let (longest, fits, rule) = match schema.name.as_str() {
+        "core.v1.Namespace" => (63, is_dns_label(name), LABEL),
+        "core.v1.Service" => {
+            let letter = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+            (63, is_dns_label(name) && letter, SERVICE)
+        }
+        "rbac.v1.Role" | "rbac.v1.RoleBinding" | "rbac.v1.ClusterRole" | "rbac.v1.ClusterRoleBinding" => {
+            let fits = !matches!(name, "." | "..") && !name.contains(['/', '%']);
+            (
+                usize::MAX,
+                fits,
+                "may not be \".\" or \"..\" and may not contain '/' or '%'",
+            )
+        }
+        "core.v1.Event" | "events.v1.Event" => (usize::MAX, true, ""),
+        _ => (253, is_subdomain(name), SUBDOMAIN),
+    };
+    let value = Value::from(name);
+    if name.len() > longest {
+        let detail = format!("must be no more than {longest} bytes");
+        report.add("metadata.name", Cause::Invalid, Some(&value), &detail);
+    } else if !fits {
+        report.add("metadata.name", Cause::Invalid, Some(&value), rule);
+    }
+}
