@@ -34,7 +34,9 @@ impl Clock for SystemClock {
             // The wall clock may be set back while we sleep, and a timer may fire a little early.
             loop {
                 let left = moment.duration_since(Timestamp::now());
-                let Ok(left) = std::time::Duration::try_from(left) else { return };
+                let Ok(left) = std::time::Duration::try_from(left) else {
+                    return;
+                };
                 if left.is_zero() {
                     return;
                 }
@@ -60,7 +62,12 @@ struct ManualState {
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self { state: Mutex::new(ManualState { now, sleepers: BTreeMap::new() }) }
+        Self {
+            state: Mutex::new(ManualState {
+                now,
+                sleepers: BTreeMap::new(),
+            }),
+        }
     }
 
     /// Moves the time forward and wakes every sleeper whose moment has come. The time stays at the
@@ -135,7 +142,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_clock_does_not_wait_for_the_past() {
-        SystemClock.sleep_until(Timestamp::now() - SignedDuration::from_secs(1)).await;
+        SystemClock
+            .sleep_until(Timestamp::now() - SignedDuration::from_secs(1))
+            .await;
     }
 
     #[tokio::test]

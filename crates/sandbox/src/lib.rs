@@ -1,1 +1,120 @@
 //! A Kubernetes-compatible API inside the process, over an embedded store, with simulated nodes.
+//!
+//! [`Sandbox`] is the server: [`Sandbox::client`] gives a `kube::Client` that reaches it without a socket,
+//! [`Sandbox::router`] the bare HTTP service, [`Sandbox::serve`] the same over HTTPS for kubectl. Whatever is
+//! written is on disk before it is acknowledged. Controllers and simulated nodes are ordinary clients and live in
+//! [`life`].
+//!
+//! The rooms, from the ground up:
+//!
+//! - `store`: objects by place, one resource version for all, durable group commits, the recent past for watches;
+//! - `catalog`: which resources there are, built-in ones and those of CRDs, with their schemas;
+//! - `verbs`: what get, list, watch, create, update, patch and delete mean;
+//! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
+//! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal.
+//!
+//! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
+
+mod admission;
+mod catalog;
+mod clock;
+mod engine;
+mod error;
+mod http;
+
+mod machinery;
+mod status;
+mod store;
+mod verbs;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use admission::{Admission, AdmissionRequest, Denial, Operation, ResourceName, User};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{OpenError, ServeError};
+pub use http::serve::{ServeOptions, Serving};
+
+use engine::Engine;
+
+/// How to open a [`Sandbox`].
+pub struct Options {
+    /// The store's file; `None` keeps everything in memory.
+    pub path: Option<PathBuf>,
+    /// Where timestamps come from.
+    pub clock: Arc<dyn Clock>,
+    /// Reviews every write of clients, as a webhook would.
+    pub admission: Option<Arc<dyn Admission>>,
+    /// Makes uids and generated names predictable; `None` takes the system's randomness.
+    pub seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            path: None,
+            clock: Arc::new(SystemClock),
+            admission: None,
+            seed: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("path", &self.path)
+            .field("admission", &self.admission.is_some())
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running embedded API server. Cheap to clone; the last clone closes the store.
+#[derive(Clone)]
+pub struct Sandbox {
+    engine: Arc<Engine>,
+    _machinery: Arc<machinery::Machinery>,
+}
+
+impl Sandbox {
+    /// Opens the store and starts the server's own machinery. Blocks while it reads the file, makes the
+    /// namespaces every cluster has, and needs no async runtime.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let engine = Arc::new(Engine::open(options)?);
+        let machinery = machinery::Machinery::start(Arc::clone(&engine))?;
+        Ok(Self {
+            engine,
+            _machinery: Arc::new(machinery),
+        })
+    }
+
+    /// A client of this server that needs no socket. Must be called inside a Tokio runtime.
+    pub fn client(&self, default_namespace: &str) -> kube::Client {
+        kube::Client::new(self.router(), default_namespace)
+    }
+
+    /// The server as an HTTP service. Every request is taken as the administrator's (or as whom it impersonates):
+    /// whoever exposes it must authenticate first, as [`Sandbox::serve`] does.
+    pub fn router(&self) -> axum::Router {
+        http::router(Arc::clone(&self.engine))
+    }
+
+    /// Serves over HTTPS until [`Serving::shutdown`]; writes a kubeconfig. See [`ServeOptions`].
+    pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
+        http::serve::serve(Arc::clone(&self.engine), options).await
+    }
+
+    /// Finishes queued writes, ends watches and lets go of the file. Later requests get 503. Blocks briefly.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}

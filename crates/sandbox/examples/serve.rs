@@ -1,0 +1,36 @@
+//! Serves a sandbox until Ctrl-C: `cargo run -p sandbox --example serve -- [directory] [port]`.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use sandbox::{Options, Sandbox, ServeOptions};
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let directory = arguments
+        .next()
+        .map_or_else(|| std::env::temp_dir().join("sandbox"), PathBuf::from);
+    let port: u16 = arguments.next().map_or(Ok(0), |port| port.parse())?;
+    let sandbox = Sandbox::open(Options {
+        path: Some(directory.join("store.redb")),
+        ..Options::default()
+    })?;
+    let serving = sandbox
+        .serve(ServeOptions {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            ..ServeOptions::new(&directory)
+        })
+        .await?;
+    println!(
+        "{} serves a sandbox; export KUBECONFIG={}",
+        serving.url(),
+        serving.kubeconfig().display()
+    );
+    tokio::signal::ctrl_c().await?;
+    serving.shutdown().await;
+    sandbox.close();
+    Ok(())
+}

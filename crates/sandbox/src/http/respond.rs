@@ -1,0 +1,156 @@
+//! Answers.
+
+use std::fmt::Write as _;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::catalog::Resource;
+use crate::status::ApiError;
+use crate::store::Object;
+use crate::verbs::{Listed, Resume, text};
+
+/// An answer of JSON.
+pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = code;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, private"),
+    );
+    response
+}
+
+pub(super) fn value(code: StatusCode, body: &Value) -> Response {
+    json(code, body.to_string())
+}
+
+pub(super) fn failure(error: &ApiError) -> Response {
+    value(error.code, &error.status())
+}
+
+/// Adds `Warning` headers, as clients print them.
+pub(super) fn warn(response: &mut Response, warnings: &[String]) {
+    for warning in warnings {
+        let mut quoted = String::new();
+        for letter in warning
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+        {
+            if matches!(letter, '"' | '\\') {
+                quoted.push('\\');
+            }
+            quoted.push(letter);
+        }
+        if let Ok(header) = HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()) {
+            response.headers_mut().append(header::WARNING, header);
+        }
+    }
+}
+
+/// An object in the version it was asked for.
+pub(super) fn object_json(resource: &Resource, object: &Object) -> Bytes {
+    let api_version = resource.api_version();
+    if text(&object.value, &["apiVersion"]) == api_version {
+        return object.json.clone();
+    }
+    let mut value = object.value.clone();
+    value["apiVersion"] = json!(api_version);
+    Bytes::from(value.to_string())
+}
+
+/// The metadata of an object alone.
+pub(super) fn metadata_json(object: &Object) -> Bytes {
+    let partial = json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": object.value.get("metadata"),
+    });
+    Bytes::from(partial.to_string())
+}
+
+/// A list of objects, put together from their stored bytes.
+pub(super) fn list_json<'a>(
+    kind: &str,
+    api_version: &str,
+    listed: &Listed,
+    items: impl Iterator<Item = &'a [u8]>,
+) -> Bytes {
+    let mut body = format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
+        json!(kind),
+        json!(api_version),
+        list_metadata(listed)
+    )
+    .into_bytes();
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(item);
+    }
+    body.extend_from_slice(b"]}\n");
+    Bytes::from(body)
+}
+
+pub(super) fn list_metadata(listed: &Listed) -> Value {
+    let mut metadata = json!({ "resourceVersion": listed.revision.to_string() });
+    if let Some(resume) = &listed.resume {
+        metadata["continue"] = json!(encode(resume));
+        if let Some(remaining) = listed.remaining {
+            metadata["remainingItemCount"] = json!(remaining);
+        }
+    }
+    metadata
+}
+
+fn encode(resume: &Resume) -> String {
+    let mut plain = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        plain,
+        "{}\0{}\0{}",
+        resume.revision, resume.namespace, resume.name
+    );
+    URL_SAFE_NO_PAD.encode(plain)
+}
+
+/// Reads the `continue` parameter of a list.
+pub(super) fn decode_continue(token: &str) -> Result<Option<Resume>, ApiError> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let parse = || {
+        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        let mut parts = plain.split('\0');
+        let (revision, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Resume {
+            revision: revision.parse().ok()?,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    parse()
+        .map(Some)
+        .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
+}
+
+/// What a delete answers when the object is gone.
+pub(super) fn deleted(resource: &Resource, object: &Object) -> Value {
+    let mut details = json!({
+        "name": text(&object.value, &["metadata", "name"]),
+        "kind": resource.plural,
+        "uid": object.uid(),
+    });
+    if !resource.group.is_empty() {
+        details["group"] = json!(resource.group);
+    }
+    json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
+}

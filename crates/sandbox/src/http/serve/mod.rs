@@ -1,0 +1,228 @@
+//! The server over HTTPS, for kubectl and everything else outside the process.
+//!
+//! Certificates come from an authority of its own that is made once and kept in a directory; clients show a bearer
+//! token from the same place. Whoever can read that directory is the administrator, so its files are the owner's
+//! only. Anonymous requests learn nothing but that the server lives.
+
+mod credentials;
+mod files;
+mod kubeconfig;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tower::{ServiceExt, service_fn};
+
+use super::respond;
+use crate::engine::Engine;
+use crate::status::ApiError;
+use crate::{ServeError, User};
+use credentials::Credentials;
+
+/// How long a client may take to finish its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long open requests may take to finish at shutdown.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How to serve over HTTPS.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Where the authority, the certificate, the token and the kubeconfig are kept. Made if missing.
+    pub directory: PathBuf,
+    /// Where to write the kubeconfig instead of `kubeconfig` in the directory.
+    pub kubeconfig: Option<PathBuf>,
+    /// Listen on an address that other machines can reach.
+    pub allow_remote: bool,
+}
+
+impl ServeOptions {
+    /// Loopback, a free port, files in `directory`.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            directory: directory.into(),
+            kubeconfig: None,
+            allow_remote: false,
+        }
+    }
+}
+
+/// A server that is listening. Dropping it ends it without grace.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    kubeconfig: PathBuf,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The file that lets kubectl in.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
+    }
+
+    /// Stops listening, lets open requests finish for a moment, ends watches.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        // A panic there has been reported by the panic hook.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Listens and answers until the handle is shut down or dropped.
+pub(crate) async fn serve(engine: Arc<Engine>, options: ServeOptions) -> Result<Serving, ServeError> {
+    let address = options.address;
+    if !address.ip().is_loopback() && !options.allow_remote {
+        return Err(ServeError::NotLoopback { address });
+    }
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
+            _ => ServeError::Listen { address, source },
+        })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| ServeError::Listen { address, source })?;
+    let credentials = Credentials::in_directory(&options.directory, address.ip(), engine.now())?;
+    let kubeconfig = options
+        .kubeconfig
+        .unwrap_or_else(|| options.directory.join("kubeconfig"));
+    files::write_private(&kubeconfig, &kubeconfig::text(address, &credentials))?;
+    let acceptor = TlsAcceptor::from(Arc::clone(&credentials.tls));
+    let service = guarded(super::router(engine), credentials.token.clone());
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(accept(listener, acceptor, service, stopped));
+    Ok(Serving {
+        address,
+        kubeconfig,
+        stop,
+        task,
+    })
+}
+
+/// The router behind a check of the bearer token.
+fn guarded(router: Router, token: Arc<str>) -> Router {
+    Router::new().fallback_service(service_fn(move |mut request: Request<Body>| {
+        let (router, token) = (router.clone(), Arc::clone(&token));
+        async move {
+            let open = matches!(
+                request.uri().path(),
+                "/livez" | "/readyz" | "/healthz" | "/version"
+            );
+            let given = request
+                .headers()
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok());
+            let given = given
+                .and_then(|value| value.strip_prefix("Bearer "))
+                .unwrap_or_default();
+            if credentials::same(given.as_bytes(), token.as_bytes()) {
+                request.extensions_mut().insert(User::administrator());
+            } else if !open {
+                return Ok(respond::failure(&ApiError::unauthorized()));
+            }
+            let response: Result<Response, std::convert::Infallible> = router.oneshot(request).await;
+            response
+        }
+    }))
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    service: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: wait for some to come back.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            _ = stop.changed() => break,
+        };
+        let watcher = graceful.watcher();
+        tokio::spawn(connection(
+            stream,
+            acceptor.clone(),
+            service.clone(),
+            watcher,
+            stop.clone(),
+        ));
+    }
+    drop(listener);
+    // Requests may finish, watches would go on for ever.
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    service: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Small answers should not wait for more.
+    let _ = stream.set_nodelay(true);
+    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => return tracing::debug!("TLS handshake timed out"),
+    };
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let service = TowerToHyperService::new(service.map_request(|request: Request<_>| request.map(Body::new)));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let connection = watcher.watch(connection.into_owned());
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        },
+        () = async {
+            // The sender outlives the listener's loop; either way the grace begins now.
+            let _ = stop.changed().await;
+            tokio::time::sleep(GRACE).await;
+        } => {}
+    }
+}

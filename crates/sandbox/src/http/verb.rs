@@ -1,0 +1,309 @@
+//! From a request to the verb it asks for, and from the verb's result to an answer.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderMap, Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::negotiate::{Shape, shape};
+use super::path::{Path, ResourcePath, parse};
+use super::query::Query;
+use super::{body, respond, table, watch};
+use crate::User;
+use crate::engine::Engine;
+use crate::status::ApiError;
+use crate::store::Object;
+use crate::verbs::{
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Propagation, Target, WatchOptions,
+    WriteOptions,
+};
+
+/// Answers one request.
+pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let path = parse(parts.uri.path())?;
+    let query = Query::parse(&parts.uri)?;
+    let Path::Resource(path) = path else {
+        return super::discovery::answer(engine, &path, &parts.method, &parts.headers);
+    };
+    let target = target(engine, &path)?;
+    let call = Call {
+        engine,
+        user: caller(&parts.headers, parts.extensions.get::<User>()),
+        target,
+        method: parts.method,
+        headers: parts.headers,
+        query,
+    };
+    match call.method {
+        Method::GET | Method::HEAD => call.read(),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            let bytes = body::read(body).await?;
+            call.write(&bytes).await
+        }
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+/// One request to a resource.
+struct Call<'a> {
+    engine: &'a Arc<Engine>,
+    user: User,
+    target: Target,
+    method: Method,
+    headers: HeaderMap,
+    query: Query,
+}
+
+impl Call<'_> {
+    fn read(&self) -> Result<Response, ApiError> {
+        let shape = shape(&self.headers)?;
+        let one = !self.target.name.is_empty();
+        if self.query.flag("watch") {
+            return self.watch(shape);
+        }
+        if one {
+            let object = self.engine.get(&self.target)?;
+            return Ok(self.show(StatusCode::OK, shape, &object));
+        }
+        let options = ListOptions {
+            selector: self.query.selector(&self.target.resource)?,
+            limit: self.query.limit()?,
+            resume: respond::decode_continue(self.query.text("continue"))?,
+            at_least: self.query.revision()?,
+        };
+        if options.at_least.is_some() && self.query.text("resourceVersionMatch") == "Exact" {
+            let held = self.engine.store.read().revision();
+            let asked = options.at_least.unwrap_or_default();
+            if asked < held {
+                return Err(ApiError::expired(asked, held));
+            }
+        }
+        let listed = self.engine.list(&self.target, &options)?;
+        Ok(self.show_list(shape, &listed))
+    }
+
+    fn watch(&self, shape: Shape) -> Result<Response, ApiError> {
+        let options = WatchOptions {
+            selector: self.query.selector(&self.target.resource)?,
+            since: self.query.revision()?,
+            initial_events: self.query.flag("sendInitialEvents"),
+        };
+        let watcher = self.engine.watch(&self.target, options)?;
+        let bookmarks = self.query.flag("allowWatchBookmarks");
+        let resource = Arc::clone(&self.target.resource);
+        Ok(watch::stream(
+            watcher,
+            resource,
+            shape,
+            bookmarks,
+            self.query.timeout()?,
+        ))
+    }
+
+    async fn write(self, bytes: &[u8]) -> Result<Response, ApiError> {
+        let shape = shape(&self.headers)?;
+        let named = !self.target.name.is_empty();
+        let outcome = match (&self.method, named) {
+            (&Method::POST, false) => {
+                let object = body::object(&self.headers, bytes)?;
+                self.engine
+                    .create(&self.target, object, &self.write_options()?)
+                    .await?
+            }
+            (&Method::PUT, true) => {
+                let object = body::object(&self.headers, bytes)?;
+                self.engine
+                    .update(&self.target, object, &self.write_options()?)
+                    .await?
+            }
+            (&Method::PATCH, true) => {
+                let (kind, patch) = body::patch(&self.headers, bytes)?;
+                self.engine
+                    .patch(&self.target, Patch { kind, body: patch }, &self.write_options()?)
+                    .await?
+            }
+            (&Method::DELETE, true) => return self.delete(bytes).await,
+            (&Method::DELETE, false) => return self.delete_collection(bytes).await,
+            _ => return Err(ApiError::method_not_allowed()),
+        };
+        let Outcome {
+            object,
+            code,
+            warnings,
+        } = outcome;
+        let mut response = self.show(code, shape, &object);
+        respond::warn(&mut response, &warnings);
+        Ok(response)
+    }
+
+    async fn delete(&self, bytes: &[u8]) -> Result<Response, ApiError> {
+        let (how, dry_run) = self.delete_options(bytes)?;
+        let mut options = self.write_options()?;
+        options.dry_run |= dry_run;
+        Ok(match self.engine.delete(&self.target, &how, &options).await? {
+            Deleted::Gone(object) => {
+                respond::value(StatusCode::OK, &respond::deleted(&self.target.resource, &object))
+            }
+            Deleted::Terminating(object) => self.show(StatusCode::OK, Shape::Whole, &object),
+        })
+    }
+
+    async fn delete_collection(&self, bytes: &[u8]) -> Result<Response, ApiError> {
+        let (how, dry_run) = self.delete_options(bytes)?;
+        let mut options = self.write_options()?;
+        options.dry_run |= dry_run;
+        let selector = self.query.selector(&self.target.resource)?;
+        let objects = self
+            .engine
+            .delete_collection(&self.target, selector, &how, &options)
+            .await?;
+        let revision = self.engine.store.read().revision();
+        let listed = Listed {
+            objects,
+            revision,
+            resume: None,
+            remaining: None,
+        };
+        Ok(self.show_list(Shape::Whole, &listed))
+    }
+
+    fn write_options(&self) -> Result<WriteOptions, ApiError> {
+        let manager = match self.query.text("fieldManager") {
+            "" => {
+                let agent = self
+                    .headers
+                    .get(header::USER_AGENT)
+                    .and_then(|agent| agent.to_str().ok());
+                let name = agent.unwrap_or_default().split('/').next().unwrap_or_default();
+                if name.is_empty() {
+                    "unknown".to_owned()
+                } else {
+                    name.chars().take(128).collect()
+                }
+            }
+            given if given.len() > 128 => {
+                return Err(ApiError::bad_request(
+                    "fieldManager: may not be more than 128 characters",
+                ));
+            }
+            given => given.to_owned(),
+        };
+        Ok(WriteOptions {
+            user: self.user.clone(),
+            manager,
+            dry_run: self.query.dry_run()?,
+            validation: self.query.validation()?,
+            force: self.query.flag("force"),
+            reviewed: true,
+        })
+    }
+
+    /// The options of a delete, from its body and, as kubectl of old did, from the query; and whether the body asks
+    /// for a dry run.
+    fn delete_options(&self, bytes: &[u8]) -> Result<(DeleteOptions, bool), ApiError> {
+        let given = if bytes.is_empty() {
+            json!({})
+        } else {
+            body::object(&self.headers, bytes)?
+        };
+        let word = |name: &str| {
+            let in_body = given.get(name).and_then(Value::as_str);
+            in_body.unwrap_or_else(|| self.query.text(name)).to_owned()
+        };
+        let orphans =
+            given["orphanDependents"].as_bool() == Some(true) || self.query.flag("orphanDependents");
+        let propagation = match word("propagationPolicy").as_str() {
+            "" if orphans => Propagation::Orphan,
+            "" | "Background" => Propagation::Background,
+            "Foreground" => Propagation::Foreground,
+            "Orphan" => Propagation::Orphan,
+            other => {
+                return Err(ApiError::bad_request(format!(
+                    "propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \
+                     \"Foreground\", \"Orphan\""
+                )));
+            }
+        };
+        let precondition = |name: &str| given["preconditions"][name].as_str().map(str::to_owned);
+        let dry_run = given["dryRun"]
+            .as_array()
+            .is_some_and(|words| words.iter().any(|word| word == "All"));
+        let how = DeleteOptions {
+            propagation,
+            uid: precondition("uid"),
+            revision: precondition("resourceVersion"),
+        };
+        Ok((how, dry_run))
+    }
+
+    fn show(&self, code: StatusCode, shape: Shape, object: &Object) -> Response {
+        let resource = &self.target.resource;
+        match shape {
+            Shape::Whole => respond::json(code, respond::object_json(resource, object)),
+            Shape::Metadata => respond::json(code, respond::metadata_json(object)),
+            Shape::Table => respond::value(code, &table::of_one(resource, object, true)),
+        }
+    }
+
+    fn show_list(&self, shape: Shape, listed: &Listed) -> Response {
+        let resource = &self.target.resource;
+        let body = match shape {
+            Shape::Table => return respond::value(StatusCode::OK, &table::of_list(resource, listed)),
+            Shape::Whole => {
+                let items: Vec<_> = listed
+                    .objects
+                    .iter()
+                    .map(|object| respond::object_json(resource, object))
+                    .collect();
+                let items = items.iter().map(|item| &**item);
+                respond::list_json(&resource.list_kind(), &resource.api_version(), listed, items)
+            }
+            Shape::Metadata => {
+                let items: Vec<_> = listed
+                    .objects
+                    .iter()
+                    .map(|object| respond::metadata_json(object))
+                    .collect();
+                let items = items.iter().map(|item| &**item);
+                respond::list_json("PartialObjectMetadataList", "meta.k8s.io/v1", listed, items)
+            }
+        };
+        respond::json(StatusCode::OK, body)
+    }
+}
+
+fn target(engine: &Engine, path: &ResourcePath) -> Result<Target, ApiError> {
+    let resource = engine.catalog().find(&path.group, &path.version, &path.plural)?;
+    let misplaced = !resource.namespaced && !path.namespace.is_empty()
+        || resource.namespaced && path.namespace.is_empty() && !path.name.is_empty();
+    if misplaced {
+        return Err(ApiError::no_such_resource());
+    }
+    Ok(Target {
+        resource,
+        namespace: path.namespace.clone(),
+        name: path.name.clone(),
+        subresource: path.subresource.clone(),
+    })
+}
+
+/// Who asks: whom the listener authenticated, else the administrator; or whom that one impersonates.
+fn caller(headers: &HeaderMap, authenticated: Option<&User>) -> User {
+    let words = |name: &str| -> Vec<String> {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok().map(str::to_owned))
+            .collect()
+    };
+    match words("impersonate-user").into_iter().next() {
+        Some(name) => User {
+            name,
+            groups: words("impersonate-group"),
+        },
+        None => authenticated.cloned().unwrap_or_else(User::administrator),
+    }
+}

@@ -1,0 +1,179 @@
+//! The stream of a watch: one JSON object a line, never compressed, flushed as things happen.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use futures::stream;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::negotiate::Shape;
+use super::{respond, table};
+use crate::catalog::Resource;
+use crate::status::ApiError;
+use crate::store::Object;
+use crate::verbs::{Change, Watcher};
+
+/// A watch that names no end ends here, as upstream between 30 and 60 minutes.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+/// How often a watcher without news learns the revision.
+const BOOKMARK: Duration = Duration::from_secs(60);
+
+struct Stream {
+    watcher: Watcher,
+    resource: Arc<Resource>,
+    shape: Shape,
+    bookmarks: bool,
+    lines: VecDeque<Bytes>,
+    told: u64,
+    ends: Instant,
+    bookmark_due: Instant,
+    over: bool,
+    first_row: bool,
+}
+
+/// Answers with everything `watcher` sees until the timeout.
+pub(super) fn stream(
+    watcher: Watcher,
+    resource: Arc<Resource>,
+    shape: Shape,
+    bookmarks: bool,
+    timeout: Option<Duration>,
+) -> Response {
+    let now = Instant::now();
+    let state = Stream {
+        watcher,
+        resource,
+        shape,
+        bookmarks,
+        lines: VecDeque::new(),
+        told: 0,
+        ends: now + timeout.unwrap_or(LONGEST).min(LONGEST * 4),
+        bookmark_due: now + BOOKMARK,
+        over: false,
+        first_row: true,
+    };
+    let lines = stream::unfold(state, |mut state| async move {
+        let chunk = state.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(chunk), state))
+    });
+    let mut response = Response::new(Body::from_stream(lines));
+    *response.status_mut() = StatusCode::OK;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, private"),
+    );
+    response
+}
+
+impl Stream {
+    /// The next line, `None` at the end of the watch.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                return Some(line);
+            }
+            if self.over {
+                return None;
+            }
+            match self.watcher.ready() {
+                Ok(changes) => {
+                    for change in changes {
+                        let line = self.line(&change);
+                        self.lines.push_back(line);
+                    }
+                }
+                Err(error) => {
+                    self.lines.push_back(failure(&error));
+                    self.over = true;
+                }
+            }
+            if self.lines.is_empty() {
+                self.wait().await;
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        let until = self.ends.min(self.bookmark_due);
+        tokio::select! {
+            open = self.watcher.changed() => self.over = !open,
+            () = tokio::time::sleep_until(until) => {
+                let now = Instant::now();
+                let ends = now >= self.ends;
+                // The last thing a watch says is how far it has come, so that the next one can begin there.
+                if self.bookmarks && (ends || now >= self.bookmark_due) && self.watcher.revision() > self.told {
+                    let bookmark = Change::Bookmark { revision: self.watcher.revision(), initial: false };
+                    let line = self.line(&bookmark);
+                    self.lines.push_back(line);
+                }
+                self.bookmark_due = now + BOOKMARK;
+                self.over = ends;
+            }
+        }
+    }
+
+    fn line(&mut self, change: &Change) -> Bytes {
+        let (kind, object) = match change {
+            Change::Added(object) => ("ADDED", self.show(object)),
+            Change::Modified(object) => ("MODIFIED", self.show(object)),
+            Change::Deleted(object) => ("DELETED", self.show(object)),
+            Change::Bookmark { revision, initial } => {
+                self.told = *revision;
+                ("BOOKMARK", self.bookmark(*revision, *initial))
+            }
+        };
+        let mut line = Vec::with_capacity(object.len() + 40);
+        line.extend_from_slice(b"{\"type\":\"");
+        line.extend_from_slice(kind.as_bytes());
+        line.extend_from_slice(b"\",\"object\":");
+        line.extend_from_slice(&object);
+        line.extend_from_slice(b"}\n");
+        Bytes::from(line)
+    }
+
+    fn show(&mut self, object: &Object) -> Bytes {
+        self.told = self.told.max(object.revision);
+        match self.shape {
+            Shape::Whole => respond::object_json(&self.resource, object),
+            Shape::Metadata => respond::metadata_json(object),
+            Shape::Table => {
+                let headed = std::mem::replace(&mut self.first_row, false);
+                Bytes::from(table::of_one(&self.resource, object, headed).to_string())
+            }
+        }
+    }
+
+    fn bookmark(&self, revision: u64, initial: bool) -> Bytes {
+        let mut metadata = json!({ "resourceVersion": revision.to_string(), "creationTimestamp": null });
+        if initial {
+            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+        }
+        let (kind, api_version) = match self.shape {
+            Shape::Whole => (self.resource.kind.clone(), self.resource.api_version()),
+            Shape::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
+            Shape::Table => {
+                let table = json!({
+                    "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+                    "columnDefinitions": [], "rows": [],
+                });
+                return Bytes::from(table.to_string());
+            }
+        };
+        Bytes::from(json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata }).to_string())
+    }
+}
+
+fn failure(error: &ApiError) -> Bytes {
+    Bytes::from(format!(
+        "{}\n",
+        json!({ "type": "ERROR", "object": error.status() })
+    ))
+}

@@ -1,0 +1,306 @@
+//! Garbage collection by owner references: background, foreground and orphaning.
+//!
+//! Reference: `pkg/controller/garbagecollector` of Kubernetes. An owner counts as absent when its kind is served
+//! and no object has its uid in the dependent's namespace or cluster-wide.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::status::ApiError;
+use crate::store::{Event, Key, Object, owner_uids};
+use crate::verbs::{DeleteOptions, FOREGROUND, ORPHAN, Propagation, Target, WriteOptions, text};
+
+/// Deletions sent at once; they share their commits.
+pub(super) const AT_ONCE: usize = 64;
+
+/// Follows all changes and does what is due.
+pub(super) struct Collector {
+    pub(super) engine: Arc<Engine>,
+}
+
+/// How an owner stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// It is there.
+    Solid,
+    /// It is gone.
+    Dangling,
+    /// It is going, and waits for its dependents.
+    Waiting,
+    /// Its kind is not served, so nobody can tell.
+    Unknown,
+}
+
+impl Collector {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Works until the store closes.
+    pub(super) async fn run(self) {
+        let mut revisions = self.engine.store.revisions();
+        let mut at = 0;
+        loop {
+            revisions.borrow_and_update();
+            // A revision that is no longer held, as at the start, means looking at everything.
+            let (events, revision) = {
+                let memory = self.engine.store.read();
+                let events = memory.since(at).map(|events| events.cloned().collect::<Vec<_>>());
+                (events, memory.revision())
+            };
+            at = revision;
+            match events {
+                Ok(events) => {
+                    for event in events {
+                        self.follow(&event).await;
+                    }
+                }
+                Err(_) => self.sweep().await,
+            }
+            if revisions.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Looks at everything that may have work left in it.
+    async fn sweep(&self) {
+        let (dependents, terminating) = {
+            let memory = self.engine.store.read();
+            let owners: Vec<String> = memory.owners().map(str::to_owned).collect();
+            let dependents: Vec<Key> = owners.iter().flat_map(|owner| memory.dependents(owner)).collect();
+            let terminating: Vec<Key> = memory
+                .collections()
+                .flat_map(|collection| {
+                    memory
+                        .list(collection, None, None)
+                        .filter(|(_, object)| object.is_terminating())
+                        .map(|((namespace, name), _)| Key {
+                            collection: collection.clone(),
+                            namespace: namespace.clone(),
+                            name: name.clone(),
+                        })
+                })
+                .collect();
+            (dependents, terminating)
+        };
+        self.examine_all(dependents).await;
+        for key in terminating {
+            self.finish(&key).await;
+        }
+    }
+
+    async fn follow(&self, event: &Event) {
+        if event.removed {
+            let dependents = self.engine.store.read().dependents(event.object.uid());
+            self.examine_all(dependents).await;
+            for owner in owner_uids(&event.object) {
+                let key = self.engine.store.read().by_uid(owner).cloned();
+                if let Some(key) = key {
+                    self.finish(&key).await;
+                }
+            }
+            self.after_removal(&event.key).await;
+            return;
+        }
+        if owner_uids(&event.object).next().is_some() {
+            self.examine(&event.key).await;
+        }
+        if event.object.is_terminating() {
+            self.finish(&event.key).await;
+        }
+    }
+
+    async fn examine_all(&self, keys: Vec<Key>) {
+        for keys in keys.chunks(AT_ONCE) {
+            join_all(keys.iter().map(|key| self.examine(key))).await;
+        }
+    }
+
+    /// Deletes a dependent whose owners are all gone, or lets go of those that are.
+    async fn examine(&self, key: &Key) {
+        let Some(object) = self.engine.store.get(key) else {
+            return;
+        };
+        if object.is_terminating() {
+            return;
+        }
+        let owners: Vec<(String, Owner)> = references(&object)
+            .map(|reference| {
+                (
+                    text(reference, &["uid"]).to_owned(),
+                    self.standing(key, reference),
+                )
+            })
+            .collect();
+        let count = |standing: Owner| owners.iter().filter(|(_, at)| *at == standing).count();
+        if count(Owner::Unknown) > 0 || count(Owner::Dangling) + count(Owner::Waiting) == 0 {
+            return;
+        }
+        if count(Owner::Solid) > 0 {
+            let gone: Vec<&str> = owners
+                .iter()
+                .filter(|(_, standing)| matches!(standing, Owner::Dangling | Owner::Waiting))
+                .map(|(uid, _)| uid.as_str())
+                .collect();
+            self.release(key, &gone).await;
+            return;
+        }
+        let has_dependents = !self.engine.store.read().dependents(object.uid()).is_empty();
+        let propagation = if count(Owner::Waiting) > 0 && has_dependents {
+            Propagation::Foreground
+        } else {
+            Propagation::Background
+        };
+        self.remove(key, &object, propagation).await;
+    }
+
+    fn standing(&self, key: &Key, reference: &Value) -> Owner {
+        let memory = self.engine.store.read();
+        let owner = memory
+            .by_uid(text(reference, &["uid"]))
+            .and_then(|owner| Some((owner, memory.get(owner)?)));
+        match owner {
+            Some((place, owner)) if place.namespace.is_empty() || place.namespace == key.namespace => {
+                if owner.is_terminating() && waits_for(&owner, FOREGROUND) {
+                    Owner::Waiting
+                } else {
+                    Owner::Solid
+                }
+            }
+            _ => {
+                let kind = text(reference, &["kind"]);
+                let api_version = text(reference, &["apiVersion"]);
+                if self.engine.catalog().serves(api_version, kind) {
+                    Owner::Dangling
+                } else {
+                    Owner::Unknown
+                }
+            }
+        }
+    }
+
+    /// Does what a terminating object waits for, as far as that is the server's own work.
+    async fn finish(&self, key: &Key) {
+        let Some(object) = self.engine.store.get(key) else {
+            return;
+        };
+        if !object.is_terminating() {
+            return;
+        }
+        let dependents = self.engine.store.read().dependents(object.uid());
+        if waits_for(&object, ORPHAN) {
+            let gone = [object.uid()];
+            for keys in dependents.chunks(AT_ONCE) {
+                join_all(keys.iter().map(|dependent| self.release(dependent, &gone))).await;
+            }
+            self.drop_finalizer(key, ORPHAN).await;
+        } else if waits_for(&object, FOREGROUND) {
+            let blocking = {
+                let memory = self.engine.store.read();
+                dependents.iter().any(|dependent| {
+                    memory.get(dependent).is_some_and(|dependent| {
+                        references(&dependent).any(|reference| {
+                            text(reference, &["uid"]) == object.uid()
+                                && reference["blockOwnerDeletion"] == true
+                        })
+                    })
+                })
+            };
+            if blocking {
+                self.examine_all(dependents).await;
+            } else {
+                self.drop_finalizer(key, FOREGROUND).await;
+            }
+        }
+        self.empty(key, &object).await;
+    }
+
+    pub(super) async fn remove(&self, key: &Key, object: &Object, propagation: Propagation) {
+        let Some(target) = self.target(key) else { return };
+        let how = DeleteOptions {
+            propagation,
+            uid: Some(object.uid().to_owned()),
+            ..DeleteOptions::default()
+        };
+        let options = WriteOptions::internal("garbage-collector");
+        report(key, self.engine.delete(&target, &how, &options).await.map(drop));
+    }
+
+    /// Takes owners off an object.
+    async fn release(&self, key: &Key, uids: &[&str]) {
+        let edit = |object: &mut Value| {
+            let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+                return;
+            };
+            let Some(references) = metadata.get_mut("ownerReferences").and_then(Value::as_array_mut) else {
+                return;
+            };
+            references.retain(|reference| !uids.contains(&text(reference, &["uid"])));
+            if references.is_empty() {
+                metadata.remove("ownerReferences");
+            }
+        };
+        report(key, self.engine.edit(key, edit).await);
+    }
+
+    pub(super) async fn drop_finalizer(&self, key: &Key, finalizer: &str) {
+        let edit = |object: &mut Value| {
+            let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+                return;
+            };
+            let Some(finalizers) = metadata.get_mut("finalizers").and_then(Value::as_array_mut) else {
+                return;
+            };
+            finalizers.retain(|held| held != finalizer);
+            if finalizers.is_empty() {
+                metadata.remove("finalizers");
+            }
+        };
+        report(key, self.engine.edit(key, edit).await);
+    }
+
+    pub(super) fn target(&self, key: &Key) -> Option<Target> {
+        let resource = Arc::clone(self.engine.catalog().of(&key.collection)?);
+        Some(Target {
+            resource,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            subresource: String::new(),
+        })
+    }
+}
+
+fn references(object: &Object) -> impl Iterator<Item = &Value> {
+    object
+        .metadata("ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+pub(super) fn waits_for(object: &Object, finalizer: &str) -> bool {
+    let finalizers = object.metadata("finalizers").and_then(Value::as_array);
+    finalizers.is_some_and(|held| held.iter().any(|held| held == finalizer))
+}
+
+/// Work that somebody else has done meanwhile, or on a store that closes, is done.
+pub(super) fn report(key: &Key, result: Result<(), ApiError>) {
+    if let Err(error) = result
+        && !matches!(
+            error.reason.as_str(),
+            "NotFound" | "Conflict" | "ServiceUnavailable"
+        )
+    {
+        tracing::warn!(
+            resource = &*key.collection.plural,
+            namespace = key.namespace,
+            name = key.name,
+            error = error.message,
+            "clean-up failed"
+        );
+    }
+}

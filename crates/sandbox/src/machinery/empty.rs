@@ -1,0 +1,123 @@
+//! Emptying what ends: the contents of a namespace that is being deleted.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::collect::{AT_ONCE, Collector, report};
+use crate::store::{Key, Object};
+use crate::verbs::Propagation;
+
+impl Collector {
+    /// After something went from a namespace that is being deleted, the namespace may be next.
+    pub(super) async fn after_removal(&self, key: &Key) {
+        if key.namespace.is_empty() {
+            return;
+        }
+        let namespace = Key::namespace(&key.namespace);
+        if let Some(object) = self
+            .engine
+            .store
+            .get(&namespace)
+            .filter(|object| object.is_terminating())
+        {
+            self.empty(&namespace, &object).await;
+        }
+    }
+
+    /// Deletes what is in a terminating namespace; when nothing is left, lets the namespace go.
+    pub(super) async fn empty(&self, key: &Key, object: &Object) {
+        if !key.collection.is("", "namespaces") || !object.is_terminating() {
+            return;
+        }
+        let contents = self.contents(&key.name);
+        if contents.is_empty() {
+            let edit = |object: &mut Value| {
+                if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                    spec.remove("finalizers");
+                }
+            };
+            report(key, self.engine.edit(key, edit).await);
+            return;
+        }
+        let fresh: Vec<&(Key, Arc<Object>)> = contents
+            .iter()
+            .filter(|(_, object)| !object.is_terminating())
+            .collect();
+        for chunk in fresh.chunks(AT_ONCE) {
+            join_all(
+                chunk
+                    .iter()
+                    .map(|(key, object)| self.remove(key, object, Propagation::Background)),
+            )
+            .await;
+        }
+        let left = self.contents(&key.name);
+        if !left.is_empty() {
+            self.explain(key, &left).await;
+        }
+    }
+
+    fn contents(&self, namespace: &str) -> Vec<(Key, Arc<Object>)> {
+        let memory = self.engine.store.read();
+        let place = |collection: &crate::store::Collection, name: &str| Key {
+            collection: collection.clone(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        memory
+            .collections()
+            .flat_map(|collection| {
+                memory
+                    .list(collection, Some(namespace), None)
+                    .filter(|((at, _), _)| !at.is_empty())
+                    .map(|((_, name), object)| (place(collection, name), Arc::clone(object)))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Says on the namespace what it still waits for.
+    async fn explain(&self, key: &Key, left: &[(Key, Arc<Object>)]) {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let mut finalizers = std::collections::BTreeMap::<String, usize>::new();
+        for (key, object) in left {
+            let plural = crate::status::qualified(&key.collection.plural, &key.collection.group);
+            *counts.entry(plural).or_default() += 1;
+            let held = object.metadata("finalizers").and_then(Value::as_array);
+            for finalizer in held.into_iter().flatten().filter_map(Value::as_str) {
+                *finalizers.entry(finalizer.to_owned()).or_default() += 1;
+            }
+        }
+        let listed = |counts: &std::collections::BTreeMap<String, usize>, noun: &str| -> String {
+            let each: Vec<String> = counts
+                .iter()
+                .map(|(name, count)| format!("{name} {noun} {count} resource instances"))
+                .collect();
+            each.join(", ")
+        };
+        let content = format!("Some resources are remaining: {}", listed(&counts, "has"));
+        let waiting = format!(
+            "Some content in the namespace has finalizers remaining: {}",
+            listed(&finalizers, "in")
+        );
+        let now = self.engine.timestamp();
+        let condition = |kind: &str, reason: &str, message: &str| {
+            json!({
+                "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now,
+            })
+        };
+        let edit = |object: &mut Value| {
+            let told = &object["status"]["conditions"];
+            let same = |at: usize, message: &str| told[at]["message"] == message;
+            if !(same(0, &content) && same(1, &waiting)) {
+                object["status"]["conditions"] = json!([
+                    condition("NamespaceContentRemaining", "SomeResourcesRemain", &content),
+                    condition("NamespaceFinalizersRemaining", "SomeFinalizersRemain", &waiting),
+                ]);
+            }
+        };
+        report(key, self.engine.edit(key, edit).await);
+    }
+}

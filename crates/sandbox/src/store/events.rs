@@ -1,0 +1,75 @@
+//! The recent past, for watches: a bounded ring of committed changes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Key, Object};
+
+/// Kept at least, whatever their size.
+const FEWEST: usize = 256;
+/// Kept at most.
+const MOST: usize = 8192;
+/// JSON bytes kept at most, beyond [`FEWEST`] events.
+const BYTES: usize = 2 << 20;
+
+/// One committed change.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) key: Key,
+    /// The new state; for a removal the last one, with the resource version of the removal.
+    pub(crate) object: Arc<Object>,
+    /// The state before, `None` for a new object.
+    pub(crate) previous: Option<Arc<Object>>,
+    pub(crate) removed: bool,
+}
+
+/// The revision asked for lies before what the ring still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) oldest: u64,
+}
+
+/// The ring.
+#[derive(Debug)]
+pub(super) struct Ring {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
+    /// Everything after this revision is held.
+    floor: u64,
+}
+
+impl Ring {
+    pub(super) fn new(floor: u64) -> Self {
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            floor,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.bytes += event.object.json.len();
+        self.events.push_back(Arc::new(event));
+        while self.events.len() > MOST || (self.bytes > BYTES && self.events.len() > FEWEST) {
+            if let Some(gone) = self.events.pop_front() {
+                self.bytes -= gone.object.json.len();
+                self.floor = gone.object.revision;
+            }
+        }
+    }
+
+    pub(super) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// The changes after `revision`, oldest first.
+    pub(super) fn since(&self, revision: u64) -> Result<impl Iterator<Item = &Arc<Event>>, Expired> {
+        if revision < self.floor {
+            return Err(Expired { oldest: self.floor });
+        }
+        let start = self
+            .events
+            .partition_point(|event| event.object.revision <= revision);
+        Ok(self.events.range(start..))
+    }
+}

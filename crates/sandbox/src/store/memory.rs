@@ -1,0 +1,147 @@
+//! The index all reads are served from.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::events::{Event, Expired, Ring};
+use super::{Collection, Key, Object};
+
+/// The owner references of an object, as uids.
+pub(crate) fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
+    let owners = object.metadata("ownerReferences").and_then(Value::as_array);
+    owners
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get("uid")?.as_str())
+}
+
+/// All objects at one revision, and the recent past.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    collections: BTreeMap<Collection, BTreeMap<(String, String), Arc<Object>>>,
+    uids: HashMap<String, Key>,
+    dependents: HashMap<String, BTreeSet<Key>>,
+    revision: u64,
+    ring: Ring,
+}
+
+impl Memory {
+    pub(super) fn new(objects: Vec<(Key, Object)>, revision: u64) -> Self {
+        let mut memory = Self {
+            collections: BTreeMap::new(),
+            uids: HashMap::new(),
+            dependents: HashMap::new(),
+            revision,
+            ring: Ring::new(revision),
+        };
+        for (key, object) in objects {
+            memory.index(key, Arc::new(object));
+        }
+        memory
+    }
+
+    /// The resource version of the last change.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The oldest revision a watch may start from.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.ring.floor()
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {
+        let objects = self.collections.get(&key.collection)?;
+        objects.get(&(key.namespace.clone(), key.name.clone())).cloned()
+    }
+
+    /// The objects of a collection in order, from `start` (namespace, name) on; `namespace` keeps to one.
+    pub(crate) fn list<'a>(
+        &'a self,
+        collection: &Collection,
+        namespace: Option<&'a str>,
+        start: Option<(String, String)>,
+    ) -> impl Iterator<Item = (&'a (String, String), &'a Arc<Object>)> + use<'a> {
+        let from = start.unwrap_or_else(|| (namespace.unwrap_or_default().to_owned(), String::new()));
+        self.collections
+            .get(collection)
+            .into_iter()
+            .flat_map(move |objects| objects.range(from.clone()..))
+            .take_while(move |((ns, _), _)| namespace.is_none_or(|only| only == ns))
+    }
+
+    /// Every collection that holds objects.
+    pub(crate) fn collections(&self) -> impl Iterator<Item = &Collection> {
+        self.collections
+            .iter()
+            .filter(|(_, objects)| !objects.is_empty())
+            .map(|(collection, _)| collection)
+    }
+
+    /// Where the object with this uid is.
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<&Key> {
+        self.uids.get(uid)
+    }
+
+    /// The objects that name this uid as an owner.
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<Key> {
+        self.dependents
+            .get(uid)
+            .map(|keys| keys.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Every uid that some object names as its owner.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &str> {
+        self.dependents.keys().map(String::as_str)
+    }
+
+    /// The changes after `revision`, oldest first.
+    pub(crate) fn since(&self, revision: u64) -> Result<impl Iterator<Item = &Arc<Event>>, Expired> {
+        self.ring.since(revision)
+    }
+
+    /// Takes one committed change in. The revisions come in order.
+    pub(super) fn apply(&mut self, key: &Key, object: Arc<Object>, removed: bool) {
+        self.revision = object.revision;
+        let previous = self.unindex(key);
+        if !removed {
+            self.index(key.clone(), Arc::clone(&object));
+        }
+        self.ring.push(Event {
+            key: key.clone(),
+            object,
+            previous,
+            removed,
+        });
+    }
+
+    fn index(&mut self, key: Key, object: Arc<Object>) {
+        for owner in owner_uids(&object) {
+            self.dependents
+                .entry(owner.to_owned())
+                .or_default()
+                .insert(key.clone());
+        }
+        self.uids.insert(object.uid().to_owned(), key.clone());
+        let objects = self.collections.entry(key.collection).or_default();
+        objects.insert((key.namespace, key.name), object);
+    }
+
+    fn unindex(&mut self, key: &Key) -> Option<Arc<Object>> {
+        let objects = self.collections.get_mut(&key.collection)?;
+        let previous = objects.remove(&(key.namespace.clone(), key.name.clone()))?;
+        for owner in owner_uids(&previous) {
+            if let Some(keys) = self.dependents.get_mut(owner) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.dependents.remove(owner);
+                }
+            }
+        }
+        self.uids.remove(previous.uid());
+        Some(previous)
+    }
+}

@@ -1,0 +1,237 @@
+//! Where the objects live: an index in memory for reads and watches, a redb file for durability, one writer.
+//!
+//! Flow of a write: the caller computes the new object against the state it read and sends a [`Change`] with what
+//! it expects to find. The single writer thread takes whatever has queued up, checks each expectation, gives each
+//! change the next resource version, commits all of them with one fsync, and only then makes them visible,
+//! wakes the watchers and answers. Readers never see a change that a crash could take back.
+//!
+//! It knows objects only as JSON with `metadata`; kinds, validation and HTTP are other rooms' business.
+
+mod disk;
+mod events;
+mod memory;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::thread::JoinHandle;
+
+use axum::body::Bytes;
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+pub(crate) use events::Event;
+pub(crate) use memory::{Memory, owner_uids};
+
+use crate::OpenError;
+
+/// The objects of one resource, whatever version they are read in: `deployments` of `apps`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Collection {
+    pub(crate) group: Arc<str>,
+    pub(crate) plural: Arc<str>,
+}
+
+impl Collection {
+    pub(crate) fn new(group: &str, plural: &str) -> Self {
+        Self {
+            group: group.into(),
+            plural: plural.into(),
+        }
+    }
+
+    pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
+        &*self.group == group && &*self.plural == plural
+    }
+}
+
+/// The place of one object. Cluster-scoped objects have an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) collection: Collection,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Key {
+    pub(crate) fn namespace(name: &str) -> Self {
+        Self {
+            collection: Collection::new("", "namespaces"),
+            namespace: String::new(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// One stored object: as a value to look into and as the bytes that are sent and stored.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) value: Value,
+    pub(crate) json: Bytes,
+    pub(crate) revision: u64,
+}
+
+impl Object {
+    fn new(mut value: Value, revision: u64) -> Self {
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
+        }
+        let json = Bytes::from(value.to_string());
+        Self {
+            value,
+            json,
+            revision,
+        }
+    }
+
+    /// An object that is shown but not stored; its resource version is whatever it says.
+    pub(crate) fn unstored(value: Value) -> Self {
+        let json = Bytes::from(value.to_string());
+        Self {
+            value,
+            json,
+            revision: 0,
+        }
+    }
+
+    pub(crate) fn metadata(&self, field: &str) -> Option<&Value> {
+        self.value.get("metadata")?.get(field)
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        self.metadata("uid").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn is_terminating(&self) -> bool {
+        self.metadata("deletionTimestamp").is_some_and(|at| !at.is_null())
+    }
+}
+
+/// What the writer must find for a change to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// No object of this name.
+    Absent,
+    /// The object at exactly this revision.
+    Revision(u64),
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) key: Key,
+    pub(crate) expect: Expect,
+    /// An object that must exist and not be terminating: the namespace of a new object.
+    pub(crate) guard: Option<Key>,
+    /// The new object, or `None` to remove it.
+    pub(crate) object: Option<Value>,
+}
+
+/// Why a change did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommitError {
+    Exists,
+    Missing,
+    Changed,
+    Guarded { guard: Key, terminating: bool },
+    Disk(String),
+    Closed,
+}
+
+/// A change on its way to the writer.
+struct Request {
+    change: Change,
+    answer: oneshot::Sender<Result<Arc<Object>, CommitError>>,
+}
+
+/// The store. Dropping it waits for the writer to finish what it holds.
+pub(crate) struct Store {
+    memory: Arc<RwLock<Memory>>,
+    revision: watch::Receiver<u64>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store in `path`, or in memory only.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, OpenError> {
+        let (disk, memory) = match path {
+            Some(path) => {
+                let (disk, objects, revision) = disk::Disk::open(path)?;
+                (Some(disk), Memory::new(objects, revision))
+            }
+            None => (None, Memory::new(Vec::new(), 1)),
+        };
+        let (announce, revision) = watch::channel(memory.revision());
+        let memory = Arc::new(RwLock::new(memory));
+        let (requests, queue) = mpsc::channel();
+        let writer = writer::Writer {
+            disk,
+            memory: Arc::clone(&memory),
+            announce,
+            queue,
+        };
+        let writer = std::thread::Builder::new()
+            .name("sandbox-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io {
+                path: path.map(Path::to_path_buf),
+                source,
+            })?;
+        Ok(Self {
+            memory,
+            revision,
+            requests: Mutex::new(Some(requests)),
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// A consistent view; hold it briefly and never across an await.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {
+        self.read().get(key)
+    }
+
+    /// A receiver that changes with every commit and closes with the store.
+    pub(crate) fn revisions(&self) -> watch::Receiver<u64> {
+        self.revision.clone()
+    }
+
+    /// Makes one change; returns when it is on disk and visible. For a removal the answer is the last state of
+    /// the object, carrying the resource version of its removal.
+    pub(crate) async fn commit(&self, change: Change) -> Result<Arc<Object>, CommitError> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            let requests = requests.as_ref().ok_or(CommitError::Closed)?;
+            requests
+                .send(Request { change, answer })
+                .map_err(|_| CommitError::Closed)?;
+        }
+        answered.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// Stops taking changes, finishes the ones queued and lets go of the file.
+    pub(crate) fn close(&self) {
+        drop(
+            self.requests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // A panic of the writer has already failed every waiting request.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

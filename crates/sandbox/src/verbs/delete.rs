@@ -1,0 +1,210 @@
+//! Delete: one object or a collection.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::meta::{finalizers, metadata_mut, text};
+use super::read::ListOptions;
+use super::update::is_finished;
+use super::{Selector, Target, WriteOptions};
+use crate::Operation;
+use crate::engine::Engine;
+use crate::status::ApiError;
+use crate::store::{Change, CommitError, Expect, Object};
+
+/// The finalizer by which an object waits until its dependents are gone.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+/// The finalizer by which an object waits until its dependents have been let go.
+pub(crate) const ORPHAN: &str = "orphan";
+/// Namespaces that cannot be deleted.
+const LASTING: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+const ATTEMPTS: usize = 16;
+
+/// What becomes of the objects that an object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Propagation {
+    /// They go afterwards.
+    #[default]
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay, without an owner.
+    Orphan,
+}
+
+/// How to delete.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeleteOptions {
+    pub(crate) propagation: Propagation,
+    pub(crate) uid: Option<String>,
+    pub(crate) revision: Option<String>,
+}
+
+/// A delete that happened.
+#[derive(Debug)]
+pub(crate) enum Deleted {
+    /// The object is gone; this was its last state.
+    Gone(Arc<Object>),
+    /// The object waits for its finalizers.
+    Terminating(Arc<Object>),
+}
+
+impl Deleted {
+    pub(crate) fn object(&self) -> &Arc<Object> {
+        match self {
+            Self::Gone(object) | Self::Terminating(object) => object,
+        }
+    }
+}
+
+impl Engine {
+    pub(crate) async fn delete(
+        &self,
+        target: &Target,
+        how: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Deleted, ApiError> {
+        let about = target.resource.about(&target.name);
+        let mut attempts = 0;
+        loop {
+            let old = self.get(target)?;
+            check_preconditions(target, how, &old)?;
+            self.check_deletable(target, &old)?;
+            self.review(target, Operation::Delete, options, &Value::Null, Some(&old.value))?;
+            let new = self.terminate(target, how, &old)?;
+            let gone = is_finished(&new);
+            if new == old.value {
+                return Ok(Deleted::Terminating(old));
+            }
+            if options.dry_run {
+                let object = self.unstored(new);
+                return Ok(if gone {
+                    Deleted::Gone(object)
+                } else {
+                    Deleted::Terminating(object)
+                });
+            }
+            let change = Change {
+                key: target.key(),
+                expect: Expect::Revision(old.revision),
+                guard: None,
+                object: (!gone).then_some(new),
+            };
+            match self.store.commit(change).await {
+                Ok(object) => {
+                    self.after_write(target, &object).await;
+                    return Ok(if gone {
+                        Deleted::Gone(object)
+                    } else {
+                        Deleted::Terminating(object)
+                    });
+                }
+                Err(CommitError::Changed) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(ApiError::commit(error, about)),
+            }
+        }
+    }
+
+    /// Deletes every object a selector chooses and returns their last states.
+    pub(crate) async fn delete_collection(
+        &self,
+        target: &Target,
+        selector: Selector,
+        how: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Vec<Arc<Object>>, ApiError> {
+        let listed = self.list(
+            target,
+            &ListOptions {
+                selector,
+                ..ListOptions::default()
+            },
+        )?;
+        let mut deleted = Vec::new();
+        for object in listed.objects {
+            let one = Target {
+                namespace: text(&object.value, &["metadata", "namespace"]).to_owned(),
+                name: text(&object.value, &["metadata", "name"]).to_owned(),
+                ..target.clone()
+            };
+            match self.delete(&one, how, options).await {
+                Ok(done) => deleted.push(Arc::clone(done.object())),
+                Err(error) if error.reason == "NotFound" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// The object as a delete leaves it: terminating, with the finalizers that the propagation asks for.
+    fn terminate(&self, target: &Target, how: &DeleteOptions, old: &Object) -> Result<Value, ApiError> {
+        let mut new = old.value.clone();
+        let mut waits: Vec<String> = finalizers(&new)
+            .filter(|finalizer| !matches!(*finalizer, FOREGROUND | ORPHAN))
+            .map(str::to_owned)
+            .collect();
+        let has_dependents = !self.store.read().dependents(old.uid()).is_empty();
+        match how.propagation {
+            // Nothing to wait for when nothing depends on it.
+            Propagation::Foreground if has_dependents => waits.push(FOREGROUND.to_owned()),
+            Propagation::Orphan if has_dependents => waits.push(ORPHAN.to_owned()),
+            _ => {}
+        }
+        let metadata = metadata_mut(&mut new)?;
+        if waits.is_empty() {
+            metadata.remove("finalizers");
+        } else {
+            metadata.insert("finalizers".to_owned(), json!(waits));
+        }
+        if !old.is_terminating() {
+            metadata.insert("deletionTimestamp".to_owned(), json!(self.timestamp()));
+            metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+            if let Some(count) = metadata.get("generation").and_then(Value::as_i64) {
+                metadata.insert("generation".to_owned(), json!(count + 1));
+            }
+            if target.resource.is("", "namespaces") {
+                metadata.remove("deletionGracePeriodSeconds");
+                new["status"]["phase"] = json!("Terminating");
+            }
+        }
+        Ok(new)
+    }
+
+    fn check_deletable(&self, target: &Target, old: &Object) -> Result<(), ApiError> {
+        if !target.resource.is("", "namespaces") {
+            return Ok(());
+        }
+        let about = target.resource.about(&target.name);
+        if LASTING.contains(&target.name.as_str()) {
+            return Err(ApiError::forbidden(about, "this namespace may not be deleted"));
+        }
+        if old.is_terminating() {
+            return Err(ApiError::conflict(
+                about,
+                "The system is ensuring all content is removed from this namespace.  Upon completion, this \
+                 namespace will automatically be purged by the system.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_preconditions(target: &Target, how: &DeleteOptions, old: &Object) -> Result<(), ApiError> {
+    let about = target.resource.about(&target.name);
+    if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != old.uid()) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            old.uid()
+        );
+        return Err(ApiError::conflict(about, &why));
+    }
+    let held = old.revision.to_string();
+    if let Some(revision) = how.revision.as_deref().filter(|revision| *revision != held) {
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {held}"
+        );
+        return Err(ApiError::conflict(about, &why));
+    }
+    Ok(())
+}

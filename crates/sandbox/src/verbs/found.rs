@@ -1,0 +1,93 @@
+//! What every cluster has from its first moment.
+
+use serde_json::{Value, json};
+
+use super::{FieldValidation, Target, WriteOptions};
+use crate::User;
+use crate::engine::Engine;
+use crate::status::ApiError;
+use crate::store::Key;
+
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+impl WriteOptions {
+    /// A write of the server's own machinery.
+    pub(crate) fn internal(manager: &str) -> Self {
+        Self {
+            user: User {
+                name: format!("system:{manager}"),
+                groups: vec!["system:masters".to_owned()],
+            },
+            manager: manager.to_owned(),
+            dry_run: false,
+            validation: FieldValidation::Ignore,
+            force: false,
+            reviewed: false,
+        }
+    }
+}
+
+impl Engine {
+    /// Makes the namespaces that every cluster has and the one Service, where they are missing.
+    pub(crate) fn found(&self) -> Result<(), ApiError> {
+        for name in NAMESPACES {
+            let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+            self.found_one("namespaces", "", name, body)?;
+        }
+        let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": { "name": "kubernetes", "labels": labels },
+            "spec": {
+                "clusterIP": "10.96.0.1",
+                "ports": [{ "name": "https", "port": 443, "targetPort": 6443, "protocol": "TCP" }],
+            },
+        });
+        self.found_one("services", "default", "kubernetes", body)?;
+        let active: Vec<String> = {
+            let memory = self.store.read();
+            let namespaces = memory.list(&Key::namespace("").collection, None, None);
+            namespaces
+                .filter(|(_, object)| !object.is_terminating())
+                .map(|((_, name), _)| name.clone())
+                .collect()
+        };
+        for namespace in active {
+            futures::executor::block_on(self.found_service_account(&namespace))?;
+        }
+        Ok(())
+    }
+
+    fn found_one(&self, plural: &str, namespace: &str, name: &str, body: Value) -> Result<(), ApiError> {
+        let target = Target {
+            resource: self.catalog().find("", "v1", plural)?,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            subresource: String::new(),
+        };
+        if self.store.get(&target.key()).is_some() {
+            return Ok(());
+        }
+        let options = WriteOptions::internal("sandbox");
+        futures::executor::block_on(self.create(&target, body, &options)).map(drop)
+    }
+
+    /// The ServiceAccount each namespace has.
+    pub(crate) async fn found_service_account(&self, namespace: &str) -> Result<(), ApiError> {
+        let target = Target {
+            resource: self.catalog().find("", "v1", "serviceaccounts")?,
+            namespace: namespace.to_owned(),
+            name: "default".to_owned(),
+            subresource: String::new(),
+        };
+        if self.store.get(&target.key()).is_some() {
+            return Ok(());
+        }
+        let body = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "default" } });
+        // Boxed, because making a namespace ends here too.
+        Box::pin(self.create(&target, body, &WriteOptions::internal("sandbox")))
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,79 @@
+//! What the verbs of the API mean: get, list, watch, create, update, patch, delete.
+//!
+//! Each is a method of [`crate::engine::Engine`] from parsed arguments to objects or an
+//! [`ApiError`](crate::status::ApiError). HTTP and representations live in `http`.
+
+mod create;
+mod delete;
+mod found;
+mod meta;
+mod patch;
+mod read;
+mod review;
+mod selector;
+mod shape;
+mod update;
+mod watch;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::User;
+use crate::catalog::Resource;
+use crate::store::{Key, Object};
+
+pub(crate) use delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
+pub(crate) use meta::text;
+pub(crate) use patch::{Patch, PatchKind};
+pub(crate) use read::{ListOptions, Listed, Resume};
+pub(crate) use selector::Selector;
+pub(crate) use watch::{Change, WatchOptions, Watcher};
+
+/// The place a request is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) resource: Arc<Resource>,
+    /// Empty for cluster-scoped resources and for all namespaces.
+    pub(crate) namespace: String,
+    /// Empty for collections.
+    pub(crate) name: String,
+    /// `status`, `scale`, … or empty.
+    pub(crate) subresource: String,
+}
+
+impl Target {
+    pub(crate) fn key(&self) -> Key {
+        self.resource.key(&self.namespace, &self.name)
+    }
+}
+
+/// What to do about fields the schema does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// Who writes and how.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteOptions {
+    pub(crate) user: User,
+    /// The field manager.
+    pub(crate) manager: String,
+    pub(crate) dry_run: bool,
+    pub(crate) validation: FieldValidation,
+    /// Server-side apply takes fields over from others.
+    pub(crate) force: bool,
+    /// Whether admission looks at it; the machinery's own writes go past it.
+    pub(crate) reviewed: bool,
+}
+
+/// A write that happened (or would have, in a dry run).
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) object: Arc<Object>,
+    pub(crate) code: StatusCode,
+    pub(crate) warnings: Vec<String>,
+}

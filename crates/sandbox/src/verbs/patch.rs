@@ -1,0 +1,98 @@
+//! Patch: JSON patch, merge patch, strategic merge patch and server-side apply.
+
+use serde_json::Value;
+
+use super::create::Managed;
+use super::update::Proposal;
+use super::{Outcome, Target, WriteOptions};
+use crate::engine::Engine;
+use crate::status::ApiError;
+
+/// Operations in one JSON patch at most, as upstream.
+const OPERATIONS: usize = 10_000;
+/// What the copies of one JSON patch may add up to.
+const COPIED: usize = 3 << 20;
+
+/// The languages of patches, by media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PatchKind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+/// A patch as it was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Patch {
+    pub(crate) kind: PatchKind,
+    pub(crate) body: Value,
+}
+
+impl Engine {
+    pub(crate) async fn patch(
+        &self,
+        target: &Target,
+        patch: Patch,
+        options: &WriteOptions,
+    ) -> Result<Outcome, ApiError> {
+        if patch.kind == PatchKind::Apply {
+            return self.apply(target, patch.body, options).await;
+        }
+        self.modify(target, options, |old| {
+            let mut warnings = Vec::new();
+            let patched = self.patched(target, &patch, &old.value)?;
+            let object = self.decode(target, patched, options, &mut warnings)?;
+            Ok(Proposal {
+                object,
+                managed: Managed::Update,
+                warnings,
+            })
+        })
+        .await
+    }
+
+    fn patched(&self, target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiError> {
+        let mut object = old.clone();
+        match patch.kind {
+            PatchKind::Json => json_patch_in_bounds(&mut object, &patch.body)?,
+            PatchKind::Merge | PatchKind::Apply => {
+                if !patch.body.is_object() {
+                    return Err(ApiError::bad_request("a merge patch must be an object"));
+                }
+                json_patch::merge(&mut object, &patch.body);
+            }
+            PatchKind::Strategic => object = self.strategic(target, &object, &patch.body)?,
+        }
+        Ok(object)
+    }
+}
+
+/// Applies a JSON patch one operation at a time, so that copies of copies cannot grow without bound.
+fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(), ApiError> {
+    let patch: json_patch::Patch = serde_json::from_value(body.clone())
+        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    if patch.0.len() > OPERATIONS {
+        return Err(ApiError::too_large(OPERATIONS));
+    }
+    let mut copied = 0;
+    for operation in patch.0 {
+        if let json_patch::PatchOperation::Copy(copy) = &operation {
+            let source = object
+                .pointer(copy.from.as_str())
+                .map(|value| value.to_string().len());
+            copied += source.unwrap_or(0);
+            if copied > COPIED {
+                return Err(ApiError::too_large(COPIED));
+            }
+        }
+        json_patch::patch(object, &[operation]).map_err(|error| {
+            ApiError::new(
+                http::StatusCode::UNPROCESSABLE_ENTITY,
+                "Invalid",
+                format!("the server rejected our request due to an error in our request: {error}"),
+            )
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! Label and field selectors.
+//!
+//! Reference: `k8s.io/apimachinery/pkg/labels` and `pkg/fields`.
+
+use serde_json::{Map, Value};
+
+use super::meta::text;
+use crate::catalog::Resource;
+use crate::status::ApiError;
+
+/// What a list, watch or collection delete keeps to. The default keeps everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Selector {
+    labels: Vec<Requirement>,
+    fields: Vec<FieldTerm>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Requirement {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    Absent,
+    Greater(i64),
+    Less(i64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct FieldTerm {
+    path: Vec<String>,
+    value: String,
+    equal: bool,
+}
+
+impl Selector {
+    pub(crate) fn parse(resource: &Resource, labels: &str, fields: &str) -> Result<Self, ApiError> {
+        Ok(Self {
+            labels: parse_labels(labels)?,
+            fields: parse_fields(resource, fields)?,
+        })
+    }
+
+    pub(crate) fn is_everything(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        if self.is_everything() {
+            return true;
+        }
+        let labels = object
+            .get("metadata")
+            .and_then(|metadata| metadata.get("labels"))
+            .and_then(Value::as_object);
+        self.labels.iter().all(|requirement| requirement.matches(labels))
+            && self.fields.iter().all(|term| term.matches(object))
+    }
+}
+
+impl Requirement {
+    fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+        let value = labels
+            .and_then(|labels| labels.get(&self.key))
+            .and_then(Value::as_str);
+        match (&self.test, value) {
+            (Test::Exists, value) => value.is_some(),
+            (Test::Absent, value) => value.is_none(),
+            (Test::In(values), value) => value.is_some_and(|value| values.iter().any(|one| one == value)),
+            (Test::NotIn(values), value) => value.is_none_or(|value| values.iter().all(|one| one != value)),
+            (Test::Greater(bound), value) => value
+                .and_then(|value| value.parse::<i64>().ok())
+                .is_some_and(|value| value > *bound),
+            (Test::Less(bound), value) => value
+                .and_then(|value| value.parse::<i64>().ok())
+                .is_some_and(|value| value < *bound),
+        }
+    }
+}
+
+impl FieldTerm {
+    fn matches(&self, object: &Value) -> bool {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let found = path.iter().try_fold(object, |at, step| at.get(step));
+        let equal = match found {
+            Some(Value::Bool(flag)) => self.value == flag.to_string(),
+            Some(Value::Number(number)) => self.value == number.to_string(),
+            // The type field of a Service and the like are strings; what is absent equals the empty string.
+            _ => text(object, &path) == self.value,
+        };
+        equal == self.equal
+    }
+}
+
+/// Splits at commas that are not inside parentheses.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    split(text)
+        .into_iter()
+        .map(|part| requirement(part.trim(), text))
+        .collect()
+}
+
+fn requirement(part: &str, whole: &str) -> Result<Requirement, ApiError> {
+    let broken = || {
+        ApiError::bad_request(format!(
+            "unable to parse requirement: {part:?} in selector {whole:?}"
+        ))
+    };
+    let word = |text: &str| {
+        let text = text.trim();
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+        (text.chars().all(allowed))
+            .then(|| text.to_owned())
+            .ok_or_else(broken)
+    };
+    let key = |text: &str| word(text).and_then(|key| if key.is_empty() { Err(broken()) } else { Ok(key) });
+    let set = |text: &str| {
+        let inner = text
+            .trim()
+            .strip_prefix('(')
+            .and_then(|text| text.strip_suffix(')'))
+            .ok_or_else(broken)?;
+        inner.split(',').map(word).collect::<Result<Vec<_>, _>>()
+    };
+    if let Some(rest) = part.strip_prefix('!') {
+        return Ok(Requirement {
+            key: key(rest)?,
+            test: Test::Absent,
+        });
+    }
+    for (sign, equal) in [("!=", false), ("==", true), ("=", true)] {
+        if let Some((left, right)) = part.split_once(sign) {
+            let values = vec![word(right)?];
+            let test = if equal {
+                Test::In(values)
+            } else {
+                Test::NotIn(values)
+            };
+            return Ok(Requirement {
+                key: key(left)?,
+                test,
+            });
+        }
+    }
+    for sign in ['>', '<'] {
+        if let Some((left, right)) = part.split_once(sign) {
+            let bound = right.trim().parse().map_err(|_| broken())?;
+            let test = if sign == '>' {
+                Test::Greater(bound)
+            } else {
+                Test::Less(bound)
+            };
+            return Ok(Requirement {
+                key: key(left)?,
+                test,
+            });
+        }
+    }
+    let mut words = part.splitn(2, char::is_whitespace);
+    let left = words.next().unwrap_or_default();
+    let Some(rest) = words.next().map(str::trim) else {
+        return Ok(Requirement {
+            key: key(left)?,
+            test: Test::Exists,
+        });
+    };
+    if let Some(values) = rest.strip_prefix("notin") {
+        return Ok(Requirement {
+            key: key(left)?,
+            test: Test::NotIn(set(values)?),
+        });
+    }
+    if let Some(values) = rest.strip_prefix("in") {
+        return Ok(Requirement {
+            key: key(left)?,
+            test: Test::In(set(values)?),
+        });
+    }
+    Err(broken())
+}
+
+/// The fields that may be selected by, besides name and namespace.
+fn selectable(resource: &Resource, field: &str) -> bool {
+    if matches!(field, "metadata.name" | "metadata.namespace") {
+        return true;
+    }
+    let listed: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        ("" | "events.k8s.io", "events") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("", "secrets") => &["type"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("apps", "replicasets") | ("", "replicationcontrollers") => &["status.replicas"],
+        ("batch", "jobs") => &["status.successful"],
+        _ => &[],
+    };
+    listed.contains(&field) || resource.selectable.iter().any(|one| one == field)
+}
+
+fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, ApiError> {
+    let terms = text.split(',').map(str::trim).filter(|term| !term.is_empty());
+    terms
+        .map(|term| {
+            let parts = [("!=", false), ("==", true), ("=", true)]
+                .into_iter()
+                .find_map(|(sign, equal)| term.split_once(sign).map(|(left, right)| (left, right, equal)));
+            let (field, value, equal) = parts.ok_or_else(|| {
+                ApiError::bad_request(format!("invalid selector: {text:?}; can't understand {term:?}"))
+            })?;
+            let field = field.trim();
+            if !selectable(resource, field) {
+                return Err(ApiError::bad_request(format!(
+                    "field label not supported: {field}"
+                )));
+            }
+            let path = if field == "source" {
+                "source.component"
+            } else {
+                field
+            };
+            Ok(FieldTerm {
+                path: path.split('.').map(str::to_owned).collect(),
+                value: value.trim().to_owned(),
+                equal,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    fn pods() -> std::sync::Arc<Resource> {
+        Catalog::builtin().find("", "v1", "pods").unwrap()
+    }
+
+    #[test]
+    fn selectors_choose() {
+        let pod = json!({
+            "metadata": { "name": "a", "namespace": "n", "labels": { "app": "web", "tier": "1", "e": "" } },
+            "spec": { "nodeName": "one", "hostNetwork": true },
+        });
+        let check = |labels: &str, fields: &str, expect: bool| {
+            let selector = Selector::parse(&pods(), labels, fields).unwrap();
+            assert_eq!(selector.matches(&pod), expect, "{labels} | {fields}");
+        };
+        for (labels, expect) in [
+            ("", true),
+            ("app=web", true),
+            ("app == web", true),
+            ("app!=web", false),
+            ("missing!=web", true),
+            ("app in (web, api)", true),
+            ("app in (api)", false),
+            ("app notin (api,db),tier", true),
+            ("!app", false),
+            ("!missing", true),
+            ("tier>0,tier<2", true),
+            ("tier>1", false),
+            ("e=", true),
+            ("e", true),
+        ] {
+            check(labels, "", expect);
+        }
+        for (fields, expect) in [
+            ("metadata.name=a", true),
+            ("metadata.name!=a", false),
+            ("spec.nodeName=one,metadata.namespace=n", true),
+            ("spec.hostNetwork=true", true),
+            ("status.phase=", true),
+        ] {
+            check("", fields, expect);
+        }
+    }
+
+    #[test]
+    fn broken_selectors_are_refused() {
+        for labels in ["app in web", "=x", "a b c", "app in (web", ",", "tier>x", "ä=1"] {
+            assert!(Selector::parse(&pods(), labels, "").is_err(), "{labels}");
+        }
+        for fields in ["metadata.name", "spec.unknown=1"] {
+            assert!(Selector::parse(&pods(), "", fields).is_err(), "{fields}");
+        }
+    }
+}

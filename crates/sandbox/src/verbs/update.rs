@@ -1,0 +1,323 @@
+//! Update: replacing an object, whole or one subresource of it. Patches end here too.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::create::Managed;
+use super::meta::{carry, finalizers, metadata_mut, text};
+use super::{Outcome, Target, WriteOptions};
+use crate::Operation;
+use crate::engine::Engine;
+use crate::status::{About, ApiError, Cause};
+use crate::store::{Change, CommitError, Expect, Key, Object};
+
+/// How often a change that does not name a resource version is tried again on a newer object.
+const ATTEMPTS: usize = 16;
+
+/// What a client wants an object to become.
+pub(super) struct Proposal {
+    pub(super) object: Value,
+    pub(super) managed: Managed,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Engine {
+    /// Replaces an object with what the client sent.
+    pub(crate) async fn update(
+        &self,
+        target: &Target,
+        body: Value,
+        options: &WriteOptions,
+    ) -> Result<Outcome, ApiError> {
+        let mut warnings = Vec::new();
+        let body = self.decode(target, body, options, &mut warnings)?;
+        self.modify(target, options, |_| {
+            Ok(Proposal {
+                object: body.clone(),
+                managed: Managed::Update,
+                warnings: warnings.clone(),
+            })
+        })
+        .await
+    }
+
+    /// Reads, changes and writes, again when somebody else was quicker and the proposal does not name the
+    /// resource version it was made for.
+    pub(super) async fn modify(
+        &self,
+        target: &Target,
+        options: &WriteOptions,
+        propose: impl Fn(&Arc<Object>) -> Result<Proposal, ApiError>,
+    ) -> Result<Outcome, ApiError> {
+        let about = target.resource.about(&target.name);
+        let mut attempts = 0;
+        loop {
+            let old = self.get(target)?;
+            let Proposal {
+                object,
+                managed,
+                warnings,
+            } = propose(&old)?;
+            let Some(new) = self.settle(target, &old, object, managed, options)? else {
+                return Ok(Outcome {
+                    object: old,
+                    code: StatusCode::OK,
+                    warnings,
+                });
+            };
+            if options.dry_run {
+                return Ok(Outcome {
+                    object: self.unstored(new),
+                    code: StatusCode::OK,
+                    warnings,
+                });
+            }
+            let gone = is_finished(&new);
+            let change = Change {
+                key: target.key(),
+                expect: Expect::Revision(old.revision),
+                guard: None,
+                object: (!gone).then_some(new),
+            };
+            match self.store.commit(change).await {
+                Ok(stored) => {
+                    self.after_write(target, &stored).await;
+                    return Ok(Outcome {
+                        object: stored,
+                        code: StatusCode::OK,
+                        warnings,
+                    });
+                }
+                // A proposal that names a resource version fails by itself in the next round.
+                Err(CommitError::Changed) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(ApiError::commit(error, about)),
+            }
+        }
+    }
+
+    /// Changes an object as the server's own machinery does: no admission, no field ownership, no validation.
+    pub(crate) async fn edit(&self, key: &Key, change: impl Fn(&mut Value)) -> Result<(), ApiError> {
+        let about = About {
+            group: &key.collection.group,
+            plural: &key.collection.plural,
+            kind: "",
+            name: &key.name,
+        };
+        loop {
+            let old = self.store.get(key).ok_or_else(|| ApiError::not_found(about))?;
+            let mut new = old.value.clone();
+            change(&mut new);
+            let gone = is_finished(&new);
+            if new == old.value && !gone {
+                return Ok(());
+            }
+            let change = Change {
+                key: key.clone(),
+                expect: Expect::Revision(old.revision),
+                guard: None,
+                object: (!gone).then_some(new),
+            };
+            match self.store.commit(change).await {
+                // Somebody else's change has happened, so this round was not in vain.
+                Err(CommitError::Changed) => {}
+                Err(error) => return Err(ApiError::commit(error, about)),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Makes a proposal into the object to store; `None` when nothing changes.
+    fn settle(
+        &self,
+        target: &Target,
+        old: &Arc<Object>,
+        mut new: Value,
+        managed: Managed,
+        options: &WriteOptions,
+    ) -> Result<Option<Value>, ApiError> {
+        self.carry_over(target, old, &mut new)?;
+        self.continue_object(target, &old.value, &mut new)?;
+        self.count_generation(target, &old.value, &mut new)?;
+        if let Some(changed) = self.review(target, Operation::Update, options, &new, Some(&old.value))? {
+            new = changed;
+            self.reshape(target, &mut new);
+            self.carry_over(target, old, &mut new)?;
+            self.count_generation(target, &old.value, &mut new)?;
+        }
+        self.validate(target, &new, Some(&old.value))?;
+        if managed == Managed::Update {
+            self.track(target, Some(&old.value), &mut new, options);
+        }
+        if same(&old.value, &new) && !is_finished(&new) {
+            return Ok(None);
+        }
+        self.limit_size(&new)?;
+        Ok(Some(new))
+    }
+
+    /// Checks identity and resource version, and keeps what only the server writes.
+    fn carry_over(&self, target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiError> {
+        let about = target.resource.about(&target.name);
+        let name = text(new, &["metadata", "name"]);
+        if name != target.name && !(name.is_empty() && !target.subresource.is_empty()) {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                target.name
+            )));
+        }
+        let uid = text(new, &["metadata", "uid"]);
+        if !uid.is_empty() && uid != old.uid() {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                old.uid()
+            );
+            return Err(ApiError::conflict(about, &why));
+        }
+        let revision = text(new, &["metadata", "resourceVersion"]);
+        if !revision.is_empty() && revision != "0" && revision != old.revision.to_string() {
+            return Err(ApiError::stale(about));
+        }
+        let before = old.value.get("metadata").and_then(Value::as_object);
+        if target.subresource.is_empty() {
+            let metadata = metadata_mut(new)?;
+            for field in [
+                "uid",
+                "creationTimestamp",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+                "generation",
+                "resourceVersion",
+                "generateName",
+                "name",
+                "namespace",
+            ] {
+                carry(metadata, before, field);
+            }
+            metadata.remove("selfLink");
+            if old.is_terminating() {
+                refuse_new_finalizers(target, &old.value, new)?;
+            }
+            if target.resource.has_status {
+                keep_field(new, &old.value, "status");
+            }
+        } else {
+            // A status write changes the status; the rest is the object as it stands.
+            let managed = metadata_mut(new)?.get("managedFields").cloned();
+            let mut whole = old.value.clone();
+            if let (Some(whole), Some(new)) = (whole.as_object_mut(), new.as_object_mut()) {
+                match new.remove("status") {
+                    Some(status) => whole.insert("status".to_owned(), status),
+                    None => whole.remove("status"),
+                };
+            }
+            if let Some(managed) = managed {
+                metadata_mut(&mut whole)?.insert("managedFields".to_owned(), managed);
+            }
+            *new = whole;
+        }
+        Ok(())
+    }
+
+    /// Counts a change of the intent.
+    fn count_generation(&self, target: &Target, old: &Value, new: &mut Value) -> Result<(), ApiError> {
+        if !target.resource.has_generation || !target.subresource.is_empty() {
+            return Ok(());
+        }
+        let changed = if target.resource.custom {
+            let ignored =
+                |field: &str| field == "metadata" || (field == "status" && target.resource.has_status);
+            let differs = |one: &Value, other: &Value| {
+                let fields = one.as_object().into_iter().flatten();
+                fields
+                    .filter(|(name, _)| !ignored(name))
+                    .any(|(name, value)| other.get(name) != Some(value))
+            };
+            differs(old, new) || differs(new, old)
+        } else {
+            old.get("spec") != new.get("spec")
+        };
+        if changed {
+            let count = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+            metadata_mut(new)?.insert("generation".to_owned(), json!(count));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a terminating object has nothing left to wait for.
+pub(super) fn is_finished(object: &Value) -> bool {
+    let terminating = object["metadata"]
+        .get("deletionTimestamp")
+        .is_some_and(|at| !at.is_null());
+    terminating && finalizers(object).next().is_none() && !holds_namespace(object)
+}
+
+/// Whether this is a namespace whose contents are still there.
+fn holds_namespace(object: &Value) -> bool {
+    object["kind"] == "Namespace"
+        && object["apiVersion"] == "v1"
+        && object["spec"]["finalizers"]
+            .as_array()
+            .is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+fn refuse_new_finalizers(target: &Target, old: &Value, new: &Value) -> Result<(), ApiError> {
+    let held: Vec<&str> = finalizers(old).collect();
+    let added: Vec<&str> = finalizers(new)
+        .filter(|finalizer| !held.contains(finalizer))
+        .collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
+    );
+    let cause = Cause::new("FieldValueForbidden", "metadata.finalizers", message);
+    Err(ApiError::invalid(target.resource.about(&target.name), &[cause]))
+}
+
+/// Puts the old value of a field into the new object, or takes the field away.
+pub(super) fn keep_field(new: &mut Value, old: &Value, field: &str) {
+    if let Some(new) = new.as_object_mut() {
+        match old.get(field) {
+            Some(value) => new.insert(field.to_owned(), value.clone()),
+            None => new.remove(field),
+        };
+    }
+}
+
+/// Whether two states differ in nothing but the times in `managedFields`.
+fn same(old: &Value, new: &Value) -> bool {
+    let (Some(left), Some(right)) = (old.as_object(), new.as_object()) else {
+        return old == new;
+    };
+    left.len() == right.len()
+        && left.iter().all(|(name, value)| match right.get(name) {
+            Some(other) if name == "metadata" => same_metadata(value, other),
+            other => other == Some(value),
+        })
+}
+
+fn same_metadata(old: &Value, new: &Value) -> bool {
+    let (Some(left), Some(right)) = (old.as_object(), new.as_object()) else {
+        return old == new;
+    };
+    left.len() == right.len()
+        && left.iter().all(|(name, value)| match right.get(name) {
+            Some(other) if name == "managedFields" => same_managers(value, other),
+            other => other == Some(value),
+        })
+}
+
+fn same_managers(old: &Value, new: &Value) -> bool {
+    let timeless = |managers: &Value| -> Vec<Value> {
+        let mut entries = managers.as_array().cloned().unwrap_or_default();
+        for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+            entry.remove("time");
+        }
+        entries
+    };
+    timeless(old) == timeless(new)
+}

@@ -1,0 +1,142 @@
+//! What is acknowledged survives: a reopen, a kill, and never two writers at once.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sandbox::{OpenError, Options, Sandbox};
+use serde_json::{Value, json};
+
+use crate::server::{delete, get, options, patch, post};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+/// Names the store to the child that is to be killed.
+const CHILD: &str = "SANDBOX_TEST_STORE";
+
+fn open(path: &Path) -> Result<Sandbox, OpenError> {
+    Sandbox::open(Options {
+        path: Some(path.to_path_buf()),
+        ..options()
+    })
+}
+
+fn map(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
+}
+
+#[tokio::test]
+async fn a_reopened_store_is_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deep/store.redb");
+    let sandbox = open(&path).unwrap();
+    for name in ["a", "b"] {
+        post(&sandbox, MAPS, &map(name)).await;
+    }
+    patch(
+        &sandbox,
+        &format!("{MAPS}/a"),
+        "merge",
+        &json!({ "data": { "x": "1" } }),
+    )
+    .await;
+    delete(&sandbox, &format!("{MAPS}/b")).await;
+    let before = get(&sandbox, MAPS).await;
+    assert!(matches!(open(&path), Err(OpenError::InUse { .. })));
+    drop(sandbox);
+
+    let sandbox = open(&path).unwrap();
+    let after = get(&sandbox, MAPS).await;
+    assert_eq!(after.body, before.body);
+    let made = post(&sandbox, MAPS, &map("c")).await;
+    let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    assert!(number(made.at("/metadata/resourceVersion")) > number(before.at("/metadata/resourceVersion")));
+    // What happened before the restart is not known any more, and a watch from then is told so.
+    let watch = get(&sandbox, &format!("{MAPS}?watch=1&resourceVersion=2")).await;
+    assert_eq!(watch.code, 410);
+}
+
+#[test]
+fn files_that_are_no_store_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("text");
+    std::fs::write(&text, "hello, this is no store\n".repeat(400)).unwrap();
+    let refused = open(&text).unwrap_err();
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
+
+    let cut = directory.path().join("cut");
+    drop(open(&cut).unwrap());
+    let whole = std::fs::read(&cut).unwrap();
+    for length in [1, 100, 4096, whole.len() / 2, whole.len() - 4096] {
+        std::fs::write(&cut, &whole[..length]).unwrap();
+        if let Err(refused) = open(&cut) {
+            assert!(
+                matches!(refused, OpenError::Corrupt { .. }),
+                "{length}: {refused}"
+            );
+        }
+    }
+    let refused = open(directory.path()).unwrap_err();
+    assert!(matches!(refused, OpenError::Unwritable { .. }), "{refused}");
+    let under_a_file = text.join("store");
+    assert!(open(&under_a_file).is_err());
+}
+
+/// Not a test of its own: the process that the next test kills while it writes.
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
+async fn child_that_writes_until_killed() {
+    let Some(path) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        return;
+    };
+    let sandbox = open(&path).unwrap();
+    for round in 0.. {
+        let made = post(&sandbox, MAPS, &map(&format!("map-{round:06}"))).await;
+        assert_eq!(made.code, 201);
+        println!("\nacknowledged {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    for _ in 0..3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "durability::child_that_writes_until_killed",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut acknowledged = 0;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.by_ref().map_while(Result::ok) {
+            if let Some(round) = line.strip_prefix("acknowledged ") {
+                acknowledged = round.parse().unwrap();
+            }
+            if acknowledged >= 20 {
+                child.kill().unwrap();
+                break;
+            }
+        }
+        for line in lines.map_while(Result::ok) {
+            if let Some(round) = line.strip_prefix("acknowledged ") {
+                acknowledged = round.parse().unwrap_or(acknowledged);
+            }
+        }
+        child.wait().unwrap();
+
+        let sandbox = open(&path).unwrap();
+        let held = get(&sandbox, MAPS).await;
+        let held = held.at("/items").as_array().unwrap().len();
+        assert!(held > acknowledged, "{held} held, {acknowledged} acknowledged");
+        // The next child begins with an empty collection, so that its numbers begin at 0.
+        delete(&sandbox, MAPS).await;
+        assert_eq!(get(&sandbox, MAPS).await.at("/items"), &json!([]));
+    }
+}
