@@ -1,1 +1,95 @@
 //! A Kyverno-compatible policy engine: policies and objects in, verdicts out.
+//!
+//! [`Policies::load`] reads policies strictly, [`Policies::evaluate`] judges one object by all of them. Both
+//! are pure and synchronous: no network, no clock, no cluster. The platform's own kinds are unknown here.
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use guardrails::{Operation, Outcome, Policies, Request};
+//!
+//! let policy = "
+//! apiVersion: kyverno.io/v1
+//! kind: ClusterPolicy
+//! metadata: {name: require-team}
+//! spec:
+//!   rules:
+//!     - name: has-team
+//!       match: {any: [{resources: {kinds: [ConfigMap]}}]}
+//!       validate:
+//!         failureAction: Enforce
+//!         message: A team label is required
+//!         pattern: {metadata: {labels: {team: '?*'}}}
+//! ";
+//! let policies = Policies::load("require-team.yaml", &yaml::parse_all(policy)?)?;
+//! let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}}});
+//! let verdicts = policies.evaluate(&Request {
+//!     object: &object,
+//!     old: None,
+//!     operation: Operation::Create,
+//!     namespace_labels: &BTreeMap::new(),
+//! });
+//! assert_eq!(verdicts[0].outcome, Outcome::Fail);
+//! assert_eq!(verdicts[0].path.as_deref(), Some("/metadata/labels/team"));
+//! assert!(verdicts[0].refuses());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is understood
+//!
+//! `ClusterPolicy` and `Policy` of `kyverno.io/v1`, `v2beta1`, `v2`; `match`/`exclude` in all three forms;
+//! `validate` with `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity` (from v1.25 on); preconditions;
+//! `context` variables; rules for pod controllers; failure actions and their overrides; `applyRules`.
+//! Messages are Kyverno's own.
+//!
+//! # What is not, and what becomes of it
+//!
+//! Nothing that is not understood passes.
+//!
+//! | construct | what happens |
+//! | --- | --- |
+//! | YAML of another shape, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
+//! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
+//! | PolicyException, CleanupPolicy, `policies.kyverno.io`, anything that is no policy | refused at load |
+//! | `mutate`, `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, references `$(…)`, `{{ @ }}` | an error verdict for the objects the rule matches |
+//! | functions that are not here yet (time, x509, sha256, random) | an error verdict for the objects the rule matches |
+//! | `context` from a ConfigMap, API call, registry or global entry | an error verdict when the value is read |
+//! | `request.userInfo`, `request.roles`, `serviceAccountName` | an error verdict when the value is read |
+//! | subjects, roles and cluster roles in `match` or `exclude` | a rule that would fail is an error verdict ("unknown: …") |
+//! | a rule or object that costs too much | an error verdict |
+//!
+//! # Annotations read from policies
+//!
+//! `policies.kyverno.io/title`, `/category`, `/severity`, `/scored`, and two of our own:
+//! `policies.towpath.dev/why` says why the policy exists, `policies.towpath.dev/hint` what to do about a
+//! violation. `policies.towpath.dev/hint.<rule>` is the hint for one rule.
+//!
+//! # Where things are
+//!
+//! `cursor`, `policy`, `autogen` read policies; `matching`, `selector` decide what a rule is about; `judge`
+//! evaluates one rule with `pattern`, `conditions`, `variables`, `jmespath`, `pod_security`; `engine` finds the
+//! rules for an object; `budget` bounds all of it.
+
+mod autogen;
+mod budget;
+mod conditions;
+mod cursor;
+mod engine;
+mod image;
+mod jmespath;
+mod judge;
+mod matching;
+mod pattern;
+mod pod_security;
+mod policy;
+mod quantity;
+mod selector;
+mod variables;
+mod verdict;
+mod wildcard;
+
+pub use cursor::Refusal;
+pub use engine::{Error, Operation, Policies, Request};
+pub use verdict::{Outcome, Verdict};

@@ -1,0 +1,301 @@
+//! Rules for pod controllers, made from rules for pods.
+//!
+//! A rule about `Pod` alone is also meant for what makes pods. When every rule of a policy allows it
+//! (no names, selectors or annotations in `match` or `exclude`, no other kind beside `Pod`), each such
+//! rule gets two companions: `autogen-<rule>` over `spec.template` and `autogen-cronjob-<rule>` over
+//! `spec.jobTemplate.spec.template`. The annotation `pod-policies.kyverno.io/autogen-controllers` names
+//! the kinds (separated by commas) or `none`.
+
+use serde_json::{Map, Value, json};
+
+/// The annotation that names the controllers.
+pub(crate) const ANNOTATION: &str = "pod-policies.kyverno.io/autogen-controllers";
+
+const TEMPLATED: [&str; 6] = [
+    "DaemonSet",
+    "Deployment",
+    "Job",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+];
+
+const CRON_JOB: &str = "CronJob";
+
+/// A rule made for pod controllers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Generated {
+    pub(crate) rule: Value,
+    /// The kinds it is evaluated for, whatever else its `match` says.
+    pub(crate) kinds: Vec<&'static str>,
+    /// Where the pod stands in such an object.
+    pub(crate) pod: &'static str,
+}
+
+/// Where the pod stands in a controller that has a template.
+pub(crate) const TEMPLATE: &str = "/spec/template";
+
+/// Where the pod stands in a CronJob.
+pub(crate) const JOB_TEMPLATE: &str = "/spec/jobTemplate/spec/template";
+
+/// Where the pod stands in an object of a kind; `None` for kinds without one.
+pub(crate) fn pod_in(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Pod" => Some(""),
+        CRON_JOB => Some(JOB_TEMPLATE),
+        kind if TEMPLATED.contains(&kind) => Some(TEMPLATE),
+        _ => None,
+    }
+}
+
+/// Which controllers a policy's rules are made for. `rules` are the rules as written.
+pub(crate) fn controllers(rules: &[Value], annotation: Option<&str>) -> Vec<&'static str> {
+    let mut needed = false;
+    for rule in rules {
+        if !allows(rule, &mut needed) {
+            return Vec::new();
+        }
+    }
+    if !needed {
+        return Vec::new();
+    }
+    let all = TEMPLATED.into_iter().chain([CRON_JOB]);
+    match annotation {
+        None => all.collect(),
+        Some(names) => {
+            let named: Vec<&str> = names.split(',').map(str::trim).collect();
+            if named.contains(&"none") {
+                return Vec::new();
+            }
+            let every = named.contains(&"all");
+            all.filter(|kind| every || named.contains(kind)).collect()
+        }
+    }
+}
+
+/// The companions of a rule.
+pub(crate) fn generate(rule: &Value, controllers: &[&'static str]) -> Vec<Generated> {
+    let Some(name) = rule.get("name").and_then(Value::as_str) else {
+        return Vec::new();
+    };
+    let excluded = kinds_of(rule.get("exclude"));
+    let about_pods = kinds_of(rule.get("match")).iter().any(|kind| is_pod(kind));
+    if name.starts_with("autogen-")
+        || !about_pods
+        || (!excluded.is_empty() && !excluded.iter().any(|kind| is_pod(kind)))
+        || rule.get("validate").is_none()
+    {
+        return Vec::new();
+    }
+    let mut generated = Vec::new();
+    let templated: Vec<&'static str> = controllers
+        .iter()
+        .copied()
+        .filter(|kind| *kind != CRON_JOB)
+        .collect();
+    if !templated.is_empty() {
+        let mut companion = rewrite(rule, "autogen", &["template"], &templated, false);
+        shift(&mut companion, "spec.template.");
+        generated.push(Generated {
+            rule: companion,
+            kinds: templated,
+            pod: TEMPLATE,
+        });
+    }
+    if controllers.contains(&CRON_JOB) {
+        let mut companion = rewrite(
+            rule,
+            "autogen-cronjob",
+            &["jobTemplate", "template"],
+            &[CRON_JOB],
+            true,
+        );
+        shift(&mut companion, "spec.jobTemplate.spec.template.");
+        generated.push(Generated {
+            rule: companion,
+            kinds: vec![CRON_JOB],
+            pod: JOB_TEMPLATE,
+        });
+    }
+    generated
+}
+
+fn allows(rule: &Value, needed: &mut bool) -> bool {
+    if rule.get("generate").is_some() {
+        return false;
+    }
+    if let Some(mutate) = rule.get("mutate") {
+        let each = mutate
+            .get("foreach")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        if std::iter::once(mutate)
+            .chain(each)
+            .any(|mutate| mutate.get("patchesJson6902").is_some())
+        {
+            return false;
+        }
+    }
+    ["match", "exclude"]
+        .into_iter()
+        .filter_map(|side| rule.get(side))
+        .flat_map(resources_of)
+        .all(|resources| {
+            let kinds: Vec<&str> = kinds_in(resources);
+            *needed |= kinds
+                .iter()
+                .any(|kind| *kind == "Pod" || *kind == CRON_JOB || TEMPLATED.contains(kind));
+            let named = ["name", "names", "selector", "annotations"].iter().any(|field| {
+                resources
+                    .get(field)
+                    .is_some_and(|value| !value.is_null() && value != "")
+            });
+            let mixed = kinds.len() > 1 && kinds.iter().any(|kind| is_pod(kind));
+            !(named || mixed)
+        })
+}
+
+/// Every `resources` of a `match` or `exclude`: the bare one and those under `any` and `all`.
+fn resources_of(side: &Value) -> Vec<&Value> {
+    let below = ["any", "all"]
+        .into_iter()
+        .filter_map(|list| side.get(list).and_then(Value::as_array))
+        .flatten()
+        .filter_map(|block| block.get("resources"));
+    side.get("resources").into_iter().chain(below).collect()
+}
+
+fn kinds_of(side: Option<&Value>) -> Vec<&str> {
+    side.map(resources_of)
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(kinds_in)
+        .collect()
+}
+
+fn kinds_in(resources: &Value) -> Vec<&str> {
+    resources
+        .get("kinds")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// `Pod`, `v1/Pod`, `Pod/exec`, `v1/Pod.status`.
+fn is_pod(kind: &str) -> bool {
+    kind.split(['/', '.']).any(|part| part == "Pod")
+}
+
+/// The rule with another name, the controllers for kinds and the patterns one or two levels deeper.
+fn rewrite(rule: &Value, prefix: &str, levels: &[&str], kinds: &[&'static str], all_blocks: bool) -> Value {
+    let mut rule = rule.clone();
+    let name = format!(
+        "{prefix}-{}",
+        rule.get("name").and_then(Value::as_str).unwrap_or_default()
+    );
+    let name: String = name
+        .char_indices()
+        .take_while(|(at, letter)| at + letter.len_utf8() <= 63)
+        .map(|(_, letter)| letter)
+        .collect();
+    rule["name"] = json!(name);
+    let qualified: Vec<Value> = kinds.iter().map(|kind| json!(qualify(kind))).collect();
+    for side in ["match", "exclude"] {
+        if let Some(side_value) = rule.get_mut(side).filter(|value| value.is_object()) {
+            replace_kinds(side_value, &qualified, all_blocks, side == "match");
+        }
+    }
+    if let Some(validate) = rule.get_mut("validate").and_then(Value::as_object_mut) {
+        if let Some(pattern) = validate.get_mut("pattern") {
+            wrap(pattern, levels);
+        }
+        if let Some(patterns) = validate.get_mut("anyPattern").and_then(Value::as_array_mut) {
+            for pattern in patterns {
+                wrap(pattern, levels);
+            }
+        }
+    }
+    rule
+}
+
+fn wrap(pattern: &mut Value, levels: &[&str]) {
+    for level in levels.iter().rev() {
+        let inner = pattern.take();
+        *pattern = json!({"spec": {*level: inner}});
+    }
+}
+
+fn replace_kinds(side: &mut Value, kinds: &[Value], all_blocks: bool, is_match: bool) {
+    let mut in_blocks = false;
+    for list in ["any", "all"] {
+        let blocks = side
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        for block in blocks {
+            in_blocks = true;
+            let about_pods = block
+                .get("resources")
+                .is_some_and(|resources| kinds_in(resources).iter().any(|kind| is_pod(kind)));
+            if (about_pods || all_blocks)
+                && let Some(resources) = block.get_mut("resources").and_then(Value::as_object_mut)
+            {
+                set_kinds(resources, kinds);
+            }
+        }
+    }
+    if !in_blocks
+        && let Some(resources) = side.get_mut("resources").and_then(Value::as_object_mut)
+        && (is_match || resources.contains_key("kinds"))
+    {
+        set_kinds(resources, kinds);
+    }
+}
+
+fn set_kinds(resources: &mut Map<String, Value>, kinds: &[Value]) {
+    resources.insert("kinds".to_owned(), Value::Array(kinds.to_vec()));
+}
+
+fn qualify(kind: &str) -> String {
+    match kind {
+        "Job" | CRON_JOB => format!("batch/v1/{kind}"),
+        "ReplicationController" => format!("v1/{kind}"),
+        kind => format!("apps/v1/{kind}"),
+    }
+}
+
+/// Variables that look at the pod look at the template instead.
+fn shift(value: &mut Value, into: &str) {
+    match value {
+        Value::String(text) => *text = shifted(text, into),
+        Value::Array(items) => items.iter_mut().for_each(|item| shift(item, into)),
+        Value::Object(map) => {
+            let fields = std::mem::take(map);
+            for (key, mut field) in fields {
+                shift(&mut field, into);
+                map.insert(shifted(&key, into), field);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn shifted(text: &str, into: &str) -> String {
+    if !text.contains("request.") {
+        return text.to_owned();
+    }
+    let mut text = text.to_owned();
+    for object in ["object", "oldObject"] {
+        for part in ["spec", "metadata"] {
+            text = text.replace(
+                &format!("request.{object}.{part}"),
+                &format!("request.{object}.\u{0}{part}"),
+            );
+        }
+    }
+    text.replace('\u{0}', into)
+}

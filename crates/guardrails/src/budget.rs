@@ -1,0 +1,127 @@
+//! What one rule may cost on one object. Policies and objects come from others; whatever they hold,
+//! an evaluation ends. Knows nothing of policies: it only counts.
+
+use std::cell::Cell;
+
+use serde_json::Value;
+
+/// Steps one rule may take on one object: comparisons, path steps, copied nodes.
+const STEPS_PER_RULE: u64 = 400_000;
+
+/// How deep a pattern, a condition or a copied value may nest.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// How deep an object may nest before it is refused an evaluation.
+pub(crate) const MAX_OBJECT_DEPTH: usize = 256;
+
+/// The budget is used up; the verdict is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl std::fmt::Display for Exhausted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the evaluation was cut off: the rule costs too much on this object")
+    }
+}
+
+/// Counts down while a rule is evaluated.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Cell<u64>,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::of(STEPS_PER_RULE)
+    }
+}
+
+impl Budget {
+    /// A budget of so many steps.
+    pub(crate) fn of(steps: u64) -> Budget {
+        Budget {
+            left: Cell::new(steps),
+        }
+    }
+
+    /// Takes `steps` from what is left.
+    pub(crate) fn spend(&self, steps: usize) -> Result<(), Exhausted> {
+        let steps = steps as u64;
+        let left = self.left.get();
+        if left < steps {
+            self.left.set(0);
+            return Err(Exhausted);
+        }
+        self.left.set(left - steps);
+        Ok(())
+    }
+
+    /// Copies a value, paying for every node and every 64 bytes of text in it.
+    pub(crate) fn copy(&self, value: &Value) -> Result<Value, Exhausted> {
+        self.pay_for(value)?;
+        Ok(value.clone())
+    }
+
+    /// Pays for walking over a value once. A value deeper than [`MAX_OBJECT_DEPTH`] is never walked.
+    pub(crate) fn pay_for(&self, value: &Value) -> Result<(), Exhausted> {
+        self.walk(value, 0)
+    }
+
+    fn walk(&self, value: &Value, depth: usize) -> Result<(), Exhausted> {
+        if depth > MAX_OBJECT_DEPTH {
+            return Err(Exhausted);
+        }
+        match value {
+            Value::String(text) => self.spend(1 + text.len() / 64),
+            Value::Array(items) => {
+                self.spend(1)?;
+                items.iter().try_for_each(|item| self.walk(item, depth + 1))
+            }
+            Value::Object(fields) => {
+                self.spend(1 + fields.len())?;
+                fields.values().try_for_each(|field| self.walk(field, depth + 1))
+            }
+            _ => self.spend(1),
+        }
+    }
+}
+
+/// Whether a value nests deeper than `limit`. Stops at the limit, so it is safe on any value.
+pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Array(items) => limit == 0 || items.iter().any(|item| deeper_than(item, limit - 1)),
+        Value::Object(fields) => limit == 0 || fields.values().any(|field| deeper_than(field, limit - 1)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn budget_runs_out_and_stays_out() {
+        let budget = Budget::of(3);
+        assert_eq!(budget.spend(2), Ok(()));
+        assert_eq!(budget.spend(2), Err(Exhausted));
+        assert_eq!(budget.spend(1), Err(Exhausted));
+    }
+
+    #[test]
+    fn copies_are_paid_for_by_size() {
+        assert!(Budget::of(10).copy(&json!({"a": [1, 2, 3]})).is_ok());
+        assert!(Budget::of(5).copy(&json!({"a": [1, 2, 3]})).is_err());
+        assert!(Budget::of(5).copy(&json!("x".repeat(1000))).is_err());
+    }
+
+    #[test]
+    fn depth_is_measured_to_the_limit() {
+        let mut value = json!(1);
+        for _ in 0..10 {
+            value = json!([value]);
+        }
+        assert!(!deeper_than(&value, 10));
+        assert!(deeper_than(&value, 9));
+    }
+}

@@ -1,0 +1,424 @@
+//! Conditions: `key`, `operator`, `value` in `any`/`all` blocks, as preconditions and `deny` use them.
+
+use serde_json::Value;
+
+use crate::budget::MAX_DEPTH;
+use crate::cursor::{Cursor, Refusal};
+use crate::jmespath::{QueryError, Version, equal};
+use crate::pattern::{Scalar, is_range};
+use crate::quantity::{Quantity, parse_duration};
+use crate::variables::Context;
+use crate::wildcard;
+
+/// The conditions of a rule. A plain list means `all`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    any: Option<Vec<Condition>>,
+    all: Vec<Condition>,
+}
+
+/// One comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    pub(crate) key: Value,
+    operator: Operator,
+    value: Value,
+    message: String,
+}
+
+/// Kyverno's operators, the old ones included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Equals,
+    NotEquals,
+    In,
+    NotIn,
+    AnyIn,
+    AllIn,
+    AnyNotIn,
+    AllNotIn,
+    Order(Order),
+    DurationOrder(Order),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// What conditions came to.
+pub(crate) struct Judged<'a> {
+    pub(crate) holds: bool,
+    /// The messages of the conditions that decided, joined.
+    pub(crate) message: String,
+    /// The condition that decided: the first that held, or the first that did not.
+    pub(crate) decisive: Option<&'a Condition>,
+}
+
+impl Conditions {
+    /// Reads `{any: […], all: […]}` or a plain list.
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Result<Conditions, Refusal> {
+        if cursor.value.is_array() {
+            return Ok(Conditions {
+                any: None,
+                all: read_list(cursor)?,
+            });
+        }
+        cursor.only(&["any", "all"])?;
+        Ok(Conditions {
+            any: cursor.field("any").map(|list| read_list(&list)).transpose()?,
+            all: cursor
+                .field("all")
+                .map(|list| read_list(&list))
+                .transpose()?
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Evaluates the conditions; no conditions hold.
+    pub(crate) fn judge<'a>(&'a self, context: &Context<'_>) -> Result<Judged<'a>, QueryError> {
+        let (mut held, mut failed) = (Vec::new(), Vec::new());
+        let mut first_held = None;
+        let mut first_failed = None;
+        let mut any_holds = true;
+        if let Some(any) = &self.any {
+            any_holds = false;
+            for condition in any {
+                if condition.holds(context)? {
+                    any_holds = true;
+                    first_held.get_or_insert(condition);
+                    held.push(condition.message.as_str());
+                    break;
+                }
+                first_failed.get_or_insert(condition);
+                failed.push(condition.message.as_str());
+            }
+        }
+        let mut all_hold = true;
+        for condition in &self.all {
+            if condition.holds(context)? {
+                first_held.get_or_insert(condition);
+                held.push(condition.message.as_str());
+            } else {
+                all_hold = false;
+                first_failed.get_or_insert(condition);
+                failed.push(condition.message.as_str());
+                break;
+            }
+        }
+        let holds = any_holds && all_hold;
+        let (messages, decisive) = if holds {
+            (held, first_held)
+        } else {
+            (failed, first_failed)
+        };
+        let messages: Vec<&str> = messages
+            .into_iter()
+            .filter(|message| !message.is_empty())
+            .collect();
+        Ok(Judged {
+            holds,
+            message: messages.join("; "),
+            decisive,
+        })
+    }
+}
+
+fn read_list(cursor: &Cursor<'_>) -> Result<Vec<Condition>, Refusal> {
+    cursor.items()?.iter().map(Condition::read).collect()
+}
+
+impl Condition {
+    fn read(cursor: &Cursor<'_>) -> Result<Condition, Refusal> {
+        cursor.only(&["key", "operator", "value", "message"])?;
+        let operator = cursor.required("operator")?;
+        let name = operator.string()?;
+        let Some(operator) = Operator::parse(name) else {
+            return Err(operator.refuse(format!("the operator {name:?} does not exist")));
+        };
+        for side in ["key", "value"] {
+            if let Some(side) = cursor.field(side)
+                && crate::budget::deeper_than(side.value, MAX_DEPTH)
+            {
+                return Err(side.refuse("the value nests too deep"));
+            }
+        }
+        Ok(Condition {
+            key: cursor.field("key").map_or(Value::Null, |key| key.value.clone()),
+            operator,
+            value: cursor
+                .field("value")
+                .map_or(Value::Null, |value| value.value.clone()),
+            message: cursor.text("message")?.unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn holds(&self, context: &Context<'_>) -> Result<bool, QueryError> {
+        let key = context.fill(&self.key)?;
+        let value = context.fill(&self.value)?;
+        context.budget.pay_for(&key)?;
+        context.budget.pay_for(&value)?;
+        self.operator.holds(&key, &value, context)
+    }
+}
+
+impl Operator {
+    fn parse(name: &str) -> Option<Operator> {
+        Some(match name.to_lowercase().as_str() {
+            "equal" | "equals" => Operator::Equals,
+            "notequal" | "notequals" => Operator::NotEquals,
+            "in" => Operator::In,
+            "notin" => Operator::NotIn,
+            "anyin" => Operator::AnyIn,
+            "allin" => Operator::AllIn,
+            "anynotin" => Operator::AnyNotIn,
+            "allnotin" => Operator::AllNotIn,
+            "greaterthan" => Operator::Order(Order::Greater),
+            "greaterthanorequals" => Operator::Order(Order::GreaterOrEqual),
+            "lessthan" => Operator::Order(Order::Less),
+            "lessthanorequals" => Operator::Order(Order::LessOrEqual),
+            "durationgreaterthan" => Operator::DurationOrder(Order::Greater),
+            "durationgreaterthanorequals" => Operator::DurationOrder(Order::GreaterOrEqual),
+            "durationlessthan" => Operator::DurationOrder(Order::Less),
+            "durationlessthanorequals" => Operator::DurationOrder(Order::LessOrEqual),
+            _ => return None,
+        })
+    }
+
+    fn holds(self, key: &Value, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
+        match self {
+            Operator::Equals => equals(key, value, context),
+            Operator::NotEquals => not_equals(key, value, context),
+            Operator::Order(order) => Ok(in_order(order, key, value)),
+            Operator::DurationOrder(order) => Ok(match (as_duration(key), as_duration(value)) {
+                (Some(key), Some(value)) => order.accepts(key.cmp(&value)),
+                _ => false,
+            }),
+            Operator::In
+            | Operator::NotIn
+            | Operator::AnyIn
+            | Operator::AllIn
+            | Operator::AnyNotIn
+            | Operator::AllNotIn => self.membership(key, value, context),
+        }
+    }
+
+    /// The six operators that look for keys among values.
+    fn membership(self, key: &Value, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
+        let keys = match key {
+            Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>(),
+            Value::Null | Value::Object(_) => return Ok(false),
+            single => vec![as_text(single)],
+        };
+        let single = !key.is_array();
+        let negated = matches!(self, Operator::NotIn | Operator::AnyNotIn | Operator::AllNotIn);
+        let Some(values) = Values::of(value, single) else {
+            return Ok(false);
+        };
+        let mut found = Vec::with_capacity(keys.len());
+        for key in &keys {
+            match values.hold(key, self, single, context)? {
+                Some(hit) => found.push(hit),
+                None => return Ok(false),
+            }
+        }
+        if single {
+            return Ok(found.iter().all(|found| *found) != negated);
+        }
+        Ok(match self {
+            Operator::AnyIn => found.contains(&true),
+            Operator::AllIn | Operator::In => !found.contains(&false),
+            Operator::AllNotIn => !found.contains(&true),
+            _ => found.contains(&false),
+        })
+    }
+}
+
+/// The right-hand side of a membership operator.
+enum Values {
+    List(Vec<String>),
+    /// A text: itself, a range, or a list written as JSON. Other JSON is of the wrong kind.
+    Text {
+        text: String,
+        listed: Option<Vec<String>>,
+    },
+}
+
+impl Values {
+    fn of(value: &Value, single_key: bool) -> Option<Values> {
+        match value {
+            Value::Array(items) => Some(Values::List(items.iter().map(as_text).collect())),
+            Value::String(text) => {
+                let listed = match serde_json::from_str::<Value>(text) {
+                    Ok(Value::Array(items)) if items.iter().all(Value::is_string) => {
+                        Some(items.iter().map(as_text).collect())
+                    }
+                    Ok(_) => None,
+                    Err(_) => Some(vec![text.clone()]),
+                };
+                Some(Values::Text {
+                    text: text.clone(),
+                    listed,
+                })
+            }
+            Value::Number(_) | Value::Bool(_) if !single_key => Some(Values::List(vec![as_text(value)])),
+            _ => None,
+        }
+    }
+
+    /// Whether the values hold a key; `None` when they are of a kind that holds nothing.
+    fn hold(
+        &self,
+        key: &str,
+        operator: Operator,
+        single: bool,
+        context: &Context<'_>,
+    ) -> Result<Option<bool>, QueryError> {
+        let budget = context.budget;
+        let exact = !single && matches!(operator, Operator::In | Operator::NotIn);
+        let listed = match self {
+            Values::List(values) => values,
+            Values::Text { text, listed } => {
+                if single && wildcard::matches_within(text, key, budget)? || text == key {
+                    return Ok(Some(true));
+                }
+                if is_range(text) {
+                    let key = Value::String(key.to_owned());
+                    return Ok(Some(Scalar::text(text).matches(Some(&key), budget)?));
+                }
+                let Some(listed) = listed else { return Ok(None) };
+                listed
+            }
+        };
+        for value in listed {
+            budget.spend(1)?;
+            let hit = if exact {
+                value == key
+            } else {
+                wildcard::matches_within(value, key, budget)? || wildcard::matches_within(key, value, budget)?
+            };
+            if hit {
+                return Ok(Some(true));
+            }
+        }
+        Ok(Some(false))
+    }
+}
+
+impl Order {
+    fn accepts(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Order::Greater => ordering.is_gt(),
+            Order::GreaterOrEqual => ordering.is_ge(),
+            Order::Less => ordering.is_lt(),
+            Order::LessOrEqual => ordering.is_le(),
+        }
+    }
+}
+
+/// Durations first, then quantities, numbers, versions: the first kind both sides are decides.
+fn in_order(order: Order, key: &Value, value: &Value) -> bool {
+    if let Some((key, value)) = durations(key, value) {
+        return order.accepts(key.cmp(&value));
+    }
+    if let (Value::String(key), Value::String(value)) = (key, value)
+        && let (Some(key), Some(value)) = (Quantity::parse(key), Quantity::parse(value))
+    {
+        return order.accepts(key.cmp(&value));
+    }
+    if let (Some(key), Some(value)) = (as_number(key), as_number(value)) {
+        return key
+            .partial_cmp(&value)
+            .is_some_and(|ordering| order.accepts(ordering));
+    }
+    if let (Value::String(key), Value::String(value)) = (key, value)
+        && let (Some(key), Some(value)) = (Version::parse(key), Version::parse(value))
+    {
+        return order.accepts(key.cmp(&value));
+    }
+    false
+}
+
+fn as_number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Both sides as durations when at least one is written as one; a number is seconds then.
+fn durations(key: &Value, value: &Value) -> Option<(i64, i64)> {
+    let written = |value: &Value| {
+        value
+            .as_str()
+            .filter(|text| *text != "0")
+            .and_then(parse_duration)
+    };
+    if written(key).is_none() && written(value).is_none() {
+        return None;
+    }
+    let side = |value: &Value| written(value).or_else(|| seconds(value));
+    Some((side(key)?, side(value)?))
+}
+
+fn seconds(value: &Value) -> Option<i64> {
+    let seconds = value.as_f64()?.trunc();
+    (seconds.abs() < 9.0e9).then(|| seconds as i64 * 1_000_000_000)
+}
+
+fn as_duration(value: &Value) -> Option<i64> {
+    value.as_str().and_then(parse_duration).or_else(|| seconds(value))
+}
+
+fn equals(key: &Value, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
+    Ok(match (key, value) {
+        (Value::Bool(key), value) => value.as_bool() == Some(*key),
+        (Value::Number(_), Value::Number(_)) => equal(key, value, context.budget)?,
+        (Value::Number(number), Value::String(text)) => {
+            if number.is_i64() {
+                text.parse().ok() == number.as_i64()
+            } else {
+                text.parse().ok() == number.as_f64()
+            }
+        }
+        (Value::String(key), value) => text_equals(key, value, context)?,
+        (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_)) => {
+            equal(key, value, context.budget)?
+        }
+        _ => false,
+    })
+}
+
+/// Not simply the opposite: what cannot be compared at all is equal to neither side's liking.
+fn not_equals(key: &Value, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
+    if key.is_null() {
+        return Ok(false);
+    }
+    Ok(!equals(key, value, context)?)
+}
+
+fn text_equals(key: &str, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
+    if let Some((key, value)) = durations(&Value::String(key.to_owned()), value) {
+        return Ok(key == value);
+    }
+    let Value::String(value) = value else {
+        return Ok(false);
+    };
+    if let Some(key) = Quantity::parse(key) {
+        return Ok(Quantity::parse(value) == Some(key));
+    }
+    Ok(wildcard::matches_within(value, key, context.budget)?)
+}
+
+/// A value as Go prints it.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

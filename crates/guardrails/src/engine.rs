@@ -1,0 +1,426 @@
+//! Policies by kind, and the judgement of an object by all of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
+use crate::cursor::{Origin, Refusal};
+use crate::judge::Judge;
+use crate::matching::{Match, Subject};
+use crate::policy::{Check, FailureAction, Override, Policy, Rule};
+use crate::verdict::{Outcome, Verdict};
+use crate::wildcard;
+
+/// What is about to happen to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Operation {
+    /// It is made. Also what a check without a cluster assumes.
+    #[default]
+    Create,
+    /// It is changed.
+    Update,
+    /// It is deleted; patterns are not judged then, only `deny`.
+    Delete,
+    /// Somebody connects to it (`pods/exec`).
+    Connect,
+}
+
+impl Operation {
+    /// The word of an admission request: `CREATE`, `UPDATE`, `DELETE`, `CONNECT`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Operation> {
+        [
+            Operation::Create,
+            Operation::Update,
+            Operation::Delete,
+            Operation::Connect,
+        ]
+        .into_iter()
+        .find(|operation| operation.word() == word)
+    }
+}
+
+/// An object to judge.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The object: as it is to be, or for a deletion as it is.
+    pub object: &'a Value,
+    /// For an update, the object as it is.
+    pub old: Option<&'a Value>,
+    /// What is about to happen.
+    pub operation: Operation,
+    /// The labels of the object's namespace; empty for a cluster-scoped object.
+    pub namespace_labels: &'a BTreeMap<String, String>,
+}
+
+/// Why policies were not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Policies that are malformed or of a kind this engine does not have. Never empty.
+    #[error("{}", join(.0))]
+    Refused(Vec<Refusal>),
+}
+
+fn join(refusals: &[Refusal]) -> String {
+    refusals
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Policies, ready to judge objects.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    loaded: Vec<Policy>,
+    /// Kind to rules (policy, rule), in the order of loading; rules for any kind are in every list.
+    by_kind: HashMap<String, Vec<(usize, usize)>>,
+    /// The rules for kinds that no policy names.
+    any_kind: Vec<(usize, usize)>,
+}
+
+impl Policies {
+    /// Loads policies; all must be in order. `source` names where they are from in errors: a file, usually.
+    pub fn load(source: &str, documents: &[yaml::Document]) -> Result<Policies, Error> {
+        let (policies, refusals) = Policies::load_partly(source, documents);
+        if refusals.is_empty() {
+            Ok(policies)
+        } else {
+            Err(Error::Refused(refusals))
+        }
+    }
+
+    /// Loads the policies that are in order, and tells which are not.
+    pub fn load_partly(source: &str, documents: &[yaml::Document]) -> (Policies, Vec<Refusal>) {
+        read_all(documents.iter().map(|document| {
+            Policy::read(
+                Origin {
+                    source,
+                    document: Some(document),
+                    policy: None,
+                },
+                &document.value,
+            )
+        }))
+    }
+
+    /// Loads policies that come from an API server rather than from a file.
+    pub fn from_values<'a>(
+        source: &str,
+        values: impl IntoIterator<Item = &'a Value>,
+    ) -> (Policies, Vec<Refusal>) {
+        read_all(values.into_iter().map(|value| {
+            Policy::read(
+                Origin {
+                    source,
+                    document: None,
+                    policy: None,
+                },
+                value,
+            )
+        }))
+    }
+
+    /// Takes in the policies of another set.
+    pub fn merge(&mut self, other: Policies) {
+        self.loaded.extend(other.loaded);
+        self.index();
+    }
+
+    /// The names of the policies, in the order of loading.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.loaded.iter().map(|policy| policy.name.as_str())
+    }
+
+    /// How many policies there are.
+    pub fn len(&self) -> usize {
+        self.loaded.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.loaded.is_empty()
+    }
+
+    /// Only the policies meant for admission (`spec.admission`, true unless said otherwise).
+    #[must_use]
+    pub fn for_admission(&self) -> Policies {
+        self.only(|policy| policy.admission)
+    }
+
+    /// Only the policies meant for background scans (`spec.background`, true unless said otherwise).
+    #[must_use]
+    pub fn for_background(&self) -> Policies {
+        self.only(|policy| policy.background)
+    }
+
+    fn only(&self, keep: impl Fn(&Policy) -> bool) -> Policies {
+        let loaded = self
+            .loaded
+            .iter()
+            .filter(|policy| keep(policy))
+            .cloned()
+            .collect();
+        let mut chosen = Policies {
+            loaded,
+            ..Policies::default()
+        };
+        chosen.index();
+        chosen
+    }
+
+    fn index(&mut self) {
+        self.by_kind.clear();
+        self.any_kind.clear();
+        let rules = || {
+            self.loaded.iter().enumerate().flat_map(|(p, policy)| {
+                policy
+                    .rules
+                    .iter()
+                    .enumerate()
+                    .map(move |(r, rule)| ((p, r), rule))
+            })
+        };
+        let kinds_of = |rule: &Rule| -> Option<Vec<String>> {
+            match &rule.generated {
+                Some((kinds, _)) => Some(kinds.iter().map(|kind| (*kind).to_owned()).collect()),
+                None => rule
+                    .matches
+                    .plain_kinds()
+                    .map(|kinds| kinds.into_iter().map(str::to_owned).collect()),
+            }
+        };
+        let named: Vec<Option<Vec<String>>> = rules().map(|(_, rule)| kinds_of(rule)).collect();
+        let mut by_kind: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+        for kind in named.iter().flatten().flatten() {
+            by_kind.entry(kind.clone()).or_default();
+        }
+        let mut any_kind = Vec::new();
+        for ((at, _), kinds) in rules().zip(&named) {
+            match kinds {
+                None => {
+                    any_kind.push(at);
+                    for list in by_kind.values_mut() {
+                        list.push(at);
+                    }
+                }
+                Some(kinds) => {
+                    for kind in kinds {
+                        if let Some(list) = by_kind.get_mut(kind)
+                            && list.last() != Some(&at)
+                        {
+                            list.push(at);
+                        }
+                    }
+                }
+            }
+        }
+        self.by_kind = by_kind;
+        self.any_kind = any_kind;
+    }
+
+    /// Judges an object by every policy. Rules that are not about it say nothing.
+    pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
+        self.evaluate_subresource(request, "")
+    }
+
+    /// Judges a request for a subresource, such as `scale` or `exec`; an empty one is the object itself.
+    pub fn evaluate_subresource(&self, request: &Request<'_>, subresource: &str) -> Vec<Verdict> {
+        let kind = request
+            .object
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let rules = self.by_kind.get(kind).unwrap_or(&self.any_kind);
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        if deeper_than(request.object, MAX_OBJECT_DEPTH)
+            || request.old.is_some_and(|old| deeper_than(old, MAX_OBJECT_DEPTH))
+        {
+            return self.too_deep(rules, kind);
+        }
+        let subject = Subject::of(
+            request.object,
+            request.namespace_labels,
+            request.operation,
+            subresource,
+        );
+        let object = format!("{kind}/{}", subject.name);
+        let mut verdicts = Vec::new();
+        // With `applyRules: One` a policy is done once a rule of it passed or failed.
+        let mut done = None;
+        for &(p, r) in rules {
+            let (Some(policy), true) = (self.loaded.get(p), done != Some(p)) else {
+                continue;
+            };
+            let Some(rule) = policy.rules.get(r) else { continue };
+            let Some(verdict) = judge(policy, rule, request, &subject, &object) else {
+                continue;
+            };
+            if policy.apply_one && matches!(verdict.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
+                done = Some(p);
+            }
+            verdicts.push(verdict);
+        }
+        verdicts
+    }
+
+    /// An object that nests too deep is not looked at: every rule for its kind is an error.
+    fn too_deep(&self, rules: &[(usize, usize)], kind: &str) -> Vec<Verdict> {
+        let rules = rules.iter().filter_map(|&(p, r)| {
+            let policy = self.loaded.get(p)?;
+            Some((policy, policy.rules.get(r)?))
+        });
+        rules
+            .map(|(policy, rule)| {
+                let mut verdict = blank(policy, rule, kind.to_owned());
+                verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
+                verdict.enforce =
+                    rule.failure_action.unwrap_or(policy.failure_action) == FailureAction::Enforce;
+                verdict
+            })
+            .collect()
+    }
+}
+
+fn read_all(read: impl Iterator<Item = Result<Policy, Refusal>>) -> (Policies, Vec<Refusal>) {
+    let mut policies = Policies::default();
+    let mut refusals = Vec::new();
+    for outcome in read {
+        match outcome {
+            Ok(policy) => policies.loaded.push(policy),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    policies.index();
+    (policies, refusals)
+}
+
+fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
+    Verdict {
+        policy: policy.name.clone(),
+        rule: rule.name.clone(),
+        outcome: Outcome::Error,
+        enforce: false,
+        object,
+        message: String::new(),
+        path: None,
+        value: None,
+        why: policy.annotations.why.clone(),
+        hint: policy.annotations.hint(&rule.written).cloned(),
+        title: policy.annotations.title.clone(),
+        severity: policy.annotations.severity.clone(),
+        category: policy.annotations.category.clone(),
+    }
+}
+
+/// Whether a rule is about an object. `DependsOnUser` when only the one who asks decides.
+fn applies(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Match {
+    if policy
+        .namespace
+        .as_ref()
+        .is_some_and(|namespace| namespace != subject.namespace)
+    {
+        return Match::No;
+    }
+    match (rule.matches.matches(subject), rule.exclude.matches(subject)) {
+        (Match::No, _) | (_, Match::Yes) => Match::No,
+        (Match::Yes, Match::No) => Match::Yes,
+        _ => Match::DependsOnUser,
+    }
+}
+
+fn judge(
+    policy: &Policy,
+    rule: &Rule,
+    request: &Request<'_>,
+    subject: &Subject<'_>,
+    object: &str,
+) -> Option<Verdict> {
+    let depends = match applies(policy, rule, subject) {
+        Match::No => return None,
+        Match::Yes => false,
+        Match::DependsOnUser => true,
+    };
+    let mut verdict = blank(policy, rule, object.to_owned());
+    verdict.enforce = failure_action(policy, rule, subject) == FailureAction::Enforce;
+    if let Check::Unsupported(reason) = &rule.check {
+        verdict.message.clone_from(reason);
+        return Some(verdict);
+    }
+    let judged = Judge::new(policy, rule, request, subject).judge()?;
+    (verdict.outcome, verdict.message) = (judged.outcome, judged.message);
+    (verdict.path, verdict.value) = (judged.path, judged.value);
+    if verdict.outcome == Outcome::Fail {
+        let enforced = rule.failure_action.unwrap_or(policy.failure_action) == FailureAction::Enforce;
+        if enforced && rule.allow_existing && violated_before(policy, rule, request, subject) {
+            verdict.outcome = Outcome::Skip;
+            "skipping the rule evaluation as pre-existing violations are allowed"
+                .clone_into(&mut verdict.message);
+        } else if depends {
+            verdict.outcome = Outcome::Error;
+            verdict.message = format!(
+                "unknown: whether this rule applies depends on who asks, which is not known here; it would fail: {}",
+                verdict.message
+            );
+        } else if !policy.annotations.scored && !verdict.enforce {
+            verdict.outcome = Outcome::Warn;
+        }
+    }
+    Some(verdict)
+}
+
+/// Whether an update changes an object that broke the rule already.
+fn violated_before(policy: &Policy, rule: &Rule, request: &Request<'_>, subject: &Subject<'_>) -> bool {
+    let (Operation::Update, Some(old)) = (request.operation, request.old) else {
+        return false;
+    };
+    let before = Request {
+        object: old,
+        old: None,
+        operation: Operation::Create,
+        ..*request
+    };
+    let then = Subject::of(
+        old,
+        request.namespace_labels,
+        Operation::Create,
+        subject.subresource,
+    );
+    applies(policy, rule, &then) == Match::Yes
+        && Judge::new(policy, rule, &before, &then)
+            .judge()
+            .is_some_and(|judged| judged.outcome == Outcome::Fail)
+}
+
+/// The rule's overrides, its own action, the policy's overrides, the policy's action: the first that speaks.
+fn failure_action(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> FailureAction {
+    let overridden = |overrides: &[Override]| {
+        let found = overrides.iter().find(|candidate| {
+            (candidate.namespaces.is_empty()
+                || candidate
+                    .namespaces
+                    .iter()
+                    .any(|pattern| wildcard::matches(pattern, subject.namespace)))
+                && candidate
+                    .selector
+                    .as_ref()
+                    .is_none_or(|selector| selector.matches(&subject.namespace_labels))
+        });
+        found.map(|found| found.action)
+    };
+    overridden(&rule.overrides)
+        .or(rule.failure_action)
+        .or_else(|| overridden(&policy.overrides))
+        .unwrap_or(policy.failure_action)
+}

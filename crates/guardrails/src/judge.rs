@@ -1,0 +1,587 @@
+//! One rule on one object.
+//!
+//! The steps are Kyverno's: context, preconditions, then the one thing the rule asks for. A step that
+//! cannot be taken is an error, never a pass.
+
+use serde_json::{Map, Value, json};
+
+use crate::autogen;
+use crate::budget::Budget;
+use crate::conditions::{Condition, Conditions};
+use crate::engine::{Operation, Request};
+use crate::image;
+use crate::jmespath::{Expression, QueryError, unknown};
+use crate::matching::Subject;
+use crate::pattern::{self, Finding, Mismatch, Node, escape};
+use crate::pod_security::PodSecurity;
+use crate::policy::{Check, Entry, Foreach, Pattern, Policy, Rule, Source};
+use crate::variables::Context;
+use crate::verdict::Outcome;
+
+/// How a rule came out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) outcome: Outcome,
+    pub(crate) message: String,
+    pub(crate) path: Option<String>,
+    pub(crate) value: Option<Value>,
+}
+
+impl Judged {
+    fn new(outcome: Outcome, message: impl Into<String>) -> Judged {
+        Judged {
+            outcome,
+            message: message.into(),
+            path: None,
+            value: None,
+        }
+    }
+
+    fn error(message: impl Into<String>) -> Judged {
+        Judged::new(Outcome::Error, message)
+    }
+
+    fn at(mut self, path: String, value: Option<Value>) -> Judged {
+        self.path = Some(path);
+        self.value = value;
+        self
+    }
+}
+
+/// A rule, an object, and what an evaluation needs beside them.
+pub(crate) struct Judge<'a> {
+    policy: &'a Policy,
+    rule: &'a Rule,
+    request: &'a Request<'a>,
+    subject: &'a Subject<'a>,
+    budget: Budget,
+}
+
+/// The element a `foreach` is at.
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    value: &'a Value,
+    /// Where it stands in the object, if that could be told.
+    pointer: Option<&'a str>,
+    /// Patterns are judged on the element rather than on the whole object.
+    scoped: bool,
+    nesting: usize,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        rule: &'a Rule,
+        request: &'a Request<'a>,
+        subject: &'a Subject<'a>,
+    ) -> Judge<'a> {
+        Judge {
+            policy,
+            rule,
+            request,
+            subject,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Evaluates the rule; `None` when there is nothing to say (a pattern and a deletion).
+    pub(crate) fn judge(&self) -> Option<Judged> {
+        let rule = self.rule;
+        // The common case is a fixed pattern, which needs no variables at all.
+        if let (Check::Pattern(Pattern::Compiled(pattern)), true, None) =
+            (&rule.check, rule.context.is_empty(), &rule.preconditions)
+        {
+            if self.request.operation == Operation::Delete {
+                return None;
+            }
+            return Some(self.pattern_outcome(pattern, self.request.object, ""));
+        }
+        let mut context = match self.context() {
+            Ok(context) => context,
+            Err(error) => return Some(Judged::error(error.to_string())),
+        };
+        Self::add_entries(&mut context, &rule.context);
+        if let Some(judged) = Self::precondition(&context, rule.preconditions.as_ref()) {
+            return Some(judged);
+        }
+        self.check(&mut context, &rule.check, None)
+    }
+
+    /// The variables every rule has.
+    fn context(&self) -> Result<Context<'_>, QueryError> {
+        let (subject, request) = (self.subject, self.request);
+        let deleting = request.operation == Operation::Delete;
+        let now = self.budget.copy(request.object)?;
+        let old = request
+            .old
+            .map(|old| self.budget.copy(old))
+            .transpose()?
+            .unwrap_or(Value::Null);
+        let (now, old) = match (deleting, old) {
+            (false, old) => (now, old),
+            (true, Value::Null) => (Value::Null, now),
+            (true, old) => (Value::Null, old),
+        };
+        let mut images = Value::Object(Map::new());
+        if let Some(pod) = autogen::pod_in(subject.kind) {
+            images = image::of_object(request.object, &format!("{pod}/spec"));
+        }
+        let root = json!({
+            "request": {
+                "uid": "",
+                "kind": {"group": subject.group, "version": subject.version, "kind": subject.kind},
+                "resource": unknown("request.resource"),
+                "subResource": subject.subresource,
+                "name": subject.name,
+                "namespace": subject.namespace,
+                "operation": request.operation.word(),
+                "userInfo": unknown("who asks (request.userInfo)"),
+                "roles": unknown("who asks (request.roles)"),
+                "clusterRoles": unknown("who asks (request.clusterRoles)"),
+                "dryRun": false,
+                "object": now,
+                "oldObject": old,
+            },
+            "images": images,
+            "serviceAccountName": unknown("who asks (serviceAccountName)"),
+            "serviceAccountNamespace": unknown("who asks (serviceAccountNamespace)"),
+        });
+        Ok(Context {
+            root,
+            expressions: &self.policy.expressions,
+            budget: &self.budget,
+            deleting,
+        })
+    }
+
+    /// Gives the names of a context their values. A name without one is an error for whoever reads it.
+    fn add_entries(context: &mut Context<'_>, entries: &[Entry]) {
+        for entry in entries {
+            let name = &entry.name;
+            let value = match &entry.source {
+                Source::Unsupported(what) => {
+                    unknown(&format!("the context variable {name}, which needs {what},"))
+                }
+                Source::Variable { value, path, default } => {
+                    match variable(context, value.as_ref(), path.as_deref(), default.as_ref()) {
+                        Ok(value) => value,
+                        Err(QueryError::Unknown(what)) => unknown(&what),
+                        Err(error) => unknown(&format!("the context variable {name} ({error})")),
+                    }
+                }
+            };
+            set(&mut context.root, name, value);
+        }
+    }
+
+    fn precondition(context: &Context<'_>, conditions: Option<&Conditions>) -> Option<Judged> {
+        match conditions?.judge(context) {
+            Ok(judged) if judged.holds => None,
+            Ok(judged) if judged.message.is_empty() => {
+                Some(Judged::new(Outcome::Skip, "preconditions not met"))
+            }
+            Ok(judged) => Some(Judged::new(
+                Outcome::Skip,
+                format!("preconditions not met; {}", judged.message),
+            )),
+            Err(error) => Some(Judged::error(format!(
+                "failed to evaluate preconditions: {error}"
+            ))),
+        }
+    }
+
+    fn check(
+        &self,
+        context: &mut Context<'_>,
+        check: &Check,
+        element: Option<Element<'_>>,
+    ) -> Option<Judged> {
+        let scoped = element.filter(|element| element.scoped);
+        match check {
+            Check::Pattern(_) | Check::AnyPattern(_) | Check::PodSecurity(_)
+                if self.request.operation == Operation::Delete && scoped.is_none() =>
+            {
+                None
+            }
+            Check::Pattern(pattern) => {
+                let (value, base) = self.target(scoped);
+                Some(match self.compiled(context, pattern) {
+                    Ok(node) => self.pattern_outcome(&node, value, base),
+                    Err(error) => Judged::error(format!("variable substitution failed: {error}")),
+                })
+            }
+            Check::AnyPattern(patterns) => {
+                let (value, base) = self.target(scoped);
+                let nodes: Result<Vec<_>, _> = patterns
+                    .iter()
+                    .map(|pattern| self.compiled(context, pattern))
+                    .collect();
+                Some(match nodes {
+                    Ok(nodes) => self.any_pattern(&nodes, value, base),
+                    Err(error) => Judged::error(format!("variable substitution failed: {error}")),
+                })
+            }
+            Check::Deny(conditions) => Some(self.deny(context, conditions, element)),
+            Check::Foreach(list) => {
+                self.foreach(context, list, element.map_or(0, |element| element.nesting + 1))
+            }
+            Check::PodSecurity(standard) => Some(self.pod_security(standard)),
+            Check::Unsupported(reason) => Some(Judged::error(reason.clone())),
+        }
+    }
+
+    /// What a pattern is judged on, and where that stands in the object.
+    fn target<'t>(&'t self, element: Option<Element<'t>>) -> (&'t Value, &'t str) {
+        match element {
+            Some(element) => (element.value, element.pointer.unwrap_or("")),
+            None => (self.request.object, ""),
+        }
+    }
+
+    fn compiled<'p>(
+        &self,
+        context: &Context<'_>,
+        pattern: &'p Pattern,
+    ) -> Result<std::borrow::Cow<'p, Node>, QueryError> {
+        match pattern {
+            Pattern::Compiled(node) => Ok(std::borrow::Cow::Borrowed(node)),
+            Pattern::Template(template) => {
+                let filled = context.fill(template)?;
+                self.budget.pay_for(&filled)?;
+                let node = Node::compile(&filled).map_err(|error| QueryError::Failed(error.reason))?;
+                Ok(std::borrow::Cow::Owned(node))
+            }
+        }
+    }
+
+    fn pattern_outcome(&self, pattern: &Node, value: &Value, base: &str) -> Judged {
+        let name = &self.rule.name;
+        match pattern::matches(pattern, value, &self.budget) {
+            Ok(()) => Judged::new(Outcome::Pass, format!("validation rule '{name}' passed.")),
+            Err(Mismatch::Skipped(finding)) => Judged::new(Outcome::Skip, finding.reason),
+            Err(Mismatch::Exhausted(exhausted)) => Judged::error(exhausted.to_string()),
+            Err(Mismatch::Refused(finding)) => {
+                let message = self.failure(&format!("failed at path {}", finding.printed));
+                located(Judged::new(Outcome::Fail, message), finding, base)
+            }
+            Err(Mismatch::Unclear(finding)) => {
+                let message = self.failure(&format!("execution error: {}", finding.reason));
+                located(Judged::error(message), finding, base)
+            }
+        }
+    }
+
+    fn any_pattern(&self, patterns: &[std::borrow::Cow<'_, Node>], value: &Value, base: &str) -> Judged {
+        let name = &self.rule.name;
+        let (mut failed, mut skipped) = (Vec::new(), Vec::new());
+        // The alternative that got furthest tells best what to mend.
+        let mut furthest: Option<Finding> = None;
+        for (index, pattern) in patterns.iter().enumerate() {
+            match pattern::matches(pattern, value, &self.budget) {
+                Ok(()) => {
+                    return Judged::new(
+                        Outcome::Pass,
+                        format!("validation rule '{name}' anyPattern[{index}] passed."),
+                    );
+                }
+                Err(Mismatch::Exhausted(exhausted)) => return Judged::error(exhausted.to_string()),
+                Err(Mismatch::Skipped(finding)) => {
+                    skipped.push(format!("rule {name}[{index}] skipped: {}", finding.reason));
+                }
+                Err(Mismatch::Unclear(finding)) => {
+                    failed.push(format!("rule {name}[{index}] failed: {}", finding.reason));
+                    keep_furthest(&mut furthest, finding);
+                }
+                Err(Mismatch::Refused(finding)) => {
+                    failed.push(format!("rule {name}[{index}] failed at path {}", finding.printed));
+                    keep_furthest(&mut furthest, finding);
+                }
+            }
+        }
+        let Some(finding) = furthest else {
+            return Judged::new(Outcome::Skip, skipped.join(" "));
+        };
+        let detail = failed.join(" ");
+        let message = match self.message() {
+            Ok(message) if message.is_empty() => format!("validation error: {detail}"),
+            Ok(message) if message.ends_with('.') => format!("validation error: {message} {detail}"),
+            Ok(message) => format!("validation error: {message}. {detail}"),
+            Err(_) => format!(
+                "validation error: variables substitution error in rule {name} execution error: {detail}"
+            ),
+        };
+        located(Judged::new(Outcome::Fail, message), finding, base)
+    }
+
+    /// Kyverno's sentence: `validation error: <message>. rule <name> <detail>`.
+    fn failure(&self, detail: &str) -> String {
+        let name = &self.rule.name;
+        match self.message() {
+            Ok(message) if message.is_empty() => format!("validation error: rule {name} {detail}"),
+            Ok(message) if message.ends_with('.') => {
+                format!("validation error: {message} rule {name} {detail}")
+            }
+            Ok(message) => format!("validation error: {message}. rule {name} {detail}"),
+            Err(error) => {
+                format!(
+                    "validation error: variables substitution error in rule {name} execution error: {error}"
+                )
+            }
+        }
+    }
+
+    /// The rule's message, its variables filled in.
+    fn message(&self) -> Result<String, QueryError> {
+        if !self.rule.message.contains("{{") {
+            return Ok(self.rule.message.clone());
+        }
+        let mut context = self.context()?;
+        Self::add_entries(&mut context, &self.rule.context);
+        filled_message(&context, &self.rule.message)
+    }
+
+    fn deny(&self, context: &Context<'_>, conditions: &Conditions, element: Option<Element<'_>>) -> Judged {
+        let name = &self.rule.name;
+        let judged = match conditions.judge(context) {
+            Ok(judged) => judged,
+            Err(error) => return Judged::error(format!("failed to check deny conditions: {error}")),
+        };
+        if !judged.holds {
+            return Judged::new(Outcome::Pass, format!("validation rule '{name}' passed."));
+        }
+        let parts: Vec<&str> = [self.rule.message.as_str(), judged.message.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        let message = if parts.is_empty() {
+            format!("validation error: rule {name} failed")
+        } else {
+            filled_message(context, &parts.join("; ")).unwrap_or_else(|_| judged.message.clone())
+        };
+        let judged_fail = Judged::new(Outcome::Fail, message);
+        match judged
+            .decisive
+            .and_then(|condition| self.place_of(condition, element))
+        {
+            Some(pointer) => {
+                let value = self.request.object.pointer(&pointer);
+                let value = value.filter(|value| self.budget.pay_for(value).is_ok()).cloned();
+                judged_fail.at(pointer, value)
+            }
+            None => judged_fail,
+        }
+    }
+
+    /// The place in the object that a condition looks at, as far as its expression is a plain path.
+    fn place_of(&self, condition: &Condition, element: Option<Element<'_>>) -> Option<String> {
+        let path = self.policy.expressions.leading_path(condition.key.as_str()?);
+        let (base, rest) = match (path.as_slice(), element) {
+            (["request", "object", rest @ ..], _) => (String::new(), rest),
+            (["element", rest @ ..], Some(element)) => (element.pointer?.to_owned(), rest),
+            (_, Some(element)) => (element.pointer?.to_owned(), &[][..]),
+            _ => return None,
+        };
+        Some(
+            rest.iter()
+                .fold(base, |pointer, step| format!("{pointer}/{}", escape(step))),
+        )
+    }
+
+    fn foreach(&self, context: &mut Context<'_>, list: &[Foreach], nesting: usize) -> Option<Judged> {
+        let mut applied = 0;
+        let mut list_error = None;
+        for each in list {
+            let elements = match context.query(&each.list) {
+                Ok(Value::Array(elements)) => elements,
+                Ok(single) => vec![single],
+                // A list that is not there has no elements.
+                Err(QueryError::NotFound(_)) => continue,
+                Err(error) => {
+                    list_error = Some(error);
+                    continue;
+                }
+            };
+            let before = match self.budget.copy(&context.root) {
+                Ok(before) => before,
+                Err(exhausted) => return Some(Judged::error(exhausted.to_string())),
+            };
+            let judged = self.elements(context, each, &elements, nesting, &mut applied);
+            context.root = before;
+            if judged.is_some() {
+                return judged;
+            }
+        }
+        match (applied, list_error) {
+            (0, Some(error)) => Some(Judged::error(format!("failed to evaluate list: {error}"))),
+            (0, None) => None,
+            _ => Some(Judged::new(Outcome::Pass, "rule passed")),
+        }
+    }
+
+    /// Judges the elements of one list; the first that does not pass decides.
+    fn elements(
+        &self,
+        context: &mut Context<'_>,
+        each: &Foreach,
+        elements: &[Value],
+        nesting: usize,
+        applied: &mut usize,
+    ) -> Option<Judged> {
+        for (index, element) in elements.iter().enumerate() {
+            if element.is_null() {
+                continue;
+            }
+            let scoped = each.element_scope.unwrap_or(element.is_object());
+            if scoped && !element.is_object() {
+                return Some(Judged::error(
+                    "cannot use elementScope=true foreach rules for elements that are not maps",
+                ));
+            }
+            let Ok(copy) = self
+                .budget
+                .copy(element)
+                .and_then(|copy| Ok((copy, self.budget.copy(element)?)))
+            else {
+                return Some(Judged::error(crate::budget::Exhausted.to_string()));
+            };
+            set(&mut context.root, "element", copy.0);
+            set(&mut context.root, &format!("element{nesting}"), copy.1);
+            set(&mut context.root, "elementIndex", Value::from(index));
+            set(
+                &mut context.root,
+                &format!("elementIndex{nesting}"),
+                Value::from(index),
+            );
+            Self::add_entries(context, &each.context);
+            match Self::precondition(context, each.preconditions.as_ref()) {
+                None => {}
+                Some(judged) if judged.outcome == Outcome::Skip => continue,
+                Some(judged) => return Some(judged),
+            }
+            let pointer = self.place_of_element(&each.list, element, index);
+            let place = Element {
+                value: element,
+                pointer: pointer.as_deref(),
+                scoped,
+                nesting,
+            };
+            match self.check(context, &each.check, Some(place)) {
+                None => {}
+                Some(judged) if judged.outcome == Outcome::Skip => {}
+                Some(judged) if judged.outcome == Outcome::Pass => *applied += 1,
+                Some(mut judged) => {
+                    judged.message = format!("validation failure: {}", judged.message);
+                    if judged.path.is_none() {
+                        judged.path = pointer;
+                    }
+                    return Some(judged);
+                }
+            }
+        }
+        None
+    }
+
+    /// Where an element of a list stands in the object: below the plain path that the list starts with.
+    fn place_of_element(&self, list: &str, element: &Value, index: usize) -> Option<String> {
+        let text = format!("{{{{ {list} }}}}");
+        let path = self.policy.expressions.leading_path(&text);
+        let ["request", "object", steps @ ..] = path.as_slice() else {
+            return None;
+        };
+        let base = steps.iter().fold(String::new(), |pointer, step| {
+            format!("{pointer}/{}", escape(step))
+        });
+        let found = |pointer: &str, list: &Value| {
+            let items = list.as_array()?;
+            let same_place = items.get(index).filter(|item| *item == element).map(|_| index);
+            let at = same_place.or_else(|| items.iter().position(|item| item == element))?;
+            Some(format!("{pointer}/{at}"))
+        };
+        self.budget.pay_for(element).ok()?;
+        let target = self.request.object.pointer(&base)?;
+        found(&base, target).or_else(|| {
+            let fields = target.as_object()?;
+            fields
+                .iter()
+                .find_map(|(key, list)| found(&format!("{base}/{}", escape(key)), list))
+        })
+    }
+
+    fn pod_security(&self, standard: &PodSecurity) -> Judged {
+        let name = &self.rule.name;
+        let Some(at) = autogen::pod_in(self.subject.kind) else {
+            return Judged::error(format!("a {} holds no pod", self.subject.kind));
+        };
+        let Some(pod) = self.request.object.pointer(at) else {
+            return Judged::error(format!("the {} has no pod template at {at}", self.subject.kind));
+        };
+        if let Err(exhausted) = self.budget.pay_for(pod) {
+            return Judged::error(exhausted.to_string());
+        }
+        let failed = standard.judge(pod);
+        match failed.first().and_then(|check| check.violations.first()) {
+            None => Judged::new(Outcome::Pass, format!("Validation rule '{name}' passed.")),
+            Some(violation) => {
+                let prefix = at.trim_start_matches('/').replace('/', ".");
+                let prefix = if prefix.is_empty() {
+                    prefix
+                } else {
+                    format!("{prefix}.")
+                };
+                Judged::new(Outcome::Fail, standard.message(name, &failed, &prefix))
+                    .at(format!("{at}{}", violation.pointer()), violation.value.clone())
+            }
+        }
+    }
+}
+
+fn variable(
+    context: &Context<'_>,
+    value: Option<&Value>,
+    path: Option<&str>,
+    default: Option<&Value>,
+) -> Result<Value, QueryError> {
+    let path = path.map(|path| context.fill_text(path)).transpose()?;
+    let path = path.as_ref().and_then(Value::as_str);
+    let found = match (value, path) {
+        (Some(value), None) => context.fill(value),
+        (Some(value), Some(path)) => context.fill(value).and_then(|value| {
+            Expression::parse(path)
+                .map_err(QueryError::Failed)?
+                .query(&value, context.budget)
+        }),
+        (None, Some(path)) => context.query(path),
+        (None, None) => Ok(Value::Null),
+    };
+    match (found, default) {
+        (Ok(Value::Null) | Err(QueryError::NotFound(_)), Some(default)) => context.fill(default),
+        (found, _) => found,
+    }
+}
+
+fn filled_message(context: &Context<'_>, message: &str) -> Result<String, QueryError> {
+    Ok(match context.fill_text(message)? {
+        Value::String(message) => message,
+        other => other.to_string(),
+    })
+}
+
+fn set(root: &mut Value, name: &str, value: Value) {
+    if let Value::Object(map) = root {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+fn located(judged: Judged, finding: Finding, base: &str) -> Judged {
+    judged.at(format!("{base}{}", finding.pointer), finding.value)
+}
+
+fn keep_furthest(furthest: &mut Option<Finding>, finding: Finding) {
+    let depth = |finding: &Finding| finding.pointer.matches('/').count();
+    if furthest
+        .as_ref()
+        .is_none_or(|known| depth(known) < depth(&finding))
+    {
+        *furthest = Some(finding);
+    }
+}

@@ -1,0 +1,391 @@
+//! Which objects a rule is about: `match` and `exclude`.
+//!
+//! Blocks under `any` are alternatives, those under `all` must all hold, and the old bare form
+//! (`match.resources`) is one block. Within a block everything must hold, and of each list one item.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::cursor::{Cursor, Refusal};
+use crate::engine::Operation;
+use crate::selector::Selector;
+use crate::wildcard;
+
+/// A `match` or `exclude`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Matcher {
+    blocks: Vec<Block>,
+    combine: Combine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Combine {
+    #[default]
+    Any,
+    All,
+}
+
+/// One block of criteria.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Block {
+    kinds: Vec<Kind>,
+    names: Vec<String>,
+    namespaces: Vec<String>,
+    annotations: Vec<(String, String)>,
+    selector: Option<Selector>,
+    namespace_selector: Option<Selector>,
+    operations: Vec<Operation>,
+    /// Subjects, roles or cluster roles are named: who asks decides, which is not known here.
+    by_user: bool,
+}
+
+/// A kind selector: `Pod`, `apps/v1/Deployment`, `*/scale`, `Pod/exec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kind {
+    group: String,
+    version: String,
+    pub(crate) name: String,
+    subresource: String,
+}
+
+/// What a matcher says about an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    Yes,
+    No,
+    /// It depends on who asks.
+    DependsOnUser,
+}
+
+impl Match {
+    /// Both must hold.
+    fn and(self, other: Match) -> Match {
+        match (self, other) {
+            (Match::No, _) | (_, Match::No) => Match::No,
+            (Match::Yes, Match::Yes) => Match::Yes,
+            _ => Match::DependsOnUser,
+        }
+    }
+
+    /// One of both must hold.
+    fn or(self, other: Match) -> Match {
+        match (self, other) {
+            (Match::Yes, _) | (_, Match::Yes) => Match::Yes,
+            (Match::No, Match::No) => Match::No,
+            _ => Match::DependsOnUser,
+        }
+    }
+
+    fn from(holds: bool) -> Match {
+        if holds { Match::Yes } else { Match::No }
+    }
+}
+
+/// The facts about an object that matching looks at.
+pub(crate) struct Subject<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) operation: Operation,
+    pub(crate) labels: BTreeMap<&'a str, &'a str>,
+    pub(crate) annotations: BTreeMap<&'a str, &'a str>,
+    pub(crate) namespace_labels: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads the facts from an object.
+    pub(crate) fn of(
+        object: &'a Value,
+        namespace_labels: &'a BTreeMap<String, String>,
+        operation: Operation,
+        subresource: &'a str,
+    ) -> Subject<'a> {
+        let text = |pointer: &str| {
+            object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let map = |pointer: &str| -> BTreeMap<&'a str, &'a str> {
+            let map = object.pointer(pointer).and_then(Value::as_object);
+            map.into_iter()
+                .flatten()
+                .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+                .collect()
+        };
+        let (group, version) = text("/apiVersion")
+            .split_once('/')
+            .unwrap_or(("", text("/apiVersion")));
+        let name = match text("/metadata/name") {
+            "" => text("/metadata/generateName"),
+            name => name,
+        };
+        Subject {
+            group,
+            version,
+            kind: text("/kind"),
+            name,
+            namespace: text("/metadata/namespace"),
+            subresource,
+            operation,
+            labels: map("/metadata/labels"),
+            annotations: map("/metadata/annotations"),
+            namespace_labels: namespace_labels
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+        }
+    }
+}
+
+impl Matcher {
+    /// Reads a `match` or `exclude`.
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Result<Matcher, Refusal> {
+        cursor.only(&["any", "all", "resources", "subjects", "roles", "clusterRoles"])?;
+        let list = |key: &str| match cursor.field(key) {
+            None => Ok(Vec::new()),
+            Some(list) => list
+                .items()?
+                .iter()
+                .map(Block::read)
+                .collect::<Result<Vec<_>, _>>(),
+        };
+        let (any, all) = (list("any")?, list("all")?);
+        let bare = Cursor {
+            value: cursor.value,
+            ..cursor.clone()
+        };
+        let bare = Block::read_bare(&bare)?;
+        if !any.is_empty() && !all.is_empty() {
+            return Err(cursor.refuse("any and all cannot stand beside each other"));
+        }
+        if (!any.is_empty() || !all.is_empty()) && !bare.is_empty() {
+            return Err(cursor.refuse("the old form cannot stand beside any or all"));
+        }
+        Ok(if !any.is_empty() {
+            Matcher {
+                blocks: any,
+                combine: Combine::Any,
+            }
+        } else if !all.is_empty() {
+            Matcher {
+                blocks: all,
+                combine: Combine::All,
+            }
+        } else if bare.is_empty() {
+            Matcher::default()
+        } else {
+            Matcher {
+                blocks: vec![bare],
+                combine: Combine::All,
+            }
+        })
+    }
+
+    /// Whether nothing is said at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// Whether an object fits.
+    pub(crate) fn matches(&self, subject: &Subject<'_>) -> Match {
+        let each = self.blocks.iter().map(|block| block.matches(subject));
+        match self.combine {
+            Combine::Any => each.fold(Match::No, Match::or),
+            Combine::All if self.blocks.is_empty() => Match::No,
+            Combine::All => each.fold(Match::Yes, Match::and),
+        }
+    }
+
+    /// The plain kinds a matcher can match, or `None` when it could be any kind.
+    pub(crate) fn plain_kinds(&self) -> Option<Vec<&str>> {
+        let mut kinds = Vec::new();
+        for block in &self.blocks {
+            if block.kinds.is_empty() || block.kinds.iter().any(|kind| wildcard::has_wildcard(&kind.name)) {
+                // A block of `all` without kinds takes nothing away from the others.
+                if self.combine == Combine::All && self.blocks.len() > 1 {
+                    continue;
+                }
+                return None;
+            }
+            kinds.extend(block.kinds.iter().map(|kind| kind.name.as_str()));
+        }
+        (!kinds.is_empty()).then_some(kinds)
+    }
+}
+
+impl Block {
+    fn read(cursor: &Cursor<'_>) -> Result<Block, Refusal> {
+        cursor.only(&["resources", "subjects", "roles", "clusterRoles"])?;
+        let block = Block::read_bare(cursor)?;
+        if block.is_empty() {
+            Err(cursor.refuse("this block says nothing"))
+        } else {
+            Ok(block)
+        }
+    }
+
+    fn read_bare(cursor: &Cursor<'_>) -> Result<Block, Refusal> {
+        let mut block = Block::default();
+        for field in ["subjects", "roles", "clusterRoles"] {
+            if let Some(list) = cursor.field(field) {
+                block.by_user |= !list.items()?.is_empty();
+            }
+        }
+        let Some(resources) = cursor.field("resources") else {
+            return Ok(block);
+        };
+        resources.only(&[
+            "kinds",
+            "name",
+            "names",
+            "namespaces",
+            "annotations",
+            "selector",
+            "namespaceSelector",
+            "operations",
+        ])?;
+        if let Some(kinds) = resources.field("kinds") {
+            for item in kinds.items()? {
+                let kind = Kind::parse(item.string()?).ok_or_else(|| item.refuse("this is no kind"))?;
+                block.kinds.push(kind);
+            }
+        }
+        block.names = resources.strings("names")?;
+        if let Some(name) = resources.text("name")? {
+            block.names.push(name.to_owned());
+        }
+        block.namespaces = resources.strings("namespaces")?;
+        block.annotations = resources.string_map("annotations")?;
+        block.selector = resources
+            .field("selector")
+            .map(|selector| Selector::read(&selector))
+            .transpose()?;
+        block.namespace_selector = resources
+            .field("namespaceSelector")
+            .map(|selector| Selector::read(&selector))
+            .transpose()?;
+        if let Some(operations) = resources.field("operations") {
+            for item in operations.items()? {
+                let operation = Operation::parse(item.string()?)
+                    .ok_or_else(|| item.refuse("an operation is one of CREATE, UPDATE, DELETE, CONNECT"))?;
+                block.operations.push(operation);
+            }
+        }
+        Ok(block)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+            && self.names.is_empty()
+            && self.namespaces.is_empty()
+            && self.annotations.is_empty()
+            && self.selector.is_none()
+            && self.namespace_selector.is_none()
+            && self.operations.is_empty()
+            && !self.by_user
+    }
+
+    fn matches(&self, subject: &Subject<'_>) -> Match {
+        let holds = (self.operations.is_empty() || self.operations.contains(&subject.operation))
+            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.matches(subject)))
+            && (self.names.is_empty()
+                || self
+                    .names
+                    .iter()
+                    .any(|name| wildcard::matches(name, subject.name)))
+            && self.namespaces_match(subject)
+            && self.annotations.iter().all(|(key, value)| {
+                subject
+                    .annotations
+                    .iter()
+                    .any(|(name, text)| wildcard::matches(key, name) && wildcard::matches(value, text))
+            })
+            && self
+                .selector
+                .as_ref()
+                .is_none_or(|selector| selector.matches(&subject.labels))
+            && self.namespace_selector.as_ref().is_none_or(|selector| {
+                // A namespace is not in a namespace.
+                subject.kind != "Namespace" && selector.matches(&subject.namespace_labels)
+            });
+        if holds && self.by_user {
+            Match::DependsOnUser
+        } else {
+            Match::from(holds)
+        }
+    }
+
+    fn namespaces_match(&self, subject: &Subject<'_>) -> bool {
+        let namespace = if subject.kind == "Namespace" {
+            subject.name
+        } else {
+            subject.namespace
+        };
+        self.namespaces.is_empty()
+            || self
+                .namespaces
+                .iter()
+                .any(|pattern| wildcard::matches(pattern, namespace))
+    }
+}
+
+impl Kind {
+    /// Reads `kind`, `version/kind`, `group/version/kind`, each with `/subresource` or `.subresource`.
+    pub(crate) fn parse(text: &str) -> Option<Kind> {
+        let new = |group: &str, version: &str, kind: &str, subresource: &str| {
+            Some(Kind {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                name: kind.to_owned(),
+                subresource: subresource.to_owned(),
+            })
+        };
+        let mut parts: Vec<&str> = text.split('/').collect();
+        let last = parts.pop()?;
+        parts.extend(last.split('.'));
+        if parts.iter().any(|part| part.is_empty()) {
+            return None;
+        }
+        match parts.as_slice() {
+            [kind] => new("*", "*", kind, ""),
+            ["*", "*"] => new("*", "*", "*", "*"),
+            ["*", sub] if sub.to_lowercase() == *sub => new("*", "*", "*", sub),
+            [version, kind] if is_version(version) => new("*", version, kind, ""),
+            [kind, sub] => new("*", "*", kind, sub),
+            [version, kind, sub] if is_version(version) => new("*", version, kind, sub),
+            [group, version, kind] => new(group, version, kind, ""),
+            [group, version, kind, sub] => new(group, version, kind, sub),
+            _ => None,
+        }
+    }
+
+    fn matches(&self, subject: &Subject<'_>) -> bool {
+        let same_kind = wildcard::matches(&self.group, subject.group)
+            && wildcard::matches(&self.version, subject.version)
+            && wildcard::matches(&self.name, subject.kind);
+        // Ephemeral containers arrive as a subresource of a pod; policies for pods mean them too.
+        let ephemeral =
+            subject.kind == "Pod" && subject.group.is_empty() && subject.subresource == "ephemeralcontainers";
+        same_kind && (ephemeral || wildcard::matches(&self.subresource, subject.subresource))
+    }
+}
+
+/// `v1`, `v1beta1`, `*`.
+fn is_version(text: &str) -> bool {
+    if text == "*" {
+        return true;
+    }
+    let Some(rest) = text.strip_prefix('v') else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    ["alpha", "beta"]
+        .iter()
+        .find_map(|stage| rest.split_once(stage))
+        .map_or_else(|| digits(rest), |(major, minor)| digits(major) && digits(minor))
+}

@@ -1,0 +1,70 @@
+//! What an evaluation says.
+
+use serde_json::Value;
+
+/// How a rule came out for an object: the results of a PolicyReport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The object keeps the rule.
+    Pass,
+    /// The object breaks the rule.
+    Fail,
+    /// The object breaks a rule that is not scored (`policies.kyverno.io/scored: "false"`) nor enforced.
+    Warn,
+    /// The rule could not be judged: a variable without a value, a construct this engine does not have, a
+    /// fact that is not known here, a budget used up. Never the same as a pass.
+    Error,
+    /// The rule is about such objects, but a precondition or condition lets this one through.
+    Skip,
+}
+
+impl Outcome {
+    /// The word of a PolicyReport: `pass`, `fail`, `warn`, `error`, `skip`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "fail",
+            Outcome::Warn => "warn",
+            Outcome::Error => "error",
+            Outcome::Skip => "skip",
+        }
+    }
+}
+
+/// What one rule of one policy says about one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The policy's name; a namespaced policy is `namespace/name`.
+    pub policy: String,
+    /// The rule's name; a rule made for pod controllers is `autogen-<rule>` or `autogen-cronjob-<rule>`.
+    pub rule: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Whether the rule is enforced for this object: a failure or error refuses it then.
+    pub enforce: bool,
+    /// The object: `Kind/name`.
+    pub object: String,
+    /// What happened, in Kyverno's words.
+    pub message: String,
+    /// Where in the object, as an RFC 6901 pointer. The place may not exist: then something is missing.
+    pub path: Option<String>,
+    /// The value seen there.
+    pub value: Option<Value>,
+    /// Why the policy exists, from its annotation `policies.towpath.dev/why`.
+    pub why: Option<String>,
+    /// What to do, from the annotation `policies.towpath.dev/hint.<rule>` or `policies.towpath.dev/hint`.
+    pub hint: Option<String>,
+    /// From the annotation `policies.kyverno.io/title`.
+    pub title: Option<String>,
+    /// From the annotation `policies.kyverno.io/severity`: critical, high, medium, low or info.
+    pub severity: Option<String>,
+    /// From the annotation `policies.kyverno.io/category`.
+    pub category: Option<String>,
+}
+
+impl Verdict {
+    /// Whether this verdict keeps the object out: an enforced rule that failed or could not be judged.
+    pub fn refuses(&self) -> bool {
+        self.enforce && matches!(self.outcome, Outcome::Fail | Outcome::Error)
+    }
+}
