@@ -297,7 +297,7 @@ pub(crate) fn kubectl(program: &Path, kubeconfig: &Path) -> Command {
 }
 
 /// Ports nobody listens on at this moment.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let mut ports = [0; N];
     let mut held = Vec::new();
     for port in &mut ports {

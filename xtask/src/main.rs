@@ -3,7 +3,9 @@
 //! Built first on every clean clone, so it stays small; it knows the workspace's crates only where a chore
 //! measures them.
 
+mod bench;
 mod cluster;
+mod e2e;
 mod failure;
 mod generate;
 mod https;
@@ -29,7 +31,11 @@ Chores of this repository: cargo xtask <chore>
 
   test                 formatting, lints and all tests; the one command before a merge
   peers                build the programs of others that e2e needs, as far as they are missing
+  e2e                  the platform against a real Kubernetes, kubectl, Helm, PostgreSQL and Redis
+      --only PART      only scenarios whose name contains PART (may be repeated)
+      --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
+  bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
   generate [schema]    write generated files anew: the facts about Kubernetes' own kinds";
 
 fn main() -> ExitCode {
@@ -50,7 +56,14 @@ fn chore(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test::run(),
         ["peers"] => peers::build(&peers::ALL),
+        ["e2e", rest @ ..] => e2e::run(&e2e_options(rest)?),
         ["cluster"] => play(),
+        ["bench"] => bench::run_all(7),
+        ["bench", "--runs", runs] => match runs.parse() {
+            Ok(runs @ 1..=1_000) => bench::run_all(runs),
+            _ => fail!("--runs needs a number from 1 to 1000"),
+        },
+        ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] | ["generate", "schema"] => generate::schema(),
         [] | ["help" | "--help" | "-h"] => {
             say::line(USAGE);
@@ -58,6 +71,22 @@ fn chore(arguments: &[&str]) -> Result<()> {
         }
         other => fail!("there is no such chore: {}\n\n{USAGE}", other.join(" ")),
     }
+}
+
+fn e2e_options<'a>(arguments: &[&'a str]) -> Result<e2e::Options<'a>> {
+    let mut options = e2e::Options::default();
+    let mut arguments = arguments.iter();
+    while let Some(&argument) = arguments.next() {
+        match argument {
+            "--where-possible" => options.where_possible = true,
+            "--only" => match arguments.next() {
+                Some(name) => options.only.push(name),
+                None => fail!("--only needs a part of a scenario's name"),
+            },
+            other => fail!("e2e has no option {other}"),
+        }
+    }
+    Ok(options)
 }
 
 /// Brings a cluster up and keeps it until Ctrl-C.

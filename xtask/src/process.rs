@@ -82,7 +82,6 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    pub(crate) took: Duration,
 }
 
 impl Finished {
@@ -107,13 +106,11 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let started = Instant::now();
     let mut child = spawn(command, &name)?;
     let stdout = collect(child.1.stdout.take());
     let stderr = collect(child.1.stderr.take());
     let number = write_down(child);
     let status = wait(number, &name, limit)?;
-    let took = started.elapsed();
     let text = |thread: thread::JoinHandle<Vec<u8>>| {
         String::from_utf8_lossy(&thread.join().unwrap_or_default()).into_owned()
     };
@@ -121,7 +118,6 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
         status,
         stdout: text(stdout),
         stderr: text(stderr),
-        took,
     })
 }
 
@@ -265,21 +261,11 @@ impl Daemon {
         }
     }
 
-    /// The process id.
-    pub(crate) fn id(&self) -> Option<u32> {
-        book().running.get(&self.number).map(Child::id)
-    }
-
     /// The end of what the process printed.
     pub(crate) fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(25)..].join("\n")
-    }
-
-    /// Kills the process without asking.
-    pub(crate) fn kill(self) {
-        signal(self.number, Signal::SIGKILL);
     }
 }
 

@@ -1,0 +1,226 @@
+//! `cargo xtask bench`: what a person at the keyboard waits for, whole processes of the release build, beside
+//! their goals.
+//!
+//! Everything is measured several times, the subjects in turn, on the same machine; minimum, median and maximum
+//! are printed and the median is held against the goal.
+
+use crate::e2e::main_job::CREATE;
+use crate::e2e::platform::Platform;
+use crate::failure::{Doing, Result, fail};
+use crate::peers::{self, HELM};
+use crate::process::{Scratch, run};
+use crate::{e2e, say};
+use nix::sys::resource::{UsageWho, getrusage};
+use std::env;
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// One line of the table: figures of one kind.
+struct Figure {
+    what: &'static str,
+    unit: &'static str,
+    goal: Option<f64>,
+    values: Vec<f64>,
+}
+
+impl Figure {
+    const fn new(what: &'static str, unit: &'static str, goal: Option<f64>) -> Self {
+        Self {
+            what,
+            unit,
+            goal,
+            values: Vec::new(),
+        }
+    }
+
+    /// Minimum, median and maximum.
+    fn spread(&self) -> Option<[f64; 3]> {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f64::total_cmp);
+        Some([*sorted.first()?, *sorted.get(sorted.len() / 2)?, *sorted.last()?])
+    }
+}
+
+/// Measures `runs` times and prints the table.
+pub(crate) fn run_all(runs: usize) -> Result<()> {
+    let platform = Platform::build_release()?;
+    let helm = match peers::out_of_reach(&[&HELM])? {
+        None => {
+            peers::build(&[&HELM])?;
+            true
+        }
+        Some(reason) => {
+            say::line(format!("without Helm beside it: {reason}"));
+            false
+        }
+    };
+    let mut job = Figure::new("the main job in an empty home", "ms", Some(1_500.0));
+    let mut job_memory = Figure::new("  its largest process, peak memory", "MB", Some(80.0));
+    let mut render = Figure::new("service render", "ms", Some(15.0));
+    let mut render_memory = Figure::new("  its peak memory", "MB", None);
+    let mut up = Figure::new("platform up until /readyz answers over HTTPS", "ms", Some(300.0));
+    let mut template = Figure::new("helm template of the same golden path", "ms", None);
+    let mut template_memory = Figure::new("  its peak memory", "MB", None);
+    let chart = crate::root().join("golden-paths/base-service");
+    let scratch = Scratch::new()?;
+    for _ in 0..runs {
+        let user = platform.new_user()?;
+        let (took, peak) = measure(&user.command(CREATE))?;
+        job.values.push(took);
+        job_memory.values.push(peak);
+
+        let (took, peak) = measure(&user.command("service render api-gateway"))?;
+        render.values.push(took);
+        render_memory.values.push(peak);
+        if helm {
+            let mut command = e2e::helm::helm(scratch.path())?;
+            command.args(["template", "api-gateway"]).arg(&chart);
+            command.arg("--values").arg(chart.join("ci/full-values.yaml"));
+            let (took, peak) = measure(&command)?;
+            template.values.push(took);
+            template_memory.values.push(peak);
+        }
+
+        let newcomer = platform.new_user()?;
+        let (_daemon, took) = newcomer.up()?;
+        up.values.push(took.as_secs_f64() * 1_000.0);
+    }
+    let mut figures = vec![job, job_memory, up, render, render_memory];
+    if helm {
+        figures.extend([template, template_memory]);
+    }
+    say::line(table(&figures, runs));
+    Ok(())
+}
+
+/// Time in milliseconds and peak memory in megabytes of a command that must succeed.
+///
+/// The kernel keeps the peak over all children a process ever had, so each command gets a parent of its own: this
+/// program, started as [`measure_one`].
+fn measure(command: &Command) -> Result<(f64, f64)> {
+    let program = env::current_exe().doing(|| "find this program".to_owned())?;
+    let mut parent = Command::new(program);
+    parent
+        .arg("measure-one")
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => parent.env(name, value),
+            None => parent.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        parent.current_dir(folder);
+    }
+    let told = run(&mut parent, LIMIT)?.success("the measured command")?;
+    let numbers: Vec<f64> = told
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        [milliseconds, megabytes] => Ok((*milliseconds, *megabytes)),
+        _ => fail!("the measurement said {told:?}"),
+    }
+}
+
+/// Runs one command with its standard output thrown away, and prints its time in milliseconds and the peak
+/// resident memory, in megabytes, of the largest process among it and the children it waited for.
+pub(crate) fn measure_one(command: &[&str]) -> Result<()> {
+    let [program, arguments @ ..] = command else {
+        fail!("measure-one needs a command")
+    };
+    let started = Instant::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .doing(|| format!("run {program}"))?;
+    let took = started.elapsed();
+    if !status.success() {
+        fail!("{program} ended with {status}");
+    }
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).doing(|| "read the memory used".to_owned())?;
+    // Linux counts kibibytes.
+    let megabytes = usage.max_rss() as f64 * 1_024.0 / 1e6;
+    say::line(format!("{} {megabytes}", took.as_secs_f64() * 1_000.0));
+    Ok(())
+}
+
+fn table(figures: &[Figure], runs: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut text = format!(
+        "\nrelease build, whole processes, {runs} runs in turn, {cores} cores, Helm {}\n\n{:<46} {:>9} {:>9} {:>9} {:>9}  verdict\n",
+        HELM.version, "", "min", "median", "max", "goal"
+    );
+    for figure in figures {
+        let Some([min, median, max]) = figure.spread() else {
+            continue;
+        };
+        let unit = figure.unit;
+        let (goal, verdict) = match figure.goal {
+            Some(goal) if median <= goal => (format!("{goal} {unit}"), "met"),
+            Some(goal) => (format!("{goal} {unit}"), "MISSED"),
+            None => (String::new(), ""),
+        };
+        let cell = |value: f64| format!("{value:.1} {unit}");
+        let _ = writeln!(
+            text,
+            "{:<46} {:>9} {:>9} {:>9} {goal:>9}  {verdict}",
+            figure.what,
+            cell(min),
+            cell(median),
+            cell(max)
+        );
+    }
+    let median = |what: &str| {
+        figures
+            .iter()
+            .find(|it| it.what == what)
+            .and_then(Figure::spread)
+            .map(|it| it[1])
+    };
+    if let (Some(ours), Some(theirs)) = (
+        median("service render"),
+        median("helm template of the same golden path"),
+    ) {
+        let _ = writeln!(
+            text,
+            "\nservice render takes {:.2} of the time of helm template, with expansion and guardrails besides.",
+            ours / theirs
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_held_against_the_goal() {
+        let figure = |goal, values: &[f64]| Figure {
+            values: values.to_vec(),
+            ..Figure::new("up", "ms", Some(goal))
+        };
+        let check = |goal, values: &[f64], expect: &str| {
+            let table = table(&[figure(goal, values)], values.len());
+            let line = table.lines().find(|line| line.starts_with("up")).unwrap();
+            assert_eq!(line.split_whitespace().collect::<Vec<_>>().join(" "), expect);
+        };
+        check(
+            300.0,
+            &[310.0, 120.0, 250.0],
+            "up 120.0 ms 250.0 ms 310.0 ms 300 ms met",
+        );
+        check(
+            300.0,
+            &[310.0, 120.0, 301.0],
+            "up 120.0 ms 301.0 ms 310.0 ms 300 ms MISSED",
+        );
+    }
+}

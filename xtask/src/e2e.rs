@@ -1,0 +1,114 @@
+//! `cargo xtask e2e`: the platform against things that nobody here wrote.
+//!
+//! A real Kubernetes, the real kubectl, the real Helm, a real PostgreSQL and Redis. Each scenario is a function
+//! with a name; they run in order, and the first that fails ends the run with what was expected and what was.
+
+mod article;
+pub(crate) mod helm;
+pub(crate) mod main_job;
+pub(crate) mod platform;
+mod scaffold;
+mod walk;
+
+use crate::cluster::Cluster;
+use crate::failure::{Failure, Result, fail};
+use crate::peers::{self, KUBERNETES};
+use crate::{generate, say};
+use platform::Platform;
+use std::cell::OnceCell;
+use std::time::Instant;
+
+/// What scenarios stand on; each part is made when the first scenario asks for it.
+#[derive(Default)]
+struct World {
+    cluster: OnceCell<Cluster>,
+    platform: OnceCell<Platform>,
+}
+
+impl World {
+    fn cluster(&self) -> Result<&Cluster> {
+        let what = format!("(started Kubernetes {})", KUBERNETES.version);
+        made(&self.cluster, &what, Cluster::start)
+    }
+
+    fn platform(&self) -> Result<&Platform> {
+        made(&self.platform, "(built platform)", Platform::build)
+    }
+}
+
+fn made<'a, T>(cell: &'a OnceCell<T>, what: &str, make: impl Fn() -> Result<T>) -> Result<&'a T> {
+    if cell.get().is_none() {
+        let started = Instant::now();
+        let made = make()?;
+        say::done(what, started.elapsed());
+        return Ok(cell.get_or_init(|| made));
+    }
+    cell.get()
+        .ok_or_else(|| Failure::new(format!("{what}: not there")))
+}
+
+type Scenario = (&'static str, fn(&World) -> Result<()>);
+
+#[rustfmt::skip]
+const SCENARIOS: &[Scenario] = &[
+    ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
+    ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
+    ("kubectl walks through Kubernetes", |world| walk::kubernetes(world.cluster()?)),
+    ("kubectl walks through the sandbox", |world| walk::sandbox(world.platform()?)),
+    ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),
+    ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
+    ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
+    ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
+    ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
+];
+
+/// How to run.
+#[derive(Debug, Default)]
+pub(crate) struct Options<'a> {
+    /// Where the peers cannot be had, say so and leave with success.
+    pub(crate) where_possible: bool,
+    /// Only scenarios whose name contains one of these; all when empty.
+    pub(crate) only: Vec<&'a str>,
+}
+
+/// Runs the scenarios.
+pub(crate) fn run(options: &Options<'_>) -> Result<()> {
+    if let Some(reason) = peers::out_of_reach(&peers::ALL)? {
+        if options.where_possible {
+            say::line(format!("end to end: left out, because {reason}"));
+            return Ok(());
+        }
+        fail!("{reason}");
+    }
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| options.only.is_empty() || options.only.iter().any(|part| name.contains(part)))
+        .collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = SCENARIOS.iter().map(|(name, _)| *name).collect();
+        fail!(
+            "no scenario has such a name; there are:\n  {}",
+            names.join("\n  ")
+        );
+    }
+    say::heading("end to end: peers");
+    peers::build(&peers::ALL)?;
+
+    say::heading("end to end: scenarios");
+    let world = World::default();
+    let all = Instant::now();
+    for (name, scenario) in &chosen {
+        let started = Instant::now();
+        if let Err(failure) = scenario(&world) {
+            say::failed(name, started.elapsed());
+            return Err(Failure::new(format!("{name}: {failure}")));
+        }
+        say::done(name, started.elapsed());
+    }
+    say::line(format!(
+        "\n{} scenarios passed in {}",
+        chosen.len(),
+        say::duration(all.elapsed())
+    ));
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The platform as its users have it: the binary in a home folder of its own, with nothing of this machine's user.
+
+use crate::failure::{Doing, Result, fail};
+use crate::https::ApiServer;
+use crate::process::{Daemon, Finished, Scratch, run};
+use crate::test::cargo;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What any command of the platform may take on a loaded machine.
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// The built binary.
+#[derive(Debug)]
+pub(crate) struct Platform(PathBuf);
+
+impl Platform {
+    /// Builds the debug binary.
+    pub(crate) fn build() -> Result<Self> {
+        Self::build_with(&[])
+    }
+
+    /// Builds the release binary.
+    pub(crate) fn build_release() -> Result<Self> {
+        Self::build_with(&["--release"])
+    }
+
+    fn build_with(options: &[&str]) -> Result<Self> {
+        let mut arguments = vec![
+            "build",
+            "--package",
+            "cli",
+            "--bin",
+            "platform",
+            "--message-format",
+            "json",
+        ];
+        arguments.extend(options);
+        let said = run(&mut cargo(&arguments), Duration::from_mins(45))?.success("cargo build")?;
+        // Cargo knows best where it put it.
+        let executable = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|message| {
+                message["reason"] == "compiler-artifact" && message["target"]["name"] == "platform"
+            })
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        match executable {
+            Some(path) => Ok(Self(path)),
+            None => fail!("cargo build made no binary platform"),
+        }
+    }
+
+    /// A user who has never used it.
+    pub(crate) fn new_user(&self) -> Result<User<'_>> {
+        let folder = Scratch::new()?;
+        fs::create_dir(folder.path().join("work")).doing(|| "make a work folder".to_owned())?;
+        Ok(User {
+            platform: self,
+            folder,
+        })
+    }
+}
+
+/// Somebody with an empty home folder.
+#[derive(Debug)]
+pub(crate) struct User<'a> {
+    platform: &'a Platform,
+    folder: Scratch,
+}
+
+impl User<'_> {
+    /// Where the user stands.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// The kubeconfig of the user's sandbox.
+    pub(crate) fn sandbox_kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("towpath/kubeconfig")
+    }
+
+    /// `platform` with these arguments, separated by white space.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(&self.platform.0);
+        command
+            .args(arguments.split_whitespace())
+            .current_dir(self.work())
+            .env("HOME", self.folder.path())
+            .env("TOWPATH_HOME", self.folder.path().join("towpath"))
+            .env("NO_COLOR", "1");
+        for name in [
+            "KUBECONFIG",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_STATE_HOME",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs `platform` with these arguments.
+    pub(crate) fn run(&self, arguments: &str) -> Result<Finished> {
+        run(&mut self.command(arguments), LIMIT)
+    }
+
+    /// Runs `platform`, which must succeed, with this kubeconfig, if any; its standard output.
+    pub(crate) fn succeed(&self, kubeconfig: Option<&Path>, arguments: &str) -> Result<String> {
+        let mut command = self.command(arguments);
+        if let Some(kubeconfig) = kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        run(&mut command, LIMIT)?.success(&format!("platform {arguments}"))
+    }
+
+    /// Starts `platform` beside us; what it prints goes to a file in the user's folder.
+    pub(crate) fn start(&self, kubeconfig: Option<&Path>, arguments: &str) -> Result<Daemon> {
+        let mut command = self.command(arguments);
+        if let Some(kubeconfig) = kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        let name = arguments.split_whitespace().next().unwrap_or_default();
+        Daemon::start(&mut command, &self.folder.path().join(format!("{name}.log")))
+    }
+
+    /// Starts `platform up` and waits until it is ready for kubectl; how long that took.
+    pub(crate) fn up(&self) -> Result<(Daemon, Duration)> {
+        let started = Instant::now();
+        let daemon = self.start(None, "up")?;
+        let kubeconfig = self.sandbox_kubeconfig();
+        loop {
+            // A kubeconfig of an earlier run may lead to where nobody listens any more, so it is read each time.
+            if kubeconfig.exists() && ApiServer::of(&kubeconfig).is_ok_and(|server| server.is_ready()) {
+                return Ok((daemon, started.elapsed()));
+            }
+            daemon.check()?;
+            if started.elapsed() > LIMIT {
+                fail!(
+                    "platform up is not ready; its last lines:\n{}",
+                    daemon.last_lines()
+                );
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
