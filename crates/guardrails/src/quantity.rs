@@ -197,7 +197,7 @@ mod tests {
         check("0.0000000001", "0", Ordering::Greater);
         check(
             "100000000000000000000000000000000000000000000",
-            "9Ei",
+            "7Ei",
             Ordering::Greater,
         );
     }

@@ -1,0 +1,313 @@
+//! The shipped policies against their own test cases, and what their verdicts tell the one who is refused.
+
+mod suite;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use guardrails::{Operation, Outcome, Policies, Request, Verdict};
+use serde_json::{Value, json};
+
+fn policies_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies")
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+fn shipped() -> Policies {
+    let mut policies = Policies::default();
+    for file in yaml_files(&policies_folder()) {
+        let documents = suite::documents(&file).expect("readable");
+        policies.merge(Policies::load(&file.display().to_string(), &documents).expect("in order"));
+    }
+    policies
+}
+
+fn evaluate(policies: &Policies, object: &Value) -> Vec<Verdict> {
+    let none = BTreeMap::new();
+    policies.evaluate(&Request {
+        object,
+        old: None,
+        operation: Operation::Create,
+        namespace_labels: &none,
+    })
+}
+
+/// A Deployment that keeps every shipped policy.
+fn good_deployment() -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "api", "namespace": "demo-dev"},
+        "spec": {
+            "replicas": 3,
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/name": "api"}},
+                "spec": {
+                    "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "containers": [{
+                        "name": "api",
+                        "image": "registry.internal:5000/demo/api:v1.2.3",
+                        "resources": {"limits": {"cpu": "500m", "memory": "256Mi"}},
+                        "securityContext": {
+                            "allowPrivilegeEscalation": false,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                    }],
+                },
+            },
+        },
+    })
+}
+
+#[test]
+fn every_policy_meets_its_own_test_cases() {
+    for policy in yaml_files(&policies_folder()) {
+        let name = policy.file_stem().expect("a name");
+        let file = policies_folder()
+            .join("tests")
+            .join(name)
+            .join("kyverno-test.yaml");
+        let suite = suite::Suite::read(&file).expect("a suite");
+        let results: Vec<&str> = suite
+            .expected
+            .iter()
+            .map(|expected| expected.result.as_str())
+            .collect();
+        assert!(
+            results.contains(&"pass") && results.contains(&"fail"),
+            "{name:?} tests both ways"
+        );
+        assert_eq!(suite.differences(), Vec::<String>::new(), "{name:?}");
+    }
+}
+
+#[test]
+fn every_policy_says_what_it_is_and_is_enforced() {
+    let policies = shipped();
+    assert_eq!(
+        policies.names().collect::<Vec<_>>(),
+        [
+            "disallow-latest-tag",
+            "require-limits",
+            "restricted-security-context"
+        ]
+    );
+    let verdicts = evaluate(&policies, &good_deployment());
+    assert_eq!(verdicts.len(), 9);
+    for verdict in verdicts {
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        assert!(verdict.enforce, "{verdict:?}");
+        assert!(verdict.why.is_some() && verdict.hint.is_some(), "{verdict:?}");
+        assert!(
+            verdict.title.is_some() && verdict.severity.is_some() && verdict.category.is_some(),
+            "{verdict:?}"
+        );
+        assert_eq!(verdict.object, "Deployment/api");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_field_and_the_value() {
+    let check = |pointer: &str, value: Value, policy: &str, path: &str, seen: Option<Value>| {
+        let mut object = good_deployment();
+        let template = "/spec/template/spec";
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        let parent = object
+            .pointer_mut(&format!("{template}{parent}"))
+            .expect("a parent")
+            .as_object_mut()
+            .expect("a map");
+        if value.is_null() {
+            parent.remove(key)
+        } else {
+            parent.insert(key.to_owned(), value)
+        };
+        let verdicts = evaluate(&shipped(), &object);
+        let refused: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.refuses()).collect();
+        let [verdict] = refused.as_slice() else {
+            panic!("{pointer}: {refused:#?}")
+        };
+        assert_eq!(
+            (verdict.policy.as_str(), verdict.outcome),
+            (policy, Outcome::Fail),
+            "{pointer}"
+        );
+        assert_eq!(
+            verdict.path.as_deref(),
+            Some(format!("{template}{path}").as_str()),
+            "{pointer}"
+        );
+        assert_eq!(verdict.value, seen, "{pointer}");
+    };
+    let latest = "disallow-latest-tag";
+    let limits = "require-limits";
+    let context = "restricted-security-context";
+    let c = "/containers/0";
+    check(
+        &format!("{c}/image"),
+        json!("api:latest"),
+        latest,
+        &format!("{c}/image"),
+        Some(json!("api:latest")),
+    );
+    check(
+        &format!("{c}/image"),
+        json!("r:5000/api"),
+        latest,
+        &format!("{c}/image"),
+        Some(json!("r:5000/api")),
+    );
+    let cpu = format!("{c}/resources/limits/cpu");
+    check(&cpu, json!(null), limits, &cpu, None);
+    check(&cpu, json!("0"), limits, &cpu, Some(json!("0")));
+    check(
+        &format!("{c}/resources"),
+        json!(null),
+        limits,
+        &format!("{c}/resources"),
+        None,
+    );
+    check(
+        "/hostNetwork",
+        json!(true),
+        context,
+        "/hostNetwork",
+        Some(json!(true)),
+    );
+    let security = format!("{c}/securityContext");
+    let escalation = format!("{security}/allowPrivilegeEscalation");
+    check(&escalation, json!(true), context, &escalation, Some(json!(true)));
+    check(&escalation, json!(null), context, &escalation, None);
+    let privileged = format!("{security}/privileged");
+    check(&privileged, json!(true), context, &privileged, Some(json!(true)));
+    let drop = format!("{security}/capabilities/drop");
+    check(
+        &drop,
+        json!(["NET_RAW"]),
+        context,
+        &drop,
+        Some(json!(["NET_RAW"])),
+    );
+    check(
+        &format!("{security}/capabilities"),
+        json!(null),
+        context,
+        &drop,
+        None,
+    );
+    let non_root = format!("{security}/runAsNonRoot");
+    check(&non_root, json!(false), context, &non_root, Some(json!(false)));
+    check(
+        "/securityContext/runAsNonRoot",
+        json!(null),
+        context,
+        &non_root,
+        None,
+    );
+    let seccomp = format!("{security}/seccompProfile");
+    check(
+        "/securityContext/seccompProfile",
+        json!(null),
+        context,
+        &seccomp,
+        None,
+    );
+    check(
+        "/securityContext/seccompProfile",
+        json!({"type": "Unconfined"}),
+        context,
+        &seccomp,
+        None,
+    );
+}
+
+#[test]
+fn hints_speak_of_the_rule_that_refused() {
+    let mut object = good_deployment();
+    object["spec"]["template"]["spec"]["hostPID"] = json!(true);
+    let verdicts = evaluate(&shipped(), &object);
+    let verdict = verdicts
+        .iter()
+        .find(|verdict| verdict.refuses())
+        .expect("refused");
+    assert_eq!(verdict.rule, "autogen-host-namespaces");
+    assert_eq!(
+        verdict.hint.as_deref(),
+        Some("Remove hostNetwork, hostPID and hostIPC from the pod.")
+    );
+}
+
+/// The first article's policy as it was printed: the old failure action, the bare `match.resources`.
+#[test]
+fn the_article_s_policy_refuses_a_pod_and_a_deployment_without_limits() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/article-require-limits.yaml");
+    let policies =
+        Policies::load("article.yaml", &suite::documents(&file).expect("readable")).expect("in order");
+    let pod = |container: Value| json!({"containers": [container]});
+    let no_limits = json!({"name": "app", "image": "app:v1", "resources": {"limits": {"memory": "1Gi"}}});
+    let limits =
+        json!({"name": "app", "image": "app:v1", "resources": {"limits": {"cpu": 1, "memory": "1Gi"}}});
+    let check = |object: Value, rule: &str, message: Option<&str>| {
+        let verdicts = evaluate(&policies, &object);
+        let [verdict] = verdicts.as_slice() else {
+            panic!("one verdict for {object}: {verdicts:#?}")
+        };
+        assert_eq!(verdict.rule, rule);
+        assert!(verdict.enforce);
+        assert_eq!(verdict.refuses(), message.is_some(), "{verdict:?}");
+        if let Some(message) = message {
+            assert_eq!(verdict.message, message);
+        }
+    };
+    let of = |kind: &str, version: &str, spec: Value| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "app"}, "spec": spec});
+    check(
+        of("Pod", "v1", pod(no_limits.clone())),
+        "require-limits",
+        Some(
+            "validation error: CPU and memory limits are required. rule require-limits failed at path /spec/containers/0/resources/limits/cpu/",
+        ),
+    );
+    check(of("Pod", "v1", pod(limits.clone())), "require-limits", None);
+    for (kind, version) in [
+        ("Deployment", "apps/v1"),
+        ("StatefulSet", "apps/v1"),
+        ("DaemonSet", "apps/v1"),
+        ("ReplicaSet", "apps/v1"),
+        ("ReplicationController", "v1"),
+        ("Job", "batch/v1"),
+    ] {
+        let spec = |container: &Value| json!({"template": {"spec": pod(container.clone())}});
+        check(
+            of(kind, version, spec(&no_limits)),
+            "autogen-require-limits",
+            Some(
+                "validation error: CPU and memory limits are required. rule autogen-require-limits failed at path /spec/template/spec/containers/0/resources/limits/cpu/",
+            ),
+        );
+        check(of(kind, version, spec(&limits)), "autogen-require-limits", None);
+    }
+    let spec =
+        |container: &Value| json!({"jobTemplate": {"spec": {"template": {"spec": pod(container.clone())}}}});
+    check(
+        of("CronJob", "batch/v1", spec(&no_limits)),
+        "autogen-cronjob-require-limits",
+        Some(
+            "validation error: CPU and memory limits are required. rule autogen-cronjob-require-limits failed at path /spec/jobTemplate/spec/template/spec/containers/0/resources/limits/cpu/",
+        ),
+    );
+    check(
+        of("CronJob", "batch/v1", spec(&limits)),
+        "autogen-cronjob-require-limits",
+        None,
+    );
+    assert_eq!(evaluate(&policies, &of("Service", "v1", json!({}))), []);
+}
