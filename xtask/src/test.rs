@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_mins(45);
 /// Runs the steps in order and stops at the first that fails, whose output is then the last thing to be seen.
 pub(crate) fn run() -> Result<()> {
     tools::need(&[tools::GIT])?;
-    let steps: [(&str, &[&str]); 3] = [
+    let mut steps: Vec<(&str, &[&str])> = vec![
         ("formatting", &["fmt", "--all", "--check"]),
         (
             "lints",
@@ -22,6 +22,11 @@ pub(crate) fn run() -> Result<()> {
         ),
         ("tests", &["test", "--workspace"]),
     ];
+    if tools::in_path("cargo-deny").is_some() {
+        steps.push(("dependencies", &["deny", "check", "bans", "licenses", "sources"]));
+    } else {
+        say::line("without the check of dependencies: cargo install cargo-deny brings it");
+    }
     let mut times = Vec::new();
     for (name, arguments) in steps {
         say::heading(&format!("{name}: cargo {}", arguments.join(" ")));

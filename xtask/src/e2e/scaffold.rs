@@ -224,7 +224,7 @@ impl Redis {
     }
 
     fn uri(&self) -> String {
-        format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port)
+        format!("redis://default:{PASSWORD}@127.0.0.1:{}", self.port)
     }
 }
 
