@@ -9,6 +9,7 @@ mod change;
 mod error;
 mod git;
 mod history;
+pub mod layout;
 mod path;
 mod repository;
 mod snapshot;
