@@ -52,7 +52,10 @@ pub(super) fn sandbox(platform: &Platform) -> Result<()> {
         "service get billing --environment staging",
         4,
         &["billing"],
-    )
+    )?;
+
+    user.succeed(None, "service delete api-gateway --yes")?;
+    refused(&user, "service get api-gateway", 4, &["api-gateway"])
 }
 
 /// The same on real Kubernetes, seen with the real kubectl afterwards.
@@ -69,7 +72,7 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
         Some(cluster.kubeconfig()),
         &format!("--team payments {there}"),
     )?;
-    is_well(&service, &[])?;
+    is_well(&service, &[("/simulated", "false")])?;
     let check = |resource: &str, pointer: &str, expect: &str| {
         let arguments = ["get", resource, "-n", "payments-dev", "-o", "json"];
         let text = run(cluster.kubectl().args(arguments), LIMIT)?.success(&arguments.join(" "))?;
@@ -91,7 +94,23 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
         "applications.platform.company.com/api-gateway",
         "/status/health",
         "Healthy",
-    )
+    )?;
+
+    // Deleting takes what runs and leaves the data.
+    let delete = format!("service delete api-gateway --yes --team payments {there}");
+    user.succeed(Some(cluster.kubeconfig()), &delete)?;
+    let mut deployments = cluster.kubectl();
+    deployments.args(["get", "deployments", "-n", "payments-dev", "-o", "name"]);
+    let left = run(&mut deployments, LIMIT)?.success("kubectl get deployments")?;
+    if !left.trim().is_empty() {
+        fail!("after service delete there should be no deployment, and there is {left}");
+    }
+    check(
+        "databases.platform.company.com/api-gateway-db",
+        "/kind",
+        "Database",
+    )?;
+    check("secret/api-gateway-db", "/type", "servicebinding.io/postgresql")
 }
 
 fn get(user: &User<'_>, kubeconfig: Option<&Path>, options: &str) -> Result<Value> {
@@ -101,9 +120,9 @@ fn get(user: &User<'_>, kubeconfig: Option<&Path>, options: &str) -> Result<Valu
 
 /// Healthy and Synced, and what is given besides.
 fn is_well(service: &Value, besides: &[(&str, &str)]) -> Result<()> {
-    holds(service, "/status/health", "Healthy")?;
-    holds(service, "/status/sync", "Synced")?;
-    holds(service, "/status/readyReplicas", "3")?;
+    holds(service, "/health", "Healthy")?;
+    holds(service, "/sync", "Synced")?;
+    holds(service, "/readyReplicas", "3")?;
     besides
         .iter()
         .try_for_each(|(pointer, expect)| holds(service, pointer, expect))

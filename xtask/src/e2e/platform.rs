@@ -132,7 +132,7 @@ impl User<'_> {
     /// Starts `platform up` and waits until it is ready for kubectl; how long that took.
     pub(crate) fn up(&self) -> Result<(Daemon, Duration)> {
         let started = Instant::now();
-        let daemon = self.start(None, "up")?;
+        let daemon = self.start(None, "up --port 0")?;
         let kubeconfig = self.sandbox_kubeconfig();
         loop {
             // A kubeconfig of an earlier run may lead to where nobody listens any more, so it is read each time.
