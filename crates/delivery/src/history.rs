@@ -20,6 +20,8 @@ pub struct LogEntry {
     pub time: jiff::Timestamp,
     /// The message's first line.
     pub subject: String,
+    /// The rest of the message.
+    pub body: String,
 }
 
 impl Repository {
@@ -32,7 +34,7 @@ impl Repository {
             "--first-parent",
             "--diff-merges=first-parent",
             "--no-renames",
-            "--format=%H%x1f%an%x1f%ae%x1f%at%x1f%s",
+            "--format=%H%x1f%an%x1f%ae%x1f%at%x1f%s%x1f%b",
             &count,
             from.as_str(),
             "--",
@@ -48,7 +50,7 @@ impl Repository {
             .split('\0')
             .filter(|record| !record.is_empty())
             .map(|record| {
-                let mut fields = record.trim_start_matches('\n').splitn(5, '\u{1f}');
+                let mut fields = record.trim_start_matches('\n').splitn(6, '\u{1f}');
                 let mut next = || fields.next().unwrap_or_default();
                 let id = CommitId::new(next())?;
                 let author = Author::new(next(), next());
@@ -61,6 +63,7 @@ impl Repository {
                     author,
                     time: time.unwrap_or_default(),
                     subject: next().to_owned(),
+                    body: next().trim_end().to_owned(),
                 })
             })
             .collect()
