@@ -149,7 +149,7 @@ pub struct BindingReference {
 }
 
 impl DatabaseType {
-    /// The versions offered, newest first.
+    /// The versions offered, the default first.
     pub const VERSIONS: &[&str] = &["17", "16", "15"];
 
     /// As a person says it.
@@ -161,8 +161,8 @@ impl DatabaseType {
 }
 
 impl CacheType {
-    /// The versions offered, newest first.
-    pub const VERSIONS: &[&str] = &["7.4", "7.2", "7.0"];
+    /// The versions offered, the default first: 7.2 is the newest under a free licence.
+    pub const VERSIONS: &[&str] = &["7.2", "7.0", "7.4"];
 
     /// As a person says it.
     pub const fn as_str(self) -> &'static str {

@@ -1,3 +1,62 @@
-//! The `platform` binary.
+//! The `platform` binary: reads what was typed, wires the parts, prints what came of it.
+//!
+//! Everything that decides anything lives in the crates below; a command here is a page of code.
 
-fn main() {}
+mod args;
+mod commands;
+mod engine;
+mod home;
+mod print;
+mod session;
+
+use std::process::ExitCode as ProcessExit;
+
+use clap::Parser;
+use operations::{ExitCode, OperationError};
+
+use args::Cli;
+use print::failure;
+use print::talk::Talk;
+
+fn main() -> ProcessExit {
+    let talk = Talk::new();
+    let code = match Cli::try_parse() {
+        Ok(cli) => run(&talk, cli),
+        Err(error) => failure::usage(&talk, &error),
+    };
+    // The codes are small and positive.
+    ProcessExit::from(u8::try_from(code as i32).unwrap_or(1))
+}
+
+fn run(talk: &Talk, cli: Cli) -> ExitCode {
+    trace(cli.global.verbose);
+    match commands::run(talk, cli) {
+        Ok(code) => code,
+        Err(error) => failure::operation(talk, &error),
+    }
+}
+
+/// What goes on inside, on stderr, for those who ask.
+fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "info,kube=warn",
+        2 => "debug,hyper=info,rustls=info,kube=info",
+        _ => "trace,hyper=info,rustls=info",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}
+
+/// A runtime for commands that need one: two workers are plenty for a command line.
+fn runtime() -> Result<tokio::runtime::Runtime, OperationError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(OperationError::io("start threads for", "platform"))
+}

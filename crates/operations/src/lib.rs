@@ -1,1 +1,41 @@
-//! The use cases, each a journaled saga: create, get, render, delete.
+//! The use cases of the platform: create a service, look at it, render it, check a repository, delete it.
+//!
+//! What changes something is a saga: each step is written to a journal, with how to undo it, before it runs, so
+//! that a failure, an interrupt or a kill leaves a finished run, an undone one, or one that the same command
+//! resumes. Git comes first in every undo, so that nothing is made again while it is being removed.
+//!
+//! Nothing here prints: progress goes to a [`Reporter`], results are returned, and errors carry a hint.
+
+mod blueprint;
+mod bootstrap;
+mod catalog;
+mod check;
+mod create;
+mod delete;
+mod error;
+mod fault;
+mod guard;
+mod journal;
+mod operation;
+mod platform;
+mod progress;
+mod render;
+mod scaffold;
+mod view;
+mod wait;
+
+pub use blueprint::{Settings, first_commit};
+pub use bootstrap::{outside_definitions, prepare_cluster};
+pub use catalog::{Catalog, ServiceFile};
+pub use check::{CheckFinding, Checked, check};
+pub use create::{CreateRequest, Created, create_service};
+pub use delete::{DeleteRequest, Deleted, delete_service};
+pub use error::{ExitCode, OperationError};
+pub use guard::{Refusal, load_policies};
+pub use journal::{Journal, OperationSummary};
+pub use operation::{resume_command, undo_operation};
+pub use platform::{Nudge, Platform, Target};
+pub use progress::{Progress, Reporter, Silent};
+pub use render::{RenderedService, render};
+pub use scaffold::ScaffoldPlan;
+pub use view::{ChainLink, ObjectView, ServiceView, get_service, list_services};

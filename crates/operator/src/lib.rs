@@ -1,1 +1,27 @@
-//! Reconcilers that keep Applications and Teams true.
+//! The operator: it keeps Applications and Teams true.
+//!
+//! ```text
+//! Application  -> dereference (what the cluster says of its place)
+//!              -> expand + judge (pure: expansion, guardrails)
+//!              -> apply (objects owned by the Application; claims owned by nobody)
+//!              -> observe (health and first cause)
+//!              -> status
+//! Team         -> expand -> apply -> status
+//! Database,
+//! Cache        -> provision
+//! ```
+//!
+//! A library first: the sandbox, `platform up` and a cluster installation wire the same [`Operator`]. It writes
+//! status and the objects it makes, and never a spec. Knows neither Git nor the command line.
+
+mod application;
+mod context;
+mod error;
+mod policies;
+mod run;
+mod team;
+
+pub use context::Context;
+pub use error::OperatorError;
+pub use policies::PolicyStore;
+pub use run::Operator;

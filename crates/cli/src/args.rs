@@ -1,0 +1,246 @@
+//! What can be typed: clap types only, one struct a command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An internal developer platform in one binary.
+///
+/// Say what you want to run; the platform makes the source repository, the Git change, the Kubernetes objects
+/// and the running service of it. Without --context it works in an embedded sandbox: a Kubernetes API inside
+/// this program, where pods are simulated.
+#[derive(Debug, Parser)]
+#[command(
+    name = "platform",
+    version,
+    disable_help_subcommand = true,
+    propagate_version = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Where the platform keeps its data [default: $XDG_DATA_HOME/towpath, ~/.local/share/towpath]
+    #[arg(
+        long,
+        global = true,
+        env = "TOWPATH_HOME",
+        value_name = "FOLDER",
+        hide_env_values = true
+    )]
+    pub home: Option<PathBuf>,
+    /// Work on a real cluster, by its name in the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// How to print what was asked for
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Tell what goes on inside (repeat for more)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How to print what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For programs and people
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create, look at, render and delete services
+    #[command(subcommand)]
+    Service(Service),
+    /// Check what a repository or a manifest would deploy, without a server
+    Check(Check),
+    /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C
+    Up(Up),
+    /// Keep the Applications and Teams of a cluster true, until Ctrl-C
+    Operator,
+    /// Runs of this platform: what was done, what was left half done
+    #[command(subcommand)]
+    Operation(Operation),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Create a service: source repository, Git change, objects, database, cache
+    Create(Create),
+    /// List services
+    #[command(visible_alias = "ls")]
+    List(Place),
+    /// Look at a service: how it is, why, and the chain from the commit to the pods
+    Get(Get),
+    /// Print the objects a service becomes, from Git alone
+    Render(Render),
+    /// Delete a service; its data stays unless --delete-data
+    Delete(Delete),
+}
+
+/// Which team and environment.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The team [default: demo, in the sandbox only]
+    #[arg(long, short, value_name = "NAME")]
+    pub team: Option<String>,
+    /// The environment [default: dev]
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The name: lowercase letters, digits and hyphens, at most 40
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// The language of the source repository: go
+    #[arg(long, short, value_name = "LANGUAGE")]
+    pub language: Option<String>,
+    /// How many copies run [default: 2]
+    #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..=1000))]
+    pub replicas: Option<i32>,
+    /// A database of its own: postgres, postgres:16
+    #[arg(long, value_name = "TYPE[:VERSION]")]
+    pub database: Option<String>,
+    /// A cache of its own: redis, redis:7.0
+    #[arg(long, value_name = "TYPE[:VERSION]")]
+    pub cache: Option<String>,
+    /// The image to run, with a version or digest
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The port the service listens on [default: 8080]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(i32).range(1..=65535))]
+    pub port: Option<i32>,
+    /// How much CPU and memory: small, medium, large [default: small]
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<String>,
+    /// Where the source repository goes [default: ./NAME]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_scaffold")]
+    pub dir: Option<PathBuf>,
+    /// Make no source repository
+    #[arg(long)]
+    pub no_scaffold: bool,
+    /// Check and expand, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long to wait for a healthy service, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The service
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// The service
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The service
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// Delete its database and cache too, with everything in them
+    #[arg(long)]
+    pub delete_data: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How long to wait for the cluster, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The folder of an infrastructure repository, or a manifest file
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The port to listen on, on this machine only; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 6550)]
+    pub port: u16,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operation {
+    /// List runs, newest last
+    List,
+    /// Go on with a run that was left half done
+    Resume {
+        /// The run's id
+        id: String,
+    },
+    /// Undo a run that was left half done
+    Undo {
+        /// The run's id
+        id: String,
+    },
+}
+
+/// `90s`, `5m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("not a time such as 90s, 5m or 1h".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a time such as 90s, 5m or 1h".to_owned())?;
+    let seconds = number.checked_mul(factor).filter(|s| (1..=86_400).contains(s));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "not between 1s and 24h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for bad in ["", "m", "-1s", "1.5h", "0s", "2d", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What each command does: open, call the use case, print.
+
+mod check;
+mod operation;
+mod serve;
+mod service;
+
+use operations::{ExitCode, OperationError};
+
+use crate::args::{Cli, Command};
+use crate::print::talk::Talk;
+use crate::print::{data, value};
+
+/// Runs a command to its exit code.
+pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
+    let global = cli.global;
+    match cli.command {
+        Command::Service(command) => service::run(talk, &global, command),
+        Command::Check(check) => check::run(talk, &global, &check),
+        Command::Up(up) => serve::up(talk, &global, &up),
+        Command::Operator => serve::operator(talk, &global),
+        Command::Operation(command) => operation::run(talk, &global, command),
+        Command::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            let shown = serde_json::json!({"version": version, "goldenPaths": golden_paths()});
+            printed(value(global.output, &shown, || format!("platform {version}\n")))
+        }
+    }
+}
+
+fn golden_paths() -> Vec<String> {
+    let names = expansion::builtin::GOLDEN_PATHS;
+    names
+        .iter()
+        .filter_map(|name| expansion::builtin::golden_path(name).ok())
+        .map(|path| path.id())
+        .collect()
+}
+
+/// The exit code of having printed something.
+pub(crate) fn printed(outcome: std::io::Result<()>) -> Result<ExitCode, OperationError> {
+    outcome
+        .map(|()| ExitCode::Done)
+        .map_err(OperationError::io("write", "standard output"))
+}
+
+/// Prints plain text to stdout.
+pub(crate) fn print_text(text: &str) -> Result<ExitCode, OperationError> {
+    printed(data(text))
+}

@@ -1,0 +1,128 @@
+//! The parts that make a cluster move, wired together: life of the sandbox, operator, sync loop.
+
+use std::sync::Arc;
+
+use api::Group;
+use guardrails::Request;
+use kube::Client;
+use operations::{Nudge, OperationError, Platform};
+use operator::{Operator, PolicyStore};
+use sandbox::{Admission, AdmissionRequest, Denial, Sandbox};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Background parts of this process; they stop when this is told to.
+pub(crate) struct Engine {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Engine {
+    pub(crate) fn new() -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Brings a sandbox to life: controllers and simulated nodes.
+    pub(crate) fn live(&mut self, client: Client) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(sandbox::life::run(
+            client,
+            sandbox::life::LifeOptions::default(),
+            stop.cancelled_owned(),
+        ));
+    }
+
+    /// Starts the operator, judging by `policies`, which follow the cluster's.
+    pub(crate) fn operate(&mut self, client: &Client, group: &Group, policies: &PolicyStore) {
+        let (stop, store, follower) = (self.stop.clone(), policies.clone(), client.clone());
+        self.tasks
+            .spawn(async move { store.follow(follower, stop).await });
+        let operator = Operator::new(client.clone(), group.clone(), policies.clone());
+        self.tasks.spawn(operator.run(self.stop.clone()));
+    }
+
+    /// Starts the sync loop from Git into the cluster.
+    pub(crate) fn sync(&mut self, platform: &Platform) {
+        let Nudge(nudge) = platform.nudge.clone();
+        let syncer = delivery::Syncer::new(
+            platform.repository.clone(),
+            platform.client.clone(),
+            platform.group().clone(),
+        );
+        self.tasks.spawn(syncer.run(nudge, self.stop.clone()));
+    }
+
+    /// Stops everything and waits until it has stopped.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The guardrails that ship, until the cluster's own are read.
+pub(crate) fn policies() -> Result<PolicyStore, OperationError> {
+    PolicyStore::builtin().map_err(|error| OperationError::invalid(error.to_string()))
+}
+
+/// The guardrails as the sandbox's admission: what a webhook would be in a real cluster.
+pub(crate) struct GuardrailAdmission {
+    policies: PolicyStore,
+}
+
+impl GuardrailAdmission {
+    pub(crate) fn new(policies: PolicyStore) -> Arc<Self> {
+        Arc::new(Self { policies })
+    }
+}
+
+/// Namespaces where teams cannot write; guardrails are for what teams write.
+const EXEMPT: [&str; 2] = ["kube-system", api::SYSTEM_NAMESPACE];
+
+impl Admission for GuardrailAdmission {
+    fn name(&self) -> &'static str {
+        "guardrails.platform"
+    }
+
+    fn review(&self, request: &AdmissionRequest<'_>) -> Result<Option<Value>, Denial> {
+        let operation = match request.operation {
+            sandbox::Operation::Create => guardrails::Operation::Create,
+            sandbox::Operation::Update => guardrails::Operation::Update,
+            sandbox::Operation::Delete => return Ok(None),
+        };
+        if !request.resource.subresource.is_empty() || EXEMPT.contains(&request.namespace) {
+            return Ok(None);
+        }
+        let verdicts = self.policies.current().evaluate(&Request {
+            object: request.object,
+            old: request.old_object,
+            operation,
+            namespace_labels: request.namespace_labels,
+        });
+        let refusals: Vec<String> = verdicts
+            .iter()
+            .filter(|verdict| verdict.refuses())
+            .map(|verdict| format!("{}/{}: {}", verdict.policy, verdict.rule, verdict.message))
+            .collect();
+        if refusals.is_empty() {
+            Ok(None)
+        } else {
+            Err(Denial::forbidden(refusals.join("; ")))
+        }
+    }
+}
+
+/// Opens the sandbox's store, with the guardrails as its admission.
+pub(crate) fn open_sandbox(
+    path: std::path::PathBuf,
+    policies: &PolicyStore,
+) -> Result<Sandbox, sandbox::OpenError> {
+    Sandbox::open(sandbox::Options {
+        path: Some(path),
+        admission: Some(GuardrailAdmission::new(policies.clone())),
+        ..sandbox::Options::default()
+    })
+}

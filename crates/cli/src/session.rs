@@ -1,0 +1,241 @@
+//! A session: the platform a command works on, opened the way that fits.
+//!
+//! - Without `--context`: the sandbox. When `platform up` serves it, over HTTPS; else its store is opened here,
+//!   and what the command needs to move runs in this process for as long as the command does.
+//! - With `--context`: a real cluster, with its own infrastructure repository.
+
+use std::time::Duration;
+
+use api::Group;
+use delivery::{Author, Repository};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use operations::{
+    Journal, Nudge, OperationError, Platform, Settings, Target, first_commit, outside_definitions,
+    prepare_cluster,
+};
+use sandbox::{OpenError, Sandbox};
+
+use crate::args::Global;
+use crate::engine::{Engine, open_sandbox, policies};
+use crate::home::Home;
+
+/// What a command means to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Look at things as they are.
+    Look,
+    /// Change something and wait for what comes of it.
+    Change,
+}
+
+/// An open platform. [`Session::close`] it: background parts stop in order.
+pub(crate) struct Session {
+    pub platform: Platform,
+    engine: Engine,
+    sandbox: Option<Sandbox>,
+}
+
+/// How long a real cluster may take to say that it is there.
+const HELLO: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Opens the platform that the options name.
+    pub(crate) async fn open(global: &Global, purpose: Purpose) -> Result<Self, OperationError> {
+        let home = Home::find(global.home.as_deref())?;
+        home.make()?;
+        match &global.context {
+            None => Self::sandbox(&home, purpose).await,
+            Some(name) => Self::context(&home, name, purpose).await,
+        }
+    }
+
+    async fn sandbox(home: &Home, purpose: Purpose) -> Result<Self, OperationError> {
+        let policies = policies()?;
+        match open_sandbox(home.store(), &policies) {
+            Ok(sandbox) => {
+                let client = sandbox.client("default");
+                let platform = platform(home, Target::Sandbox, client.clone())?;
+                prepare_cluster(&client, platform.group(), &outside_definitions()).await?;
+                let mut engine = Engine::new();
+                if purpose == Purpose::Change {
+                    engine.live(client.clone());
+                    engine.operate(&client, platform.group(), &policies);
+                    engine.sync(&platform);
+                }
+                Ok(Self {
+                    platform,
+                    engine,
+                    sandbox: Some(sandbox),
+                })
+            }
+            Err(OpenError::InUse { .. }) => {
+                let client = running(home).await?;
+                let platform = platform(home, Target::Sandbox, client)?;
+                Ok(Self {
+                    platform,
+                    engine: Engine::new(),
+                    sandbox: None,
+                })
+            }
+            Err(error) => Err(store_problem(home, error)),
+        }
+    }
+
+    async fn context(home: &Home, name: &str, purpose: Purpose) -> Result<Self, OperationError> {
+        let client = connect(name).await?;
+        let platform = platform(home, Target::Context(name.to_owned()), client.clone())?;
+        let mut engine = Engine::new();
+        if purpose == Purpose::Change {
+            prepare_cluster(&client, platform.group(), &[]).await?;
+            engine.operate(&client, platform.group(), &policies()?);
+            engine.sync(&platform);
+        }
+        Ok(Self {
+            platform,
+            engine,
+            sandbox: None,
+        })
+    }
+
+    /// Stops what runs in the background and lets go of the store.
+    pub(crate) async fn close(self) {
+        self.engine.stop().await;
+        if let Some(sandbox) = self.sandbox {
+            sandbox.close();
+        }
+    }
+}
+
+/// The platform of a target: its repository is made at first use.
+pub(crate) fn platform(home: &Home, target: Target, client: Client) -> Result<Platform, OperationError> {
+    let path = home.repository(&target);
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(OperationError::io("make the folder", parent))?;
+    }
+    let fallback = Author::new("platform", "platform@localhost");
+    let now = jiff::Timestamp::now();
+    let first = first_commit(
+        &Group::default(),
+        target == Target::Sandbox,
+        fallback.clone(),
+        now,
+    )?;
+    let (repository, head) = Repository::open_or_init(&path, || first)?;
+    let settings = Settings::read(&repository, &head)?;
+    let author = repository.author(&fallback);
+    Ok(Platform {
+        client,
+        target,
+        repository,
+        settings,
+        journal: Journal::at(home.root()),
+        home: home.root().to_owned(),
+        nudge: Nudge::default(),
+        author,
+    })
+}
+
+/// The sandbox's repository and settings alone, for what needs no cluster.
+pub(crate) fn repository(global: &Global) -> Result<(Repository, Settings), OperationError> {
+    let home = Home::find(global.home.as_deref())?;
+    let target = global.context.clone().map_or(Target::Sandbox, Target::Context);
+    let path = home.repository(&target);
+    if !path.exists() {
+        return Err(OperationError::NotFound {
+            what: "infrastructure repository",
+            name: path.display().to_string(),
+            place: None,
+            hint: Some("it is made by the first: platform service create NAME --language go".to_owned()),
+        });
+    }
+    let (repository, head) = Repository::open(&path)?;
+    let settings = Settings::read(&repository, &head)?;
+    Ok((repository, settings))
+}
+
+/// A client of the sandbox that another process serves.
+async fn running(home: &Home) -> Result<Client, OperationError> {
+    let in_use = |why: &str| OperationError::Conflict {
+        message: format!(
+            "the sandbox in {} is in use by another process{why}",
+            home.root().display()
+        ),
+        hint: Some(
+            "wait for the other command to end, or keep the sandbox open for all with: platform up"
+                .to_owned(),
+        ),
+    };
+    let path = home.kubeconfig();
+    let Ok(kubeconfig) = Kubeconfig::read_from(&path) else {
+        return Err(in_use(""));
+    };
+    let Ok(mut config) = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
+    else {
+        return Err(in_use(&format!(", and {} cannot be used", path.display())));
+    };
+    config.connect_timeout = Some(HELLO);
+    let client = Client::try_from(config).map_err(OperationError::cluster("speak to the sandbox"))?;
+    // A kubeconfig may be left over from an earlier `platform up`.
+    match tokio::time::timeout(HELLO, client.apiserver_version()).await {
+        Ok(Ok(_)) => Ok(client),
+        _ => Err(in_use("")),
+    }
+}
+
+/// A client of a real cluster that has answered once.
+pub(crate) async fn connect(name: &str) -> Result<Client, OperationError> {
+    let options = KubeConfigOptions {
+        context: Some(name.to_owned()),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = Config::from_kubeconfig(&options)
+        .await
+        .map_err(|error| OperationError::NotFound {
+            what: "context",
+            name: name.to_owned(),
+            place: Some(format!("your kubeconfig ({error})")),
+            hint: Some("kubectl config get-contexts shows those there are".to_owned()),
+        })?;
+    config.connect_timeout = Some(HELLO);
+    let url = config.cluster_url.to_string();
+    let client =
+        Client::try_from(config).map_err(OperationError::cluster(format!("use the context {name}")))?;
+    match tokio::time::timeout(HELLO, client.apiserver_version()).await {
+        Ok(Ok(_)) => Ok(client),
+        Ok(Err(error)) => Err(OperationError::cluster(format!(
+            "reach the cluster of context {name} at {url}"
+        ))(error)),
+        Err(_) => Err(OperationError::invalid_hint(
+            format!("the cluster of context {name} at {url} does not answer"),
+            format!("is it running? try: kubectl --context {name} get --raw /readyz"),
+        )),
+    }
+}
+
+/// Why the store cannot be opened, and what to do.
+pub(crate) fn store_problem(home: &Home, error: OpenError) -> OperationError {
+    match error {
+        OpenError::InUse { .. } => OperationError::Conflict {
+            message: format!(
+                "the sandbox in {} is in use by another process",
+                home.root().display()
+            ),
+            hint: Some("is platform up running already? --home chooses another sandbox".to_owned()),
+        },
+        OpenError::Corrupt { path, why } => OperationError::invalid_hint(
+            format!("the sandbox store {} cannot be read: {why}", path.display()),
+            "move that file away to begin with an empty cluster; Git keeps the services, and platform up brings them back",
+        ),
+        OpenError::Unwritable { path, source } => OperationError::Io {
+            doing: "write",
+            path,
+            source,
+        },
+        OpenError::Io { path, source } => OperationError::Io {
+            doing: "open",
+            path: path.unwrap_or_else(|| home.store()),
+            source,
+        },
+    }
+}

@@ -1,0 +1,69 @@
+//! Why intent could not become objects.
+
+use api::Problem;
+
+/// Why intent could not become objects.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpandError {
+    /// What was asked for is not well formed.
+    #[error("{what} is not valid: {}", list(problems))]
+    Invalid {
+        /// The resource, such as `Application api-gateway`.
+        what: String,
+        /// Everything that is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// The golden path is not the one that was asked for.
+    #[error("golden path {wanted} is not the one at hand, {found}")]
+    WrongGoldenPath {
+        /// What the intent asks for.
+        wanted: String,
+        /// What was given to expand it.
+        found: String,
+    },
+    /// The golden path's chart cannot be rendered.
+    #[error("golden path {path} cannot be rendered for {what}")]
+    Render {
+        /// The golden path, `name@version`.
+        path: String,
+        /// The resource, such as `Application api-gateway`.
+        what: String,
+        /// What the chart engine says.
+        #[source]
+        source: chart::ChartError,
+    },
+    /// The golden path makes something that a golden path must not make.
+    #[error("golden path {path} makes {object}, which {why}")]
+    Refused {
+        /// The golden path, `name@version`.
+        path: String,
+        /// The object, `Kind name`.
+        object: String,
+        /// Why it is refused.
+        why: &'static str,
+    },
+    /// A guardrail is not in order.
+    #[error("the guardrails cannot be loaded: {why}")]
+    Guardrails {
+        /// Which, where, and what is wrong.
+        why: String,
+    },
+    /// Something that ships with the platform is not there.
+    #[error("this platform has no {what} called \"{name}\"")]
+    Unknown {
+        /// What was looked for: "golden path", "scaffold".
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}

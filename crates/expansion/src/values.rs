@@ -1,0 +1,113 @@
+//! The values a golden path gets for an Application.
+
+use api::{ApplicationSpec, Monitoring, Size};
+use serde_json::{Map, Value, json};
+
+use crate::expand::Intent;
+
+/// The values of `base-service` and of every golden path for services; its values.yaml documents them.
+pub(crate) fn of_application(intent: &Intent<'_>, image: Option<&str>, suspended: bool) -> Value {
+    let spec = &intent.application.spec;
+    let name = intent.application.metadata.name.as_deref().unwrap_or_default();
+    let mut values = Map::new();
+    let mut set = |key: &str, value: Value| {
+        values.insert(key.to_owned(), value);
+    };
+    set("name", json!(name));
+    set("image", json!(image.unwrap_or_default()));
+    set("team", json!(intent.place.team.as_deref().unwrap_or_default()));
+    set(
+        "environment",
+        json!(intent.place.environment.as_deref().unwrap_or_default()),
+    );
+    set("partOf", json!(intent.place.team.as_deref().unwrap_or_default()));
+    set("labelDomain", json!(intent.group.as_str()));
+    set("suspended", json!(suspended));
+    set("resources", resources(spec));
+    if let Some(replicas) = spec.replicas {
+        set("replicas", json!(replicas));
+    }
+    if let Some(port) = spec.port {
+        set("port", json!(port));
+    }
+    if !spec.ports.is_empty() {
+        set("ports", json!(spec.ports));
+    }
+    if let Some(health) = &spec.health {
+        if let Some(path) = &health.path {
+            set("healthPath", json!(path));
+        }
+        if let Some(ready) = &health.ready {
+            set("readyPath", json!(ready));
+        }
+        if let Some(seconds) = health.startup_seconds() {
+            set("startupSeconds", json!(seconds));
+        }
+    }
+    set("env", env(spec));
+    set("config", json!(spec.config));
+    set("secrets", json!(spec.secrets));
+    set("dependsOn", json!(spec.depends_on));
+    set("storage", json!(spec.storage));
+    set("monitoring", monitoring(spec.monitoring.as_ref()));
+    if spec.database.is_some() {
+        set("database", json!({"enabled": true, "name": format!("{name}-db")}));
+    }
+    if spec.cache.is_some() {
+        set("cache", json!({"enabled": true, "name": format!("{name}-cache")}));
+    }
+    Value::Object(values)
+}
+
+/// What the intent says of resources wins, key by key, over the named size.
+fn resources(spec: &ApplicationSpec) -> Value {
+    let size = Size::service(spec.size.as_deref().unwrap_or("small"))
+        .map(|s| s.resources)
+        .unwrap_or_default();
+    let given = spec.resources.clone().unwrap_or_default();
+    let mut merged = size;
+    for (key, limit) in given.limits {
+        if let (Some(request), Some(limit_amount)) = (
+            merged.requests.get(&key).and_then(api::Quantity::milli),
+            limit.milli(),
+        ) && !given.requests.contains_key(&key)
+            && request > limit_amount
+        {
+            merged.requests.insert(key.clone(), limit.clone());
+        }
+        merged.limits.insert(key, limit);
+    }
+    for (key, request) in given.requests {
+        if let (Some(limit), Some(amount)) = (
+            merged.limits.get(&key).and_then(api::Quantity::milli),
+            request.milli(),
+        ) && amount > limit
+        {
+            merged.limits.insert(key.clone(), request.clone());
+        }
+        merged.requests.insert(key, request);
+    }
+    json!(merged)
+}
+
+fn env(spec: &ApplicationSpec) -> Value {
+    let variables = spec
+        .env
+        .iter()
+        .map(|variable| match (&variable.value, &variable.from) {
+            (_, Some(from)) => json!({
+                "name": variable.name,
+                "valueFrom": {"secretKeyRef": {"name": from.secret, "key": from.key}},
+            }),
+            (value, None) => json!({"name": variable.name, "value": value.as_deref().unwrap_or_default()}),
+        });
+    Value::Array(variables.collect())
+}
+
+fn monitoring(given: Option<&Monitoring>) -> Value {
+    let given = given.cloned().unwrap_or_default();
+    match given.path {
+        Some(path) => json!({"enabled": given.enabled, "path": path}),
+        None => json!({"enabled": given.enabled}),
+    }
+}

@@ -1,0 +1,306 @@
+//! What Git says there is: services, teams, environments.
+
+use api::{Application, Capabilities, Environment, Group, Kind, Team};
+use delivery::{CommitId, RepoPath, Repository, Snapshot};
+use expansion::{Expansion, GoldenPath, Intent, Place};
+use serde::de::DeserializeOwned;
+
+use crate::blueprint::{Settings, team_path};
+use crate::error::OperationError;
+
+/// The infrastructure repository at one commit, or a folder with the same layout.
+#[derive(Debug)]
+pub struct Catalog {
+    /// What the repository says about the platform as a whole.
+    pub settings: Settings,
+    /// Its files.
+    pub snapshot: Snapshot,
+}
+
+/// A service's file.
+#[derive(Debug)]
+pub struct ServiceFile {
+    /// Where it is in the repository.
+    pub path: RepoPath,
+    /// Where the service runs.
+    pub place: Place,
+    /// What it says.
+    pub application: Application,
+    /// The document it was read from, for positions.
+    pub document: yaml::Document,
+}
+
+impl Catalog {
+    /// Reads a repository at its head.
+    pub fn read(repository: &Repository, settings: &Settings) -> Result<(Self, CommitId), OperationError> {
+        let head = repository.head()?;
+        let snapshot = repository.tree(&head, None)?;
+        Ok((
+            Self {
+                settings: settings.clone(),
+                snapshot,
+            },
+            head,
+        ))
+    }
+
+    /// The path of a service's file.
+    pub fn path_of(team: &str, environment: &str, name: &str) -> Result<RepoPath, OperationError> {
+        Ok(RepoPath::new(format!(
+            "teams/{team}/{environment}/applications/{name}.yaml"
+        ))?)
+    }
+
+    /// The text of a file.
+    pub fn text(&self, path: &RepoPath) -> Option<String> {
+        let file = self.snapshot.files.get(path)?;
+        Some(String::from_utf8_lossy(&file.contents).into_owned())
+    }
+
+    /// The path and place of every service's file.
+    pub fn service_paths(&self) -> impl Iterator<Item = (&RepoPath, Place, &str)> {
+        self.snapshot.files.keys().filter_map(|path| {
+            let mut parts = path.as_str().split('/');
+            let (root, team, environment, folder, file, rest) = (
+                parts.next()?,
+                parts.next()?,
+                parts.next()?,
+                parts.next()?,
+                parts.next()?,
+                parts.next(),
+            );
+            let name = file.strip_suffix(".yaml")?;
+            (root == "teams" && folder == "applications" && rest.is_none())
+                .then(|| (path, Place::of(team, environment), name))
+        })
+    }
+
+    /// The one service called `name`, in the team and environment where they are given.
+    pub fn find(
+        &self,
+        name: &str,
+        team: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<ServiceFile, OperationError> {
+        let matches: Vec<_> = self
+            .service_paths()
+            .filter(|(_, place, n)| {
+                *n == name
+                    && team.is_none_or(|t| place.team.as_deref() == Some(t))
+                    && environment.is_none_or(|e| place.environment.as_deref() == Some(e))
+            })
+            .collect();
+        match &matches[..] {
+            [] => Err(self.missing(name, team, environment)),
+            [(path, place, _)] => self.service(path, place.clone()),
+            several => {
+                let places: Vec<_> = several.iter().map(|(_, place, _)| place.describe()).collect();
+                Err(OperationError::invalid_hint(
+                    format!(
+                        "there are {} services called \"{name}\": in {}",
+                        several.len(),
+                        places.join(", ")
+                    ),
+                    "say which with --team and --environment",
+                ))
+            }
+        }
+    }
+
+    fn missing(&self, name: &str, team: Option<&str>, environment: Option<&str>) -> OperationError {
+        let near = self
+            .service_paths()
+            .map(|(_, place, n)| (strsim::levenshtein(n, name), n, place))
+            .filter(|(distance, _, _)| *distance <= 2)
+            .min_by_key(|(distance, _, _)| *distance);
+        let place = match (team, environment) {
+            (Some(team), Some(environment)) => Some(format!("{team}/{environment}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            (None, None) => None,
+        };
+        OperationError::NotFound {
+            what: "service",
+            name: name.to_owned(),
+            place,
+            hint: Some(match near {
+                Some((_, near, place)) => format!("did you mean \"{near}\" in {}?", place.describe()),
+                None => "platform service list shows those there are".to_owned(),
+            }),
+        }
+    }
+
+    /// Reads a service's file.
+    pub fn service(&self, path: &RepoPath, place: Place) -> Result<ServiceFile, OperationError> {
+        let text = self
+            .text(path)
+            .ok_or_else(|| OperationError::invalid(format!("{path}: it is not there")))?;
+        let document = yaml::parse(&text).map_err(|e| OperationError::invalid(format!("{path}: {e}")))?;
+        let mut application: Application =
+            typed(&self.settings.group, Kind::Application, path.as_str(), &document)?;
+        application.metadata.namespace = Some(place.namespace.clone());
+        Ok(ServiceFile {
+            path: path.clone(),
+            place,
+            application,
+            document,
+        })
+    }
+
+    /// An environment, if Git has it.
+    pub fn environment(&self, name: &str) -> Result<Option<Environment>, OperationError> {
+        self.resource(
+            Kind::Environment,
+            &RepoPath::new(format!("platform/environments/{name}.yaml"))?,
+        )
+    }
+
+    /// The names of the environments.
+    pub fn environments(&self) -> Vec<String> {
+        let names = self.snapshot.files.keys().filter_map(|path| {
+            path.as_str()
+                .strip_prefix("platform/environments/")?
+                .strip_suffix(".yaml")
+                .map(str::to_owned)
+        });
+        names.collect()
+    }
+
+    /// A team, if Git has it.
+    pub fn team(&self, name: &str) -> Result<Option<Team>, OperationError> {
+        self.resource(Kind::Team, &team_path(name)?)
+    }
+
+    fn resource<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        path: &RepoPath,
+    ) -> Result<Option<T>, OperationError> {
+        let Some(text) = self.text(path) else {
+            return Ok(None);
+        };
+        let document = yaml::parse(&text).map_err(|e| OperationError::invalid(format!("{path}: {e}")))?;
+        typed(&self.settings.group, kind, path.as_str(), &document).map(Some)
+    }
+
+    /// Expands a service as the cluster would, from what Git says alone.
+    pub fn expand(&self, service: &ServiceFile) -> Result<(Expansion, Inputs), OperationError> {
+        let inputs = self.inputs(&service.application, &service.place)?;
+        let expansion =
+            expansion::expand(&inputs.intent(self.group(), &service.application, &service.place))?;
+        Ok((expansion, inputs))
+    }
+
+    /// What expanding an application in a place needs besides the application.
+    pub fn inputs(&self, application: &Application, place: &Place) -> Result<Inputs, OperationError> {
+        let environment = match &place.environment {
+            Some(name) => self.environment(name)?,
+            None => None,
+        };
+        let path = application.spec.golden_path.as_ref();
+        let golden_path = expansion::builtin::golden_path(
+            path.map_or(expansion::builtin::DEFAULT_GOLDEN_PATH, |p| p.name.as_str()),
+        )?;
+        let (first_image, capabilities) = environment
+            .map(|e| (e.spec.first_image, e.spec.capabilities.unwrap_or_default()))
+            .unwrap_or_default();
+        Ok(Inputs {
+            golden_path,
+            first_image,
+            capabilities,
+        })
+    }
+
+    /// The API group.
+    pub fn group(&self) -> &Group {
+        &self.settings.group
+    }
+}
+
+/// What expanding an application needs besides the application.
+#[derive(Debug)]
+pub struct Inputs {
+    golden_path: std::sync::Arc<GoldenPath>,
+    first_image: Option<String>,
+    capabilities: Capabilities,
+}
+
+impl Inputs {
+    /// The golden path that is used.
+    pub fn golden_path(&self) -> &GoldenPath {
+        &self.golden_path
+    }
+
+    /// The whole intent.
+    pub fn intent<'a>(
+        &'a self,
+        group: &'a Group,
+        application: &'a Application,
+        place: &'a Place,
+    ) -> Intent<'a> {
+        Intent {
+            group,
+            application,
+            place,
+            first_image: self.first_image.as_deref(),
+            capabilities: &self.capabilities,
+            golden_path: &self.golden_path,
+        }
+    }
+}
+
+/// Reads one of our resources out of a document, with the position of what is wrong.
+pub(crate) fn typed<T: DeserializeOwned>(
+    group: &Group,
+    kind: Kind,
+    file: &str,
+    document: &yaml::Document,
+) -> Result<T, OperationError> {
+    let at = |pointer: &str, message: String| {
+        let line = document
+            .position(pointer)
+            .map_or_else(|| document.line(), |p| p.line);
+        OperationError::invalid(format!("{file}:{line}: {message}"))
+    };
+    let read = |key: &str| document.value.get(key).and_then(serde_json::Value::as_str);
+    if read("apiVersion") != Some(&group.api_version()) || read("kind") != Some(kind.as_str()) {
+        return Err(at(
+            "/kind",
+            format!("expected a {kind} of {}", group.api_version()),
+        ));
+    }
+    let schema = schema::Schema::from_openapi_v3(&api::schema_of(kind))
+        .map_err(|error| OperationError::invalid(error.to_string()))?;
+    if let Some(unknown) = schema::unknown_fields(&schema, &document.value).first() {
+        return Err(at(
+            &pointer(&unknown.field),
+            format!("unknown field {}", unknown.field),
+        ));
+    }
+    if let Some(error) = schema::validate(&schema, &document.value).first() {
+        return Err(at(&pointer(&error.field), error.to_string()));
+    }
+    serde_json::from_value(document.value.clone()).map_err(|error| at("", error.to_string()))
+}
+
+/// `spec.env[0].name` as a JSON pointer.
+pub(crate) fn pointer(field: &str) -> String {
+    let parts = field
+        .split(['.', '['])
+        .map(|part| part.trim_end_matches(']').trim_matches('"'));
+    parts
+        .filter(|part| !part.is_empty())
+        .fold(String::new(), |pointer, part| {
+            format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_pointers() {
+        assert_eq!(pointer("spec.env[0].name"), "/spec/env/0/name");
+        assert_eq!(pointer(""), "");
+    }
+}

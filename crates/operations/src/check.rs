@@ -1,0 +1,263 @@
+//! `check`: what a repository would deploy, judged where it stands, without server or cluster.
+
+use std::path::Path;
+
+use api::Group;
+use delivery::{RepoPath, Snapshot};
+use expansion::Place;
+use guardrails::{Operation, Policies, Request};
+use serde::Serialize;
+
+use crate::blueprint::{SETTINGS_PATH, Settings};
+use crate::catalog::{Catalog, ServiceFile, pointer, typed};
+use crate::error::OperationError;
+use crate::guard::{Refusal, load_policies};
+
+/// What was found in a repository or a file.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// How many services were expanded and judged.
+    pub services: usize,
+    /// How many other objects were judged as they stand.
+    pub objects: usize,
+    /// Everything that is wrong.
+    pub findings: Vec<CheckFinding>,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckFinding {
+    /// The file, as it was given.
+    pub file: String,
+    /// The line of the value that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The guardrail that says so, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+impl Checked {
+    /// Whether a guardrail refuses something.
+    pub fn refused(&self) -> bool {
+        self.findings.iter().any(|f| f.refusal.is_some())
+    }
+}
+
+/// Checks a folder with the layout of an infrastructure repository, or one manifest file.
+///
+/// A folder's own guardrails and environments count; a single file, or a folder without any, is judged by those
+/// that ship with the platform.
+pub fn check(path: &Path) -> Result<Checked, OperationError> {
+    let metadata = std::fs::metadata(path).map_err(OperationError::io("read", path))?;
+    if metadata.is_file() {
+        return check_file(path);
+    }
+    let snapshot = Snapshot::of_folder(path)?;
+    if snapshot.files.is_empty() {
+        return Err(OperationError::invalid_hint(
+            format!("{} holds neither platform/ nor teams/", path.display()),
+            "give the folder of an infrastructure repository, or one manifest file",
+        ));
+    }
+    let settings = match RepoPath::new(SETTINGS_PATH)
+        .ok()
+        .and_then(|p| snapshot.files.get(&p).cloned())
+    {
+        Some(file) => Settings::parse(&String::from_utf8_lossy(&file.contents))?,
+        None => standalone(),
+    };
+    let catalog = Catalog { settings, snapshot };
+    let policies = load_policies(&catalog.snapshot)?;
+    let mut checked = Checked::default();
+    for finding in &catalog.snapshot.findings {
+        checked.findings.push(CheckFinding {
+            file: finding.file.clone(),
+            line: finding.line,
+            message: finding.message.clone(),
+            hint: finding.hint.clone(),
+            refusal: None,
+        });
+    }
+    let paths: Vec<_> = catalog
+        .service_paths()
+        .map(|(path, place, _)| (path.clone(), place))
+        .collect();
+    for (path, place) in paths {
+        checked.services += 1;
+        match catalog.service(&path, place) {
+            Ok(service) => judge_into(&mut checked, &catalog, &service, &policies, path.as_str()),
+            Err(error) => checked.findings.push(plain(path.as_str(), &error)),
+        }
+    }
+    Ok(checked)
+}
+
+fn standalone() -> Settings {
+    Settings {
+        group: Group::default(),
+        team: None,
+        environment: None,
+    }
+}
+
+fn plain(file: &str, error: &OperationError) -> CheckFinding {
+    // The reader of a file puts `file:line: ` before what it says.
+    let text = error.to_string();
+    let (line, message) = text
+        .strip_prefix(file)
+        .and_then(|rest| rest.strip_prefix(':'))
+        .and_then(|rest| rest.split_once(": "))
+        .map_or((None, text.as_str()), |(line, message)| {
+            (line.parse().ok(), message)
+        });
+    CheckFinding {
+        file: file.to_owned(),
+        line,
+        message: message.to_owned(),
+        hint: error.hint(),
+        refusal: None,
+    }
+}
+
+fn judge_into(
+    checked: &mut Checked,
+    catalog: &Catalog,
+    service: &ServiceFile,
+    policies: &Policies,
+    file: &str,
+) {
+    let line_of = |field: &str| service.document.position(&pointer(field)).map(|p| p.line);
+    let outcome = catalog.expand(service).map(|(expansion, inputs)| {
+        let intent = inputs.intent(catalog.group(), &service.application, &service.place);
+        expansion::judge(&intent, &expansion, policies)
+    });
+    match outcome {
+        Ok(judgement) => {
+            for refusal in judgement.refusals().map(Refusal::from) {
+                checked.findings.push(CheckFinding {
+                    file: file.to_owned(),
+                    line: Some(
+                        refusal
+                            .field
+                            .as_deref()
+                            .and_then(line_of)
+                            .unwrap_or_else(|| service.document.line()),
+                    ),
+                    message: format!("{}: {}", refusal.policy, refusal.message),
+                    hint: refusal.hint.clone(),
+                    refusal: Some(refusal),
+                });
+            }
+        }
+        Err(OperationError::Expand(expansion::ExpandError::Invalid { problems, .. })) => {
+            for problem in problems {
+                checked.findings.push(CheckFinding {
+                    file: file.to_owned(),
+                    line: line_of(&problem.field),
+                    message: problem.to_string(),
+                    hint: problem.hint,
+                    refusal: None,
+                });
+            }
+        }
+        Err(error) => checked.findings.push(plain(file, &error)),
+    }
+}
+
+fn check_file(path: &Path) -> Result<Checked, OperationError> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(OperationError::io("read", path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let documents = yaml::parse_all(&text).map_err(|e| OperationError::invalid(format!("{shown}: {e}")))?;
+    let settings = standalone();
+    let catalog = Catalog {
+        settings,
+        snapshot: Snapshot::default(),
+    };
+    let policies = load_policies(&catalog.snapshot)?;
+    let mut checked = Checked::default();
+    for document in documents {
+        let read = |pointer: &str| {
+            document
+                .value
+                .pointer(pointer)
+                .and_then(serde_json::Value::as_str)
+        };
+        let ours = read("/apiVersion") == Some(&catalog.group().api_version());
+        if ours && read("/kind") == Some(api::Kind::Application.as_str()) {
+            checked.services += 1;
+            match typed::<api::Application>(catalog.group(), api::Kind::Application, &shown, &document) {
+                Ok(application) => {
+                    let namespace = application
+                        .metadata
+                        .namespace
+                        .clone()
+                        .unwrap_or_else(|| "default".to_owned());
+                    let place = Place {
+                        namespace,
+                        ..Place::default()
+                    };
+                    let service = ServiceFile {
+                        path: RepoPath::new("service.yaml")?,
+                        place,
+                        application,
+                        document,
+                    };
+                    judge_into(&mut checked, &catalog, &service, &policies, &shown);
+                }
+                Err(error) => checked.findings.push(plain(&shown, &error)),
+            }
+            continue;
+        }
+        checked.objects += 1;
+        let labels = std::collections::BTreeMap::new();
+        let request = Request {
+            object: &document.value,
+            old: None,
+            operation: Operation::Create,
+            namespace_labels: &labels,
+        };
+        for verdict in policies
+            .evaluate(&request)
+            .into_iter()
+            .filter(guardrails::Verdict::refuses)
+        {
+            let line = verdict
+                .path
+                .as_deref()
+                .and_then(|p| document.position(p))
+                .map_or_else(|| document.line(), |p| p.line);
+            let refusal = Refusal {
+                policy: verdict.policy.clone(),
+                rule: verdict.rule.clone(),
+                object: format!(
+                    "{} {}",
+                    read("/kind").unwrap_or_default(),
+                    read("/metadata/name").unwrap_or_default()
+                ),
+                path: verdict.path.clone(),
+                value: verdict.value.clone(),
+                field: None,
+                message: verdict.message.clone(),
+                why: verdict.why.clone(),
+                hint: verdict.hint.clone(),
+            };
+            checked.findings.push(CheckFinding {
+                file: shown.clone(),
+                line: Some(line),
+                message: format!("{}: {}", verdict.policy, verdict.message),
+                hint: verdict.hint.clone(),
+                refusal: Some(refusal),
+            });
+        }
+    }
+    Ok(checked)
+}

@@ -1,0 +1,340 @@
+//! The plan of a create: everything that is decided before anything is written.
+
+use api::{
+    Application, ApplicationSpec, CacheIntent, CacheType, DatabaseIntent, DatabaseType, GoldenPathReference,
+    Kind, Name, NameError,
+};
+use delivery::{ChangeSet, CommitId, RepoPath};
+use expansion::{Expansion, Judgement, Place, judge};
+use kube::api::{ObjectMeta, TypeMeta};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::CreateRequest;
+use crate::blueprint::{team, team_path};
+use crate::catalog::Catalog;
+use crate::error::OperationError;
+use crate::guard::load_policies;
+use crate::platform::Platform;
+use crate::scaffold::{ScaffoldPlan, ScaffoldValues};
+
+/// Everything that is decided before anything is written.
+pub(super) struct Plan {
+    pub place: Place,
+    pub path: RepoPath,
+    /// The Application as it goes into Git.
+    pub text: String,
+    pub expansion: Expansion,
+    pub judgement: Judgement,
+    pub scaffold: Option<ScaffoldPlan>,
+    pub existing: Existing,
+    /// A digest of everything that was asked for.
+    pub digest: String,
+    /// Whether the team is made by this very commit.
+    pub new_team: bool,
+    pub database: Option<String>,
+    pub cache: Option<String>,
+    name: String,
+    base: CommitId,
+    team_file: Option<(RepoPath, String)>,
+}
+
+/// What Git has at the service's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// Nothing.
+    Nothing,
+    /// Exactly what is asked for.
+    Same,
+    /// Something else.
+    Different,
+}
+
+impl Plan {
+    pub(super) fn make(platform: &Platform, request: &CreateRequest) -> Result<Self, OperationError> {
+        let name = named("service", &request.name)?;
+        let settings = &platform.settings;
+        let team_name = request
+            .team
+            .clone()
+            .or_else(|| settings.team.clone())
+            .ok_or_else(|| {
+                OperationError::invalid_hint("which team is this service for?", "name it with --team")
+            })?;
+        let environment = request
+            .environment
+            .clone()
+            .or_else(|| settings.environment.clone())
+            .ok_or_else(|| {
+                OperationError::invalid_hint(
+                    "which environment is this service for?",
+                    "name it with --environment",
+                )
+            })?;
+        let team_name = named("team", &team_name)?;
+        let environment = named("environment", &environment)?;
+        let place = Place::of(team_name.as_str(), environment.as_str());
+        if place.namespace.len() > 63 {
+            return Err(OperationError::invalid(format!(
+                "the namespace {} would be longer than 63 characters: choose a shorter team name",
+                place.namespace
+            )));
+        }
+
+        let (catalog, head) = Catalog::read(&platform.repository, settings)?;
+        if catalog.environment(environment.as_str())?.is_none() {
+            return Err(OperationError::NotFound {
+                what: "environment",
+                name: environment.to_string(),
+                place: None,
+                hint: Some(format!("there is {}", catalog.environments().join(", "))),
+            });
+        }
+        let (team_file, new_team) = team_change(&catalog, &team_name, &environment)?;
+
+        let spec = spec(request)?;
+        let mut application = Application {
+            types: Some(TypeMeta {
+                api_version: settings.group.api_version(),
+                kind: Kind::Application.as_str().to_owned(),
+            }),
+            metadata: ObjectMeta {
+                name: Some(name.to_string()),
+                namespace: Some(place.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            spec,
+            status: None,
+        };
+        let inputs = catalog.inputs(&application, &place)?;
+        let golden_path = inputs.golden_path();
+        let digest = digest(request, &application, &place);
+        application.spec.golden_path = Some(GoldenPathReference {
+            name: golden_path.name().to_owned(),
+            version: Some(golden_path.version().to_owned()),
+            digest: Some(golden_path.digest().to_owned()),
+        });
+        let intent = inputs.intent(&settings.group, &application, &place);
+        let expansion = expansion::expand(&intent)?;
+        let judgement = judge(&intent, &expansion, &load_policies(&catalog.snapshot)?);
+
+        let text = yaml::emit(&manifest(&application));
+        let path = Catalog::path_of(team_name.as_str(), environment.as_str(), name.as_str())?;
+        let existing = match catalog.text(&path) {
+            None => Existing::Nothing,
+            Some(there) if there == text => Existing::Same,
+            Some(_) => Existing::Different,
+        };
+        let scaffold = scaffold(request, &application, &place)?;
+        let database = application.spec.database.as_ref().map(|_| format!("{name}-db"));
+        let cache = application.spec.cache.as_ref().map(|_| format!("{name}-cache"));
+        Ok(Self {
+            place,
+            path,
+            text,
+            expansion,
+            judgement,
+            scaffold,
+            existing,
+            digest,
+            new_team,
+            database,
+            cache,
+            name: name.to_string(),
+            base: head,
+            team_file,
+        })
+    }
+
+    /// The commit that makes it so. Its message names the run, so that a kill between the commit and the
+    /// journal is no riddle.
+    pub(super) fn change(&self, platform: &Platform, run: &str) -> ChangeSet {
+        let message = format!(
+            "Create {} in {}\n\nOperation: {run}\n",
+            self.name,
+            self.place.describe()
+        );
+        let mut change = ChangeSet::new(message, platform.author.clone(), jiff::Timestamp::now())
+            .write(self.path.clone(), self.text.as_bytes())
+            .based_on(self.base.clone());
+        if let Some((path, text)) = &self.team_file {
+            change = change.write(path.clone(), text.as_bytes());
+        }
+        change
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `namespace/name`.
+    pub(super) fn subject(&self) -> String {
+        format!("{}/{}", self.place.namespace, self.name)
+    }
+
+    pub(super) fn already_there(&self) -> OperationError {
+        OperationError::Conflict {
+            message: format!(
+                "{} exists already in {}, as something else than is asked for",
+                self.name,
+                self.place.describe()
+            ),
+            hint: Some(format!(
+                "look at it with: platform service get {}; change it in {}",
+                self.name, self.path
+            )),
+        }
+    }
+}
+
+fn named(what: &'static str, text: &str) -> Result<Name, OperationError> {
+    Name::parse(what, text).map_err(|error: NameError| OperationError::Invalid {
+        message: error.to_string(),
+        hint: error.suggestion,
+    })
+}
+
+/// The team's file, where the team or its use of the environment is new.
+fn team_change(
+    catalog: &Catalog,
+    name: &Name,
+    environment: &Name,
+) -> Result<(Option<(RepoPath, String)>, bool), OperationError> {
+    let path = team_path(name.as_str())?;
+    let Some(known) = catalog.team(name.as_str())? else {
+        let new = team(catalog.group(), name.as_str(), &[environment.as_str()]);
+        return Ok((Some((path, yaml::emit(&new))), true));
+    };
+    if known
+        .spec
+        .environments
+        .iter()
+        .any(|e| e.name == environment.as_str())
+    {
+        return Ok((None, false));
+    }
+    Err(OperationError::invalid_hint(
+        format!("team {name} does not use the environment {environment}"),
+        format!("add it to spec.environments in {path}"),
+    ))
+}
+
+fn spec(request: &CreateRequest) -> Result<ApplicationSpec, OperationError> {
+    if let Some(language) = &request.language
+        && !api::LANGUAGES.contains(&language.as_str())
+    {
+        return Err(OperationError::invalid_hint(
+            format!(
+                "there is no scaffold for the language \"{}\"",
+                language.escape_default()
+            ),
+            format!(
+                "there is {}; leave --language out for any other, with --image",
+                api::LANGUAGES.join(", ")
+            ),
+        ));
+    }
+    if request.language.is_none() && request.image.is_none() && request.scaffold.is_some() {
+        return Err(OperationError::invalid_hint(
+            "what is this service made of?",
+            "give --language for a new source repository, or --image for something that exists",
+        ));
+    }
+    let database = request.database.as_deref().map(|given| {
+        let (kind, version) = store(
+            "database",
+            given,
+            DatabaseType::Postgres.as_str(),
+            DatabaseType::VERSIONS,
+        )?;
+        debug_assert_eq!(kind, DatabaseType::Postgres.as_str());
+        Ok::<_, OperationError>(DatabaseIntent {
+            kind: DatabaseType::Postgres,
+            version: Some(version),
+            size: None,
+            user: None,
+            class: None,
+            deletion_policy: None,
+        })
+    });
+    let cache = request.cache.as_deref().map(|given| {
+        let (_, version) = store("cache", given, CacheType::Redis.as_str(), CacheType::VERSIONS)?;
+        Ok::<_, OperationError>(CacheIntent {
+            kind: CacheType::Redis,
+            version: Some(version),
+            size: None,
+            class: None,
+        })
+    });
+    Ok(ApplicationSpec {
+        image: request.image.clone(),
+        language: request.language.clone(),
+        replicas: request.replicas,
+        size: request.size.clone(),
+        port: request.port,
+        database: database.transpose()?,
+        cache: cache.transpose()?,
+        ..ApplicationSpec::default()
+    })
+}
+
+/// `postgres` or `postgres:17`; the version is written into Git, so that a new default changes nothing.
+fn store(
+    what: &str,
+    given: &str,
+    kind: &'static str,
+    versions: &[&str],
+) -> Result<(&'static str, String), OperationError> {
+    let (name, version) = given.split_once(':').unwrap_or((given, versions[0]));
+    if name != kind {
+        return Err(OperationError::invalid_hint(
+            format!("there is no {what} called \"{}\"", name.escape_default()),
+            format!("there is {kind}"),
+        ));
+    }
+    if !versions.contains(&version) {
+        return Err(OperationError::invalid_hint(
+            format!("{kind} {} is not offered", version.escape_default()),
+            format!("there is {}", versions.join(", ")),
+        ));
+    }
+    Ok((kind, version.to_owned()))
+}
+
+fn scaffold(
+    request: &CreateRequest,
+    application: &Application,
+    place: &Place,
+) -> Result<Option<ScaffoldPlan>, OperationError> {
+    let (Some(folder), Some(language)) = (&request.scaffold, &application.spec.language) else {
+        return Ok(None);
+    };
+    let values = ScaffoldValues {
+        name: request.name.clone(),
+        team: place.team.clone().unwrap_or_default(),
+        environment: place.environment.clone().unwrap_or_default(),
+        port: application.spec.port.unwrap_or(8080),
+        database: application.spec.database.is_some(),
+        cache: application.spec.cache.is_some(),
+    };
+    ScaffoldPlan::make(language, folder, &values).map(Some)
+}
+
+/// A digest of everything that was asked for, whatever golden path is the newest by now.
+fn digest(request: &CreateRequest, application: &Application, place: &Place) -> String {
+    let asked = json!({
+        "place": place.namespace,
+        "spec": application.spec,
+        "scaffold": request.scaffold,
+    });
+    let hash = Sha256::digest(asked.to_string().as_bytes());
+    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn manifest(application: &Application) -> Value {
+    let mut value = json!(application);
+    if let Some(map) = value.as_object_mut() {
+        map.remove("status");
+    }
+    value
+}

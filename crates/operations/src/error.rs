@@ -1,0 +1,252 @@
+//! What can go wrong in a use case, what the person can do about it, and the exit code that says so.
+
+use std::path::PathBuf;
+
+use crate::guard::Refusal;
+
+/// What a command's exit says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// It is done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// It was called wrongly.
+    Usage = 2,
+    /// A guardrail refused it.
+    Refused = 3,
+    /// There is no such thing.
+    NotFound = 4,
+    /// It is still going on.
+    TimedOut = 5,
+    /// Something else holds or has it.
+    Conflict = 6,
+    /// The cluster or the file system forbids it.
+    NotAllowed = 7,
+    /// The person stopped it.
+    Interrupted = 130,
+}
+
+/// Why a use case did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// What was asked for cannot be.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// What to type instead.
+        hint: Option<String>,
+    },
+    /// Guardrails refuse it. Nothing was written.
+    #[error("{}", if refusals.len() == 1 { "a guardrail refuses this service".to_owned() } else { format!("{} guardrails refuse this service", refusals.len()) })]
+    Refused {
+        /// Which, why, and what to do.
+        refusals: Vec<Refusal>,
+    },
+    /// There is no such thing.
+    #[error("there is no {what} called \"{name}\"{}", place.as_ref().map(|p| format!(" in {p}")).unwrap_or_default())]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Where.
+        place: Option<String>,
+        /// What to type instead.
+        hint: Option<String>,
+    },
+    /// Something else has it already.
+    #[error("{message}")]
+    Conflict {
+        /// What is in the way.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It goes on, but the time is up.
+    #[error("{what} is still going on after {seconds} s: {state}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// How far it is.
+        state: String,
+        /// How to look at it.
+        hint: String,
+    },
+    /// The service stands but is not well.
+    #[error("{service} is {health}: {reason}")]
+    Unhealthy {
+        /// The service.
+        service: String,
+        /// In one word.
+        health: String,
+        /// The first cause.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The person stopped it; what had been done was undone.
+    #[error("stopped")]
+    Interrupted,
+    /// A file or folder cannot be read or written.
+    #[error("cannot {doing} {}: {}", path.display(), plain(source))]
+    Io {
+        /// What was being done: "write", "read", "make the folder".
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Git says no.
+    #[error(transparent)]
+    Git(#[from] delivery::Error),
+    /// Intent cannot become objects.
+    #[error(transparent)]
+    Expand(#[from] expansion::ExpandError),
+    /// The cluster says no.
+    #[error("cannot {doing}: {}", cluster(source))]
+    Cluster {
+        /// What was being done.
+        doing: String,
+        /// What the cluster says.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A background task ended unexpectedly.
+    #[error("{0} stopped unexpectedly")]
+    Stopped(&'static str),
+}
+
+impl OperationError {
+    /// Something that cannot be, without a hint.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Something that cannot be, and what to type instead.
+    pub fn invalid_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// For `map_err` on calls to the cluster.
+    pub fn cluster(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Cluster {
+            doing,
+            source: Box::new(source),
+        }
+    }
+
+    /// For `map_err` on files.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// The exit code that says this.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Invalid { .. } | Self::Expand(expansion::ExpandError::Invalid { .. }) => ExitCode::Usage,
+            Self::Refused { .. } => ExitCode::Refused,
+            Self::NotFound { .. } | Self::Expand(expansion::ExpandError::Unknown { .. }) => {
+                ExitCode::NotFound
+            }
+            Self::Conflict { .. }
+            | Self::Git(delivery::Error::Conflict { .. } | delivery::Error::Contended { .. }) => {
+                ExitCode::Conflict
+            }
+            Self::TimedOut { .. } => ExitCode::TimedOut,
+            Self::Interrupted => ExitCode::Interrupted,
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                ExitCode::NotAllowed
+            }
+            Self::Cluster { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 401 || status.code == 403 => ExitCode::NotAllowed,
+                kube::Error::Api(status) if status.code == 409 => ExitCode::Conflict,
+                _ => ExitCode::Failed,
+            },
+            _ => ExitCode::Failed,
+        }
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid { hint, .. } | Self::NotFound { hint, .. } | Self::Conflict { hint, .. } => {
+                hint.clone()
+            }
+            Self::TimedOut { hint, .. } | Self::Unhealthy { hint, .. } => Some(hint.clone()),
+            Self::Git(error) => error.hint(),
+            Self::Expand(expansion::ExpandError::Invalid { problems, .. }) => {
+                problems.iter().find_map(|p| p.hint.clone())
+            }
+            Self::Expand(expansion::ExpandError::Unknown { known, .. }) => {
+                Some(format!("there is {}", known.join(", ")))
+            }
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => {
+                    Some("the disk is full: free some space and run it again".to_owned())
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    Some("choose a folder you may write to, with --home, TOWPATH_HOME or --dir".to_owned())
+                }
+                _ => None,
+            },
+            Self::Cluster { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 403 => {
+                    Some("ask for the rights named above, or choose another --context".to_owned())
+                }
+                kube::Error::Api(status) if status.code == 401 => {
+                    Some("log in to the cluster again".to_owned())
+                }
+                kube::Error::HyperError(_) | kube::Error::Service(_) => Some(
+                    "is the cluster running and reachable? try kubectl --context NAME get --raw /readyz"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What an I/O error means, without the number.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What the cluster says, in its own words where it has some.
+fn cluster(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => {
+            let mut words = other.to_string();
+            let mut source = std::error::Error::source(other);
+            while let Some(inner) = source {
+                let text = inner.to_string();
+                if !words.contains(&text) {
+                    words = format!("{words}: {text}");
+                }
+                source = inner.source();
+            }
+            words
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Guardrails as the use cases need them: loaded from Git, and refusals in words.
+
+use delivery::Snapshot;
+use expansion::{Finding, Judgement};
+use guardrails::Policies;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::OperationError;
+
+/// Where guardrails are in the infrastructure repository.
+const POLICY_FOLDER: &str = "platform/policies/";
+
+/// One rule that refuses one object, in words for the person who wrote the intent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// The policy.
+    pub policy: String,
+    /// The rule inside it.
+    pub rule: String,
+    /// The object that was judged: `Deployment billing`.
+    pub object: String,
+    /// Where in the object, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The value seen there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// The field of the intent that decided it: `spec.image`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What the rule says.
+    pub message: String,
+    /// Why the rule exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<&Finding> for Refusal {
+    fn from(finding: &Finding) -> Self {
+        let verdict = &finding.verdict;
+        let origin = finding.origin.as_ref();
+        Self {
+            policy: verdict.policy.clone(),
+            rule: verdict.rule.clone(),
+            object: format!("{} {}", finding.kind, finding.name),
+            path: verdict.path.clone(),
+            value: origin.map(|o| o.value.clone()).or_else(|| verdict.value.clone()),
+            field: origin.map(|o| o.field.clone()),
+            message: verdict.message.clone(),
+            why: verdict.why.clone(),
+            hint: verdict.hint.clone(),
+        }
+    }
+}
+
+/// The guardrails of a repository; those that ship with the platform where it has none of its own.
+pub fn load_policies(snapshot: &Snapshot) -> Result<Policies, OperationError> {
+    let mut texts: Vec<(String, String)> = snapshot
+        .files
+        .iter()
+        .filter(|(path, _)| path.as_str().starts_with(POLICY_FOLDER))
+        .map(|(path, file)| {
+            (
+                path.as_str().to_owned(),
+                String::from_utf8_lossy(&file.contents).into_owned(),
+            )
+        })
+        .collect();
+    if texts.is_empty() {
+        texts = expansion::builtin::policies();
+    }
+    Ok(expansion::builtin::load(
+        texts.iter().map(|(name, text)| (name.as_str(), text.as_str())),
+    )?)
+}
+
+/// The refusals among the findings as an error, if there are any.
+pub(crate) fn refuse(judgement: &Judgement) -> Result<(), OperationError> {
+    let refusals: Vec<Refusal> = judgement.refusals().map(Refusal::from).collect();
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(OperationError::Refused { refusals })
+    }
+}

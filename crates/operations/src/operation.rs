@@ -1,0 +1,337 @@
+//! Going on with a run that was left half done, and undoing one.
+//!
+//! Undo starts with Git: the commit is reverted first, so that nothing is made again while it is being removed.
+//! Then the service leaves the cluster; then the claims that this run made, which are empty; then local files.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use api::{Application, Kind};
+use delivery::{CommitId, Outcome as GitOutcome, RepoPath};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use kube::api::{DeleteParams, DynamicObject, ObjectMeta};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::create::{COMMAND, STEP_COMMIT, STEP_SCAFFOLD};
+use crate::error::OperationError;
+use crate::journal::{Journal, Outcome, Run, RunLog};
+use crate::platform::Platform;
+use crate::progress::{Progress, Reporter};
+use crate::scaffold::{Removed, remove};
+use crate::wait::Patience;
+
+/// How long undo waits for the cluster to let go of something.
+const UNDO_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The command that goes on with a half-done run, as it was typed.
+pub fn resume_command(journal: &Journal, id: &str) -> Result<String, OperationError> {
+    let log = find(journal, id)?;
+    match log.outcome {
+        None => Ok(log.subject.typed),
+        Some(_) => Err(OperationError::Conflict {
+            message: format!(
+                "the run {id} is {}: there is nothing to go on with",
+                log.summary().state
+            ),
+            hint: None,
+        }),
+    }
+}
+
+/// Undoes a run that was left half done.
+pub async fn undo_operation(
+    platform: &Platform,
+    id: &str,
+    reporter: &dyn Reporter,
+) -> Result<(), OperationError> {
+    let log = find(&platform.journal, id)?;
+    if log.outcome.is_some() {
+        return Err(OperationError::Conflict {
+            message: format!(
+                "the run {id} is {}: only a half-done one can be undone",
+                log.summary().state
+            ),
+            hint: Some("platform service delete NAME removes a service".to_owned()),
+        });
+    }
+    if log.subject.target != platform.target.id() {
+        return Err(OperationError::invalid_hint(
+            format!("the run {id} was for {}", log.subject.target),
+            "choose the same cluster with --context",
+        ));
+    }
+    let mut run = platform.journal.reopen(log)?;
+    undo(platform, &mut run, reporter).await
+}
+
+fn find(journal: &Journal, id: &str) -> Result<RunLog, OperationError> {
+    journal
+        .runs()
+        .into_iter()
+        .find(|run| run.id == id)
+        .ok_or_else(|| OperationError::NotFound {
+            what: "operation",
+            name: id.to_owned(),
+            place: None,
+            hint: Some("platform operation list shows those there are".to_owned()),
+        })
+}
+
+/// What undo must know of the time before a create: which claims, secrets and volumes of that name existed.
+pub(crate) async fn facts_before(
+    platform: &Platform,
+    namespace: &str,
+    service: &str,
+) -> Result<Value, OperationError> {
+    let mut there = Vec::new();
+    for leftover in leftovers(platform, namespace, service) {
+        if let Some(uid) = leftover.uid().await? {
+            there.push(uid);
+        }
+    }
+    Ok(json!({"there": there}))
+}
+
+/// Undoes everything a run did, and says so. Safe to run again.
+pub(crate) async fn undo(
+    platform: &Platform,
+    run: &mut Run,
+    reporter: &dyn Reporter,
+) -> Result<(), OperationError> {
+    let log = run.log.clone();
+    let (namespace, service) = log.subject.service.split_once('/').unwrap_or_default();
+    let tell = |what: &str, detail: String, since: Instant| {
+        reporter.done(Progress {
+            what: what.to_owned(),
+            detail,
+            took: since.elapsed(),
+            place: String::new(),
+        });
+    };
+
+    if log.started(STEP_COMMIT).is_some() {
+        let since = Instant::now();
+        if let Some(commit) = commit_of(platform, &log)? {
+            let message = format!("Undo: create {service}\n\nOperation: {}\n", log.id);
+            let reverted =
+                platform
+                    .repository
+                    .revert(&commit, &message, &platform.author, jiff::Timestamp::now())?;
+            if matches!(reverted, GitOutcome::Committed { .. }) {
+                tell("reverted commit", commit.short().to_owned(), since);
+            }
+            platform.nudge.now();
+            let since = Instant::now();
+            let removed = leave_cluster(platform, namespace, service, &log).await?;
+            if !removed.is_empty() {
+                tell("removed", removed.join(", "), since);
+            }
+        }
+    }
+    if let Some(facts) = log.started(STEP_SCAFFOLD) {
+        let since = Instant::now();
+        let text = |key: &str| facts.get(key).and_then(Value::as_str).unwrap_or_default();
+        let folder = PathBuf::from(text("folder"));
+        match remove(&folder, text("digest"), &log.id)? {
+            Removed::Gone => tell("removed", folder.display().to_string(), since),
+            Removed::Absent => {}
+            Removed::Changed => {
+                reporter.note(&format!(
+                    "{} was changed since, or is not from this run: it stays.",
+                    folder.display()
+                ));
+            }
+        }
+    }
+    run.finish(Outcome::Undone, jiff::Timestamp::now())?;
+    reporter.note("Nothing else is left of this run.");
+    Ok(())
+}
+
+/// The commit a run made, if it made one: from the journal, or by the run's name in the commit's message.
+fn commit_of(platform: &Platform, log: &RunLog) -> Result<Option<CommitId>, OperationError> {
+    if let Some(id) = log
+        .finished(STEP_COMMIT)
+        .and_then(|f| f.get("commit"))
+        .and_then(Value::as_str)
+    {
+        return Ok(Some(CommitId::new(id)?));
+    }
+    let path = log
+        .started(STEP_COMMIT)
+        .and_then(|f| f.get("path"))
+        .and_then(Value::as_str);
+    let Some(path) = path.filter(|_| log.subject.command == COMMAND) else {
+        return Ok(None);
+    };
+    let head = platform.repository.head()?;
+    let entries = platform.repository.log(&head, Some(&RepoPath::new(path)?), 50)?;
+    let mark = format!("Operation: {}", log.id);
+    Ok(entries
+        .into_iter()
+        .find(|entry| entry.body.contains(&mark))
+        .map(|entry| entry.id))
+}
+
+/// Waits until the service is out of the cluster, then removes what this run's claims left.
+async fn leave_cluster(
+    platform: &Platform,
+    namespace: &str,
+    service: &str,
+    log: &RunLog,
+) -> Result<Vec<String>, OperationError> {
+    let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
+    wait_gone(platform, namespace, service, &patience).await?;
+    let before: Vec<&str> = log
+        .facts
+        .get("there")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let mut removed = Vec::new();
+    for leftover in leftovers(platform, namespace, service) {
+        if let Some(uid) = leftover.uid().await?
+            && !before.contains(&uid.as_str())
+        {
+            leftover.delete(&uid, &patience).await?;
+            removed.push(format!("{} {}", leftover.word(), leftover.name()));
+        }
+    }
+    Ok(removed)
+}
+
+/// Waits until a service is out of the cluster: neither the Application nor its Deployment is there.
+pub(crate) async fn wait_gone(
+    platform: &Platform,
+    namespace: &str,
+    service: &str,
+    patience: &Patience,
+) -> Result<(), OperationError> {
+    let resource = platform.group().resource(Kind::Application);
+    let applications: Api<Application> = Api::namespaced_with(platform.client.clone(), namespace, &resource);
+    let deployments: Api<k8s_openapi::api::apps::v1::Deployment> =
+        Api::namespaced(platform.client.clone(), namespace);
+    let look = format!("look at it with: platform service get {service}");
+    patience
+        .watch(applications, service, |found| found.is_none().then_some(()))
+        .await
+        .map_err(|i| i.explain(service, "it is still in the cluster".to_owned(), look.clone()))?;
+    patience
+        .watch(deployments, service, |found| found.is_none().then_some(()))
+        .await
+        .map_err(|i| i.explain(service, "its Deployment is still there".to_owned(), look))
+}
+
+/// What a service's claims may leave: the claims themselves, their credentials and their volumes.
+pub(crate) enum Leftover {
+    Claim(Kind, Api<DynamicObject>, String),
+    Secret(Api<Secret>, String),
+    Volume(Api<PersistentVolumeClaim>, String),
+}
+
+/// Everything the claims of a service may leave, in the order in which it is to be removed.
+pub(crate) fn leftovers(platform: &Platform, namespace: &str, service: &str) -> Vec<Leftover> {
+    let client = &platform.client;
+    let mut all = Vec::new();
+    for (kind, suffix) in [(Kind::Database, "db"), (Kind::Cache, "cache")] {
+        let name = format!("{service}-{suffix}");
+        let resource = platform.group().resource(kind);
+        all.push(Leftover::Claim(
+            kind,
+            Api::namespaced_with(client.clone(), namespace, &resource),
+            name.clone(),
+        ));
+        all.push(Leftover::Volume(
+            Api::namespaced(client.clone(), namespace),
+            format!("data-{name}-0"),
+        ));
+        all.push(Leftover::Secret(Api::namespaced(client.clone(), namespace), name));
+    }
+    all
+}
+
+impl Leftover {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Claim(_, _, name) | Self::Secret(_, name) | Self::Volume(_, name) => name,
+        }
+    }
+
+    /// What it is, in a word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Claim(Kind::Database, ..) => "database",
+            Self::Claim(..) => "cache",
+            Self::Secret(..) => "secret",
+            Self::Volume(..) => "volume",
+        }
+    }
+
+    /// Its uid, if it exists.
+    pub(crate) async fn uid(&self) -> Result<Option<String>, OperationError> {
+        match self {
+            Self::Claim(_, api, name) => uid(api, name).await,
+            Self::Secret(api, name) => uid(api, name).await,
+            Self::Volume(api, name) => uid(api, name).await,
+        }
+    }
+
+    /// Deletes exactly this object and waits until it is gone.
+    pub(crate) async fn delete(&self, uid: &str, patience: &Patience) -> Result<(), OperationError> {
+        match self {
+            Self::Claim(_, api, name) => delete(api, name, uid, patience).await,
+            Self::Secret(api, name) => delete(api, name, uid, patience).await,
+            Self::Volume(api, name) => delete(api, name, uid, patience).await,
+        }
+    }
+}
+
+async fn uid<K>(api: &Api<K>, name: &str) -> Result<Option<String>, OperationError>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Resource,
+{
+    let found = api.get_metadata_opt(name).await;
+    // A cluster that does not know the kind has no object of it.
+    match found {
+        Ok(found) => Ok(found.and_then(|object| object.uid())),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(OperationError::cluster(format!("look for {name}"))(error)),
+    }
+}
+
+async fn delete<K>(api: &Api<K>, name: &str, uid: &str, patience: &Patience) -> Result<(), OperationError>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + 'static,
+{
+    let exactly = kube::api::Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(exactly),
+        ..DeleteParams::foreground()
+    };
+    match api.delete(name, &parameters).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => return Ok(()),
+        Err(error) => return Err(OperationError::cluster(format!("delete {name}"))(error)),
+    }
+    let gone = |found: Option<&K>| {
+        let same = found
+            .map(Resource::meta)
+            .is_some_and(|meta: &ObjectMeta| meta.uid.as_deref() == Some(uid));
+        (!same).then_some(())
+    };
+    patience.watch(api.clone(), name, gone).await.map_err(|i| {
+        i.explain(
+            name,
+            "it is still being removed".to_owned(),
+            "run the same command again".to_owned(),
+        )
+    })
+}

@@ -1,0 +1,75 @@
+//! What the use cases work on: one cluster, one infrastructure repository, one home folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::Group;
+use delivery::{Author, Repository};
+use kube::Client;
+use tokio::sync::Notify;
+
+use crate::blueprint::Settings;
+use crate::journal::Journal;
+
+/// Which cluster a command speaks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The embedded sandbox: pods are simulated.
+    Sandbox,
+    /// A real cluster, by the name of its kubeconfig context.
+    Context(String),
+}
+
+/// Asks the sync loop to look at Git now.
+#[derive(Clone, Debug, Default)]
+pub struct Nudge(pub Arc<Notify>);
+
+/// Everything a use case needs.
+#[derive(Clone)]
+pub struct Platform {
+    /// The cluster.
+    pub client: Client,
+    /// Which cluster that is.
+    pub target: Target,
+    /// The infrastructure repository.
+    pub repository: Repository,
+    /// What the repository says about the platform as a whole.
+    pub settings: Settings,
+    /// Where journals are kept.
+    pub journal: Journal,
+    /// The home folder, for messages.
+    pub home: PathBuf,
+    /// How the sync loop is told that there is something new.
+    pub nudge: Nudge,
+    /// Who makes the commits.
+    pub author: Author,
+}
+
+impl Platform {
+    /// The API group of this platform.
+    pub fn group(&self) -> &Group {
+        &self.settings.group
+    }
+
+    /// Whether pods are simulated here.
+    pub fn simulated(&self) -> bool {
+        self.target == Target::Sandbox
+    }
+}
+
+impl Target {
+    /// As journals and locks write it.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Sandbox => "sandbox".to_owned(),
+            Self::Context(name) => format!("context {name}"),
+        }
+    }
+}
+
+impl Nudge {
+    /// Tells the sync loop, if one runs in this process.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
+}

@@ -1,0 +1,398 @@
+//! The reconcile of an Application, in five named steps: dereference, build, apply, observe, write status.
+
+use std::time::Duration;
+
+use api::{
+    Application, ApplicationStatus, Binding, ClaimStatus, Health, Kind, MANAGER_OPERATOR, Phase, Sync,
+    condition, set_condition,
+};
+use apply::health::HealthStatus;
+use apply::{ApplySet, Bounds, Owner, Prune, Tracking};
+use expansion::{Expansion, Intent, Judgement, expand, judge};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Patch, PatchParams};
+use kube::core::Object;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::context::{Context, Surroundings};
+use crate::error::OperatorError;
+
+/// A service is looked at again this much later, in case somebody bent it.
+const RESYNC: Duration = Duration::from_secs(300);
+/// A service that is not well is looked at again this much later even if nothing wakes it.
+const BACKSTOP: Duration = Duration::from_secs(30);
+
+/// How a service is, before it is written down.
+struct Condition {
+    health: Health,
+    reason: String,
+}
+
+impl Condition {
+    fn new(health: Health, reason: impl Into<String>) -> Self {
+        Self {
+            health,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Makes one Application true and writes its status.
+pub(crate) async fn reconcile(context: &Context, application: &Application) -> Result<Action, OperatorError> {
+    if application.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let namespace = application.namespace().unwrap_or_default();
+    let surroundings = context.surroundings(&namespace).await?;
+    let before = application.status.clone().unwrap_or_default();
+    let mut status = before.clone();
+    let found = keep(context, application, &surroundings, &mut status).await?;
+    settle(context, application, &mut status, &found);
+    if status != before {
+        write_status(context, application, &status).await?;
+    }
+    let well = matches!(found.health, Health::Healthy | Health::Suspended);
+    Ok(Action::requeue(if well { RESYNC } else { BACKSTOP }))
+}
+
+/// Builds, applies and observes.
+async fn keep(
+    context: &Context,
+    application: &Application,
+    surroundings: &Surroundings,
+    status: &mut ApplicationStatus,
+) -> Result<Condition, OperatorError> {
+    let generation = application.metadata.generation;
+    let now = jiff::Timestamp::now().to_string();
+    let (expansion, judgement) = match build(context, application, surroundings) {
+        Ok(built) => built,
+        Err(why) => return Ok(Condition::new(Health::Degraded, why)),
+    };
+    status.golden_path = Some(expansion.golden_path.clone());
+    status.image.clone_from(&expansion.image);
+    status.replicas = expansion.replicas;
+    status.binding = binding(&expansion);
+    let refusals: Vec<String> = judgement
+        .refusals()
+        .map(|f| {
+            format!(
+                "{} ({} {}): {}",
+                f.verdict.policy, f.kind, f.name, f.verdict.message
+            )
+        })
+        .collect();
+    let passed = match refusals.first() {
+        None => condition(
+            "GuardrailsPassed",
+            "True",
+            "Passed",
+            format!("{} rules", judgement.rules),
+        ),
+        Some(_) => condition("GuardrailsPassed", "False", "Refused", refusals.join("; ")),
+    };
+    set_condition(&mut status.conditions, passed, generation, &now);
+    if let Some(first) = refusals.first() {
+        return Ok(Condition::new(
+            Health::Degraded,
+            format!("a guardrail refuses it: {first}"),
+        ));
+    }
+    if let Some(problem) = put(context, application, &expansion, status).await {
+        return Ok(Condition::new(Health::Degraded, problem));
+    }
+    observe(context, application, &expansion, status, &now).await
+}
+
+/// The pure part: what the Application becomes, and what the guardrails say of it.
+fn build(
+    context: &Context,
+    application: &Application,
+    surroundings: &Surroundings,
+) -> Result<(Expansion, Judgement), String> {
+    let path = application.spec.golden_path.as_ref();
+    let name = path.map_or(expansion::builtin::DEFAULT_GOLDEN_PATH, |p| p.name.as_str());
+    let golden_path = expansion::builtin::golden_path(name).map_err(|error| error.to_string())?;
+    let intent = Intent {
+        group: &context.group,
+        application,
+        place: &surroundings.place,
+        first_image: surroundings.first_image.as_deref(),
+        capabilities: &surroundings.capabilities,
+        golden_path: &golden_path,
+    };
+    let expansion = expand(&intent).map_err(|error| explain(&error))?;
+    let judgement = judge(&intent, &expansion, &context.policies.current());
+    Ok((expansion, judgement))
+}
+
+/// An error with its causes, each said once.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
+}
+
+/// Applies the objects and the claims. Says what is in the way, if something is.
+///
+/// The service's objects are owned by the Application and go with it. Claims are owned by nobody, so that data
+/// outlives the service; a claim whose data is not to be kept is owned like the rest.
+async fn put(
+    context: &Context,
+    application: &Application,
+    expansion: &Expansion,
+    status: &mut ApplicationStatus,
+) -> Option<String> {
+    let namespace = application.namespace().unwrap_or_default();
+    let name = application.name_any();
+    let annotation = context.group.annotation_tracking();
+    let (owned, kept): (Vec<Value>, Vec<Value>) = expansion
+        .claims
+        .iter()
+        .cloned()
+        .partition(|claim| claim.pointer("/spec/deletionPolicy") == Some(&json!("Delete")));
+
+    let mut claims = ApplySet::new(
+        MANAGER_OPERATOR,
+        Tracking::new(&annotation, format!("{name}-data")),
+        kept,
+    );
+    claims.bounds = Bounds::Namespace(namespace.clone());
+    claims.force = true;
+
+    let objects = expansion.objects.iter().cloned().chain(owned).collect();
+    let mut service = ApplySet::new(MANAGER_OPERATOR, Tracking::new(&annotation, name), objects);
+    service.owner = Some(Owner {
+        namespace: namespace.clone(),
+        reference: owner_of(context, application),
+    });
+    service.bounds = Bounds::Namespace(namespace);
+    service.inventory = recast(&status.inventory);
+    service.prune = Prune::AfterSuccess;
+    service.force = true;
+
+    let (claimed, applied) = futures::join!(context.applier.apply(&claims), context.applier.apply(&service));
+    status.inventory = recast(&applied.inventory);
+    let first = claimed.problems().chain(applied.problems()).next();
+    first.map(|(object, problem)| format!("{object} cannot be applied: {problem}"))
+}
+
+/// How the service is: suspended, waiting for a claim, or as its Deployment is.
+async fn observe(
+    context: &Context,
+    application: &Application,
+    expansion: &Expansion,
+    status: &mut ApplicationStatus,
+    now: &str,
+) -> Result<Condition, OperatorError> {
+    let namespace = application.namespace().unwrap_or_default();
+    let name = application.name_any();
+    let generation = application.metadata.generation;
+    let mut waiting: Option<Condition> = None;
+    for claim in &expansion.claims {
+        let read = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (kind, claim_name) = if read("/kind") == "Database" {
+            (Kind::Database, read("/metadata/name"))
+        } else {
+            (Kind::Cache, read("/metadata/name"))
+        };
+        let state = claim_state(context, &namespace, kind, claim_name).await?;
+        let (word, what) = if kind == Kind::Database {
+            ("DatabaseReady", "database")
+        } else {
+            ("CacheReady", "cache")
+        };
+        let reason = state
+            .reason
+            .clone()
+            .unwrap_or_else(|| "it is being made".to_owned());
+        let entry = match state.phase {
+            Phase::Ready => condition(word, "True", "Ready", reason.clone()),
+            Phase::Pending => condition(word, "False", "Pending", reason.clone()),
+            Phase::Failed => condition(word, "False", "Failed", reason.clone()),
+        };
+        set_condition(&mut status.conditions, entry, generation, now);
+        let health = match state.phase {
+            Phase::Ready => continue,
+            Phase::Pending => Health::Progressing,
+            Phase::Failed => Health::Degraded,
+        };
+        if waiting.as_ref().is_none_or(|w| w.health < health) {
+            waiting = Some(Condition::new(
+                health,
+                format!("{what} {claim_name} is not ready: {reason}"),
+            ));
+        }
+    }
+
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
+    let looking = || OperatorError::cluster(format!("look at Deployment {name}"));
+    let deployment = deployments.get_opt(&name).await.map_err(looking())?;
+    let ready = deployment
+        .as_ref()
+        .and_then(|d| d.status.as_ref())
+        .and_then(|s| s.ready_replicas)
+        .unwrap_or_default();
+    status.ready_replicas = ready;
+    if let Some(why) = expansion.suspended {
+        return Ok(Condition::new(Health::Suspended, why));
+    }
+    if let Some(waiting) = waiting {
+        return Ok(waiting);
+    }
+    let Some(deployment) = deployment else {
+        return Ok(Condition::new(
+            Health::Progressing,
+            "its Deployment is being made",
+        ));
+    };
+    let object = provision::workload::value(&deployment, "Deployment");
+    let pods = format!("{}={name},{}={name}", api::LABEL_NAME, api::LABEL_INSTANCE);
+    let health = provision::workload::observe(&context.client, &namespace, &object, &pods)
+        .await
+        .map_err(looking())?;
+    let wanted = expansion.replicas;
+    Ok(match health.status {
+        HealthStatus::Healthy if ready >= wanted => Condition::new(
+            Health::Healthy,
+            format!(
+                "{ready} of {wanted} {} ready",
+                if wanted == 1 { "replica" } else { "replicas" }
+            ),
+        ),
+        HealthStatus::Healthy | HealthStatus::Progressing | HealthStatus::Missing => {
+            let reason = if health.reason.is_empty() {
+                format!("{ready} of {wanted} replicas ready")
+            } else {
+                health.reason
+            };
+            Condition::new(Health::Progressing, reason)
+        }
+        HealthStatus::Suspended => Condition::new(Health::Suspended, health.reason),
+        HealthStatus::Degraded => Condition::new(Health::Degraded, health.reason),
+        HealthStatus::Unknown => Condition::new(Health::Unknown, health.reason),
+    })
+}
+
+async fn claim_state(
+    context: &Context,
+    namespace: &str,
+    kind: Kind,
+    name: &str,
+) -> Result<ClaimStatus, OperatorError> {
+    let resource = context.group.resource(kind);
+    let api: Api<Object<Value, ClaimStatus>> =
+        Api::namespaced_with(context.client.clone(), namespace, &resource);
+    let claim = api
+        .get_opt(name)
+        .await
+        .map_err(OperatorError::cluster(format!("look at {kind} {name}")))?;
+    let Some(claim) = claim else {
+        return Ok(ClaimStatus::default());
+    };
+    let status = claim.status.unwrap_or_default();
+    // A status that speaks of an older spec says nothing about this one.
+    let stale = status.observed_generation != claim.metadata.generation;
+    Ok(if stale { ClaimStatus::default() } else { status })
+}
+
+/// What follows from the rest of the status.
+fn settle(context: &Context, application: &Application, status: &mut ApplicationStatus, found: &Condition) {
+    let generation = application.metadata.generation;
+    let now = jiff::Timestamp::now().to_string();
+    let revision = application
+        .annotations()
+        .get(&context.group.annotation_revision());
+    status.health = Some(found.health);
+    status.reason = Some(found.reason.clone());
+    status.sync = Some(if revision.is_some() {
+        Sync::Synced
+    } else {
+        Sync::Unknown
+    });
+    status.revision = revision.cloned();
+    status.observed_generation = generation;
+    let (ready, reconciling, stalled) = match found.health {
+        Health::Healthy => ("True", "False", "False"),
+        Health::Progressing | Health::Missing | Health::Unknown => ("False", "True", "False"),
+        Health::Degraded => ("False", "False", "True"),
+        Health::Suspended => ("False", "False", "False"),
+    };
+    for (kind, value) in [
+        ("Ready", ready),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+    ] {
+        let entry = condition(kind, value, found.health.as_str(), found.reason.clone());
+        set_condition(&mut status.conditions, entry, generation, &now);
+    }
+}
+
+async fn write_status(
+    context: &Context,
+    application: &Application,
+    status: &ApplicationStatus,
+) -> Result<(), OperatorError> {
+    let name = application.name_any();
+    let namespace = application.namespace().unwrap_or_default();
+    let resource = context.group.resource(Kind::Application);
+    let api: Api<Application> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
+    let patch = json!({
+        "apiVersion": context.group.api_version(),
+        "kind": Kind::Application.as_str(),
+        "metadata": {"name": name, "uid": application.metadata.uid},
+        "status": status,
+    });
+    let parameters = PatchParams::apply(MANAGER_OPERATOR).force();
+    match api.patch_status(&name, &parameters, &Patch::Apply(patch)).await {
+        Ok(_) => Ok(()),
+        // It went away meanwhile, and a namesake took its place at most.
+        Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(()),
+        Err(error) => Err(OperatorError::cluster(format!("write the status of {name}"))(
+            error,
+        )),
+    }
+}
+
+fn binding(expansion: &Expansion) -> Option<Binding> {
+    let named = |kind: &str| {
+        let claim = expansion
+            .claims
+            .iter()
+            .find(|c| c.get("kind").and_then(Value::as_str) == Some(kind))?;
+        claim
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let binding = Binding {
+        database: named("Database"),
+        cache: named("Cache"),
+    };
+    (binding != Binding::default()).then_some(binding)
+}
+
+fn owner_of(context: &Context, application: &Application) -> OwnerReference {
+    OwnerReference {
+        api_version: context.group.api_version(),
+        kind: Kind::Application.as_str().to_owned(),
+        name: application.name_any(),
+        uid: application.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+/// Inventories look the same in a status and in the apply engine; both are plain data.
+pub(crate) fn recast<T: serde::Serialize, U: serde::de::DeserializeOwned>(items: &[T]) -> Vec<U> {
+    items
+        .iter()
+        .filter_map(|item| serde_json::from_value::<U>(json!(item)).ok())
+        .collect()
+}

@@ -1,0 +1,84 @@
+//! What the reconcilers work with.
+
+use api::{Capabilities, Environment, Group, Kind};
+use apply::Applier;
+use expansion::Place;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, ResourceExt};
+
+use crate::error::OperatorError;
+use crate::policies::PolicyStore;
+
+/// What the reconcilers work with.
+#[derive(Clone)]
+pub struct Context {
+    /// The cluster.
+    pub client: Client,
+    /// The platform's API group.
+    pub group: Group,
+    /// The way in for objects.
+    pub applier: Applier,
+    /// The guardrails.
+    pub policies: PolicyStore,
+}
+
+/// Where an Application runs and what that place offers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    pub place: Place,
+    pub first_image: Option<String>,
+    pub capabilities: Capabilities,
+}
+
+/// API versions that golden paths may use and that a cluster may lack.
+const OPTIONAL_API_VERSIONS: [(&str, &str); 1] = [("monitoring.coreos.com/v1", "ServiceMonitor")];
+
+impl Context {
+    /// Reads what the cluster says of a namespace: its team and environment, and what the environment offers.
+    ///
+    /// In a namespace that belongs to no environment, the cluster's own capabilities count.
+    pub(crate) async fn surroundings(&self, namespace: &str) -> Result<Surroundings, OperatorError> {
+        let looking = |what: &str| OperatorError::cluster(format!("look at {what}"));
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let found = namespaces
+            .get_metadata_opt(namespace)
+            .await
+            .map_err(looking(&format!("namespace {namespace}")))?;
+        let labels = found.map(|n| n.labels().clone()).unwrap_or_default();
+        let place = Place::of_namespace(&self.group, namespace, &labels);
+        let environment = match &place.environment {
+            Some(name) => {
+                let resource = self.group.resource(Kind::Environment);
+                let api: Api<Environment> = Api::all_with(self.client.clone(), &resource);
+                api.get_opt(name)
+                    .await
+                    .map_err(looking(&format!("environment {name}")))?
+            }
+            None => None,
+        };
+        let spec = environment.map(|e| e.spec).unwrap_or_default();
+        let capabilities = match spec.capabilities {
+            Some(declared) => declared,
+            None => self.discovered().await?,
+        };
+        Ok(Surroundings {
+            place,
+            first_image: spec.first_image,
+            capabilities,
+        })
+    }
+
+    async fn discovered(&self) -> Result<Capabilities, OperatorError> {
+        let mut capabilities = Capabilities::default();
+        for (version, kind) in OPTIONAL_API_VERSIONS {
+            let found = self.applier.kinds().find(version, kind).await;
+            if found
+                .map_err(OperatorError::cluster("ask the cluster for its kinds"))?
+                .is_some()
+            {
+                capabilities.api_versions.push(version.to_owned());
+            }
+        }
+        Ok(capabilities)
+    }
+}

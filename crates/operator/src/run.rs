@@ -1,0 +1,207 @@
+//! The controllers: what wakes which reconcile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Application, Cache, Database, Environment, Group, Kind, Team};
+use apply::Applier;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::core::ApiResource;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::policies::PolicyStore;
+use crate::{application, team};
+
+/// After a failure a resource is looked at again this much later.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The operator of one cluster.
+#[derive(Clone)]
+pub struct Operator {
+    context: Context,
+}
+
+impl Operator {
+    /// The operator of the cluster behind `client`.
+    pub fn new(client: Client, group: Group, policies: PolicyStore) -> Self {
+        let applier = Applier::new(client.clone());
+        Self {
+            context: Context {
+                client,
+                group,
+                applier,
+                policies,
+            },
+        }
+    }
+
+    /// Keeps everything true until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let provision = provision::Context {
+            client: self.context.client.clone(),
+            group: self.context.group.clone(),
+            applier: self.context.applier.clone(),
+        };
+        let context = Arc::new(self.context);
+        futures::join!(
+            provision::run(provision, stop.clone()),
+            teams(Arc::clone(&context), stop.clone()),
+            applications(context, stop),
+        );
+    }
+}
+
+async fn applications(context: Arc<Context>, stop: CancellationToken) {
+    let group = context.group.clone();
+    let client = context.client.clone();
+    let resource = group.resource(Kind::Application);
+    let managed = watcher::Config::default().labels(&format!("{}=true", group.label_managed()));
+    let all: Api<Application> = Api::all_with(client.clone(), &resource);
+    let controller = Controller::new_with(all, watcher::Config::default(), resource.clone());
+    let everything = controller.store();
+    let environments = group.resource(Kind::Environment);
+    let databases = group.resource(Kind::Database);
+    let caches = group.resource(Kind::Cache);
+    let of_environment = {
+        let (store, label) = (everything.clone(), group.label_environment());
+        move |environment: Environment| {
+            let name = environment.name_any();
+            select(&store, |application| {
+                application.labels().get(&label) == Some(&name)
+            })
+        }
+    };
+    let of_namespace = move |namespace: Namespace| {
+        let name = namespace.name_any();
+        select(&everything, |application| {
+            application.namespace().as_ref() == Some(&name)
+        })
+    };
+    let policies = policy_changes(context.policies.changes());
+    controller
+        .owns(Api::<Deployment>::all(client.clone()), managed.clone())
+        .watches(
+            Api::<ReplicaSet>::all(client.clone()),
+            managed.clone(),
+            service_of(&group, &resource),
+        )
+        .watches(
+            Api::<Pod>::all(client.clone()),
+            managed,
+            service_of(&group, &resource),
+        )
+        .watches_with(
+            Api::<Database>::all_with(client.clone(), &databases),
+            databases.clone(),
+            watcher::Config::default(),
+            service_of(&group, &resource),
+        )
+        .watches_with(
+            Api::<Cache>::all_with(client.clone(), &caches),
+            caches.clone(),
+            watcher::Config::default(),
+            service_of(&group, &resource),
+        )
+        .watches_with(
+            Api::<Environment>::all_with(client.clone(), &environments),
+            environments.clone(),
+            watcher::Config::default(),
+            of_environment,
+        )
+        .watches(
+            Api::<Namespace>::all(client),
+            watcher::Config::default(),
+            of_namespace,
+        )
+        .reconcile_all_on(policies)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            |application, context| async move { application::reconcile(&context, &application).await },
+            retry,
+            context,
+        )
+        .for_each(|_| futures::future::ready(()))
+        .await;
+}
+
+/// One item for each change of the guardrails: every service is judged again.
+fn policy_changes(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + Sync + 'static {
+    futures::stream::unfold(changes, |mut changes| async move {
+        changes.changed().await.ok()?;
+        Some(((), changes))
+    })
+}
+
+async fn teams(context: Arc<Context>, stop: CancellationToken) {
+    let resource = context.group.resource(Kind::Team);
+    let all: Api<Team> = Api::all_with(context.client.clone(), &resource);
+    let managed = watcher::Config::default().labels(&format!("{}=true", context.group.label_managed()));
+    let label = context.group.label_team();
+    let to_team = move |namespace: Namespace| {
+        let team = namespace.labels().get(&label)?;
+        Some(ObjectRef::<Team>::new_with(team, resource.clone()))
+    };
+    Controller::new_with(
+        all,
+        watcher::Config::default(),
+        context.group.resource(Kind::Team),
+    )
+    .watches(Api::<Namespace>::all(context.client.clone()), managed, to_team)
+    .graceful_shutdown_on(stop.cancelled_owned())
+    .run(
+        |team, context| async move { team::reconcile(&context, &team).await },
+        retry,
+        context,
+    )
+    .for_each(|_| futures::future::ready(()))
+    .await;
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
+fn retry<K: Resource>(object: Arc<K>, error: &OperatorError, _: Arc<Context>) -> Action {
+    tracing::warn!(object = object.name_any(), %error, "will try again");
+    Action::requeue(RETRY)
+}
+
+/// The known Applications that `fits` picks.
+fn select(store: &Store<Application>, fits: impl Fn(&Application) -> bool) -> Vec<ObjectRef<Application>> {
+    store
+        .state()
+        .iter()
+        .filter(|application| fits(application))
+        .map(|application| reference(application))
+        .collect()
+}
+
+fn reference(application: &Application) -> ObjectRef<Application> {
+    let types = application.types.clone().unwrap_or_default();
+    let resource = ApiResource {
+        group: types.api_version.split('/').next().unwrap_or_default().to_owned(),
+        version: api::VERSION.to_owned(),
+        api_version: types.api_version,
+        kind: types.kind,
+        plural: Kind::Application.plural().to_owned(),
+    };
+    ObjectRef::from_obj_with(application, resource)
+}
+
+/// The service that an object belongs to, by its label.
+fn service_of<K: ResourceExt>(
+    group: &Group,
+    resource: &ApiResource,
+) -> impl Fn(K) -> Option<ObjectRef<Application>> + Send + Sync + 'static {
+    let (label, resource) = (group.label_service(), resource.clone());
+    move |object| {
+        let service = object.labels().get(&label)?;
+        Some(ObjectRef::new_with(service, resource.clone()).within(&object.namespace()?))
+    }
+}
