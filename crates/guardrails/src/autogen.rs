@@ -260,11 +260,12 @@ fn set_kinds(resources: &mut Map<String, Value>, kinds: &[Value]) {
     resources.insert("kinds".to_owned(), Value::Array(kinds.to_vec()));
 }
 
+/// The kind with its group, in any version: an old version holds a pod all the same.
 fn qualify(kind: &str) -> String {
     match kind {
-        "Job" | CRON_JOB => format!("batch/v1/{kind}"),
+        "Job" | CRON_JOB => format!("batch/*/{kind}"),
         "ReplicationController" => format!("v1/{kind}"),
-        kind => format!("apps/v1/{kind}"),
+        kind => format!("apps/*/{kind}"),
     }
 }
 
@@ -298,4 +299,156 @@ fn shifted(text: &str, into: &str) -> String {
         }
     }
     text.replace('\u{0}', into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(matches: Value) -> Value {
+        json!({"name": "r", "match": matches, "validate": {"pattern": {"spec": {"x": 1}}}})
+    }
+
+    #[test]
+    fn when_it_applies() {
+        let pod = json!({"resources": {"kinds": ["Pod"]}});
+        let check = |rules: &[Value], annotation: Option<&str>, expect: usize| {
+            assert_eq!(
+                controllers(rules, annotation).len(),
+                expect,
+                "{rules:?} {annotation:?}"
+            );
+        };
+        check(&[rule(pod.clone())], None, 7);
+        check(&[rule(json!({"any": [pod]}))], None, 7);
+        check(
+            &[rule(
+                json!({"all": [{"resources": {"kinds": ["v1/Pod", "Pod"]}}]}),
+            )],
+            None,
+            0,
+        );
+        check(
+            &[rule(json!({"resources": {"kinds": ["Pod", "Deployment"]}}))],
+            None,
+            0,
+        );
+        check(&[rule(json!({"resources": {"kinds": ["Service"]}}))], None, 0);
+        check(
+            &[rule(
+                json!({"resources": {"kinds": ["Pod"], "namespaces": ["a"]}}),
+            )],
+            None,
+            7,
+        );
+        for field in ["name", "names", "selector", "annotations"] {
+            let value = if field == "name" { json!("a") } else { json!(["a"]) };
+            check(
+                &[rule(json!({"resources": {"kinds": ["Pod"], field: value}}))],
+                None,
+                0,
+            );
+        }
+        // One rule that does not allow it speaks for the whole policy.
+        let named = rule(json!({"resources": {"kinds": ["Pod"], "names": ["a"]}}));
+        check(&[rule(pod.clone()), named], None, 0);
+        let mut excluding = rule(pod.clone());
+        excluding["exclude"] =
+            json!({"any": [{"resources": {"kinds": ["Pod"], "selector": {"matchLabels": {"a": "b"}}}}]});
+        check(&[excluding], None, 0);
+        check(&[json!({"name": "g", "match": pod, "generate": {}})], None, 0);
+        // The annotation chooses.
+        let pods = [rule(pod)];
+        check(&pods, Some("none"), 0);
+        check(&pods, Some("Deployment, CronJob"), 2);
+        check(&pods, Some("all"), 7);
+        check(&pods, Some("Pods"), 0);
+    }
+
+    #[test]
+    fn companions_look_at_the_template() {
+        let mut rule = json!({
+            "name": "limits",
+            "match": {"any": [{"resources": {"kinds": ["Pod"]}}, {"resources": {"kinds": ["Service"]}}]},
+            "exclude": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["kube-system"]}}]},
+            "preconditions": [{"key": "{{ request.object.spec.a }}", "operator": "Equals", "value": "{{request.oldObject.metadata.b}}"}],
+            "validate": {"message": "see {{ request.object.metadata.name }}", "pattern": {"spec": {"x": 1}}},
+        });
+        let made = generate(&rule, &["Deployment", "CronJob"]);
+        assert_eq!(made.len(), 2);
+        assert_eq!(
+            (made[0].pod, made[0].kinds.as_slice()),
+            (TEMPLATE, &["Deployment"][..])
+        );
+        assert_eq!(made[0].rule["name"], "autogen-limits");
+        assert_eq!(
+            made[0].rule["match"]["any"][0]["resources"]["kinds"],
+            json!(["apps/*/Deployment"])
+        );
+        assert_eq!(
+            made[0].rule["match"]["any"][1]["resources"]["kinds"],
+            json!(["Service"])
+        );
+        assert_eq!(
+            made[0].rule["exclude"]["any"][0]["resources"]["kinds"],
+            json!(["apps/*/Deployment"])
+        );
+        assert_eq!(
+            made[0].rule["validate"]["pattern"],
+            json!({"spec": {"template": {"spec": {"x": 1}}}})
+        );
+        assert_eq!(
+            made[0].rule["preconditions"][0]["key"],
+            "{{ request.object.spec.template.spec.a }}"
+        );
+        assert_eq!(
+            made[0].rule["preconditions"][0]["value"],
+            "{{request.oldObject.spec.template.metadata.b}}"
+        );
+        assert_eq!(
+            made[0].rule["validate"]["message"],
+            "see {{ request.object.spec.template.metadata.name }}"
+        );
+        assert_eq!(
+            (made[1].pod, made[1].kinds.as_slice()),
+            (JOB_TEMPLATE, &["CronJob"][..])
+        );
+        assert_eq!(made[1].rule["name"], "autogen-cronjob-limits");
+        assert_eq!(
+            made[1].rule["validate"]["pattern"],
+            json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"x": 1}}}}}})
+        );
+        assert_eq!(
+            made[1].rule["preconditions"][0]["key"],
+            "{{ request.object.spec.jobTemplate.spec.template.spec.a }}"
+        );
+        rule["name"] = json!("x".repeat(63));
+        assert_eq!(
+            generate(&rule, &["Job"])[0].rule["name"].as_str().map(str::len),
+            Some(63)
+        );
+        // A rule that leaves something other than pods out is not for controllers.
+        rule["exclude"] = json!({"any": [{"resources": {"kinds": ["Service"]}}]});
+        assert_eq!(generate(&rule, &["Job"]), []);
+        rule["exclude"] = json!({"any": [{"resources": {"namespaces": ["a"]}}]});
+        assert_eq!(generate(&rule, &["Job"]).len(), 1);
+    }
+
+    #[test]
+    fn every_alternative_of_any_pattern_is_wrapped() {
+        let rule = json!({
+            "name": "a",
+            "match": {"resources": {"kinds": ["Pod"]}},
+            "validate": {"anyPattern": [{"a": 1}, {"b": 2}]},
+        });
+        let made = generate(&rule, &["Job"]);
+        assert_eq!(
+            made[0].rule["validate"]["anyPattern"],
+            json!([{"spec": {"template": {"a": 1}}}, {"spec": {"template": {"b": 2}}}])
+        );
+        assert_eq!(
+            made[0].rule["match"]["resources"]["kinds"],
+            json!(["batch/*/Job"])
+        );
+    }
 }

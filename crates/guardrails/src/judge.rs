@@ -401,12 +401,9 @@ impl<'a> Judge<'a> {
                     continue;
                 }
             };
-            let before = match self.budget.copy(&context.root) {
-                Ok(before) => before,
-                Err(exhausted) => return Some(Judged::error(exhausted.to_string())),
-            };
+            let before = Before::of(&mut context.root, each, nesting);
             let judged = self.elements(context, each, &elements, nesting, &mut applied);
-            context.root = before;
+            before.restore(&mut context.root);
             if judged.is_some() {
                 return judged;
             }
@@ -453,10 +450,20 @@ impl<'a> Judge<'a> {
                 Value::from(index),
             );
             Self::add_entries(context, &each.context);
-            match Self::precondition(context, each.preconditions.as_ref()) {
+            match each
+                .preconditions
+                .as_ref()
+                .map(|conditions| conditions.judge(context))
+            {
                 None => {}
-                Some(judged) if judged.outcome == Outcome::Skip => continue,
-                Some(judged) => return Some(judged),
+                Some(Ok(judged)) if judged.holds => {}
+                // As in Kyverno an element whose preconditions cannot be evaluated is left out.
+                Some(Ok(_) | Err(QueryError::NotFound(_) | QueryError::Failed(_))) => continue,
+                Some(Err(error)) => {
+                    return Some(Judged::error(format!(
+                        "failed to evaluate preconditions: {error}"
+                    )));
+                }
             }
             let pointer = self.place_of_element(&each.list, element, index);
             let place = Element {
@@ -530,6 +537,37 @@ impl<'a> Judge<'a> {
                 };
                 Judged::new(Outcome::Fail, standard.message(name, &failed, &prefix))
                     .at(format!("{at}{}", violation.pointer()), violation.value.clone())
+            }
+        }
+    }
+}
+
+/// What the names that a `foreach` gives a value stood for before it.
+struct Before {
+    values: Vec<(String, Option<Value>)>,
+}
+
+impl Before {
+    fn of(root: &mut Value, each: &Foreach, nesting: usize) -> Before {
+        let own = ["element", "elementIndex"].into_iter();
+        let names = own.flat_map(|name| [name.to_owned(), format!("{name}{nesting}")]);
+        let names = names.chain(each.context.iter().map(|entry| entry.name.clone()));
+        let mut values = Vec::new();
+        if let Value::Object(map) = root {
+            values = names
+                .map(|name| (name.clone(), map.get(&name).cloned()))
+                .collect();
+        }
+        Before { values }
+    }
+
+    fn restore(self, root: &mut Value) {
+        if let Value::Object(map) = root {
+            for (name, value) in self.values {
+                match value {
+                    Some(value) => map.insert(name, value),
+                    None => map.remove(&name),
+                };
             }
         }
     }

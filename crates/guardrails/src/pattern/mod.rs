@@ -12,3 +12,6 @@ mod walk;
 pub(crate) use node::{Node, escape};
 pub(crate) use scalar::{Scalar, is_range};
 pub(crate) use walk::{Finding, Mismatch, matches};
+
+#[cfg(test)]
+pub(crate) use walk::tests;
