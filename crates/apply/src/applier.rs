@@ -1,6 +1,7 @@
 //! Putting a set of objects into a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -19,6 +20,8 @@ use crate::tracking::Standing;
 const CONCURRENCY: usize = 8;
 /// How long a new custom resource definition may take until its kind can be used.
 const ESTABLISH: Duration = Duration::from_secs(10);
+
+type Absent = Mutex<BTreeSet<(String, String)>>;
 
 /// Applies sets of objects to one cluster. Cheap to clone; clones share what they know of its kinds.
 #[derive(Clone)]
@@ -92,8 +95,10 @@ impl Applier {
             }
         }
         for class in classes.into_values() {
+            // Kinds that this class was found not to know: asked for once, not once per object.
+            let absent = &Mutex::new(BTreeSet::new());
             let mut running = stream::iter(class)
-                .map(|(index, object)| async move { (index, self.apply_one(set, object).await) })
+                .map(|(index, object)| async move { (index, self.apply_one(set, object, absent).await) })
                 .buffer_unordered(CONCURRENCY);
             while let Some((index, result)) = running.next().await {
                 results[index] = Some(result);
@@ -113,9 +118,9 @@ impl Applier {
         }
     }
 
-    async fn apply_one(&self, set: &ApplySet, mut object: Value) -> ObjectResult {
+    async fn apply_one(&self, set: &ApplySet, mut object: Value, absent: &Absent) -> ObjectResult {
         let mut id = ObjectId::of(&object);
-        match self.try_apply(set, &mut object, &mut id).await {
+        match self.try_apply(set, &mut object, &mut id, absent).await {
             Ok((outcome, live)) => ObjectResult {
                 object: id,
                 outcome,
@@ -130,13 +135,26 @@ impl Applier {
         set: &ApplySet,
         object: &mut Value,
         id: &mut ObjectId,
+        absent: &Absent,
     ) -> Result<(Outcome, Option<Value>), Problem> {
+        let wanted = (id.api_version(), id.kind.clone());
+        if absent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&wanted)
+        {
+            return unknown(set, id).map(|outcome| (outcome, None));
+        }
         let found = self
             .kinds
-            .find(&id.api_version(), &id.kind)
+            .find(&wanted.0, &wanted.1)
             .await
             .map_err(Problem::from_client)?;
         let Some(kind) = found else {
+            absent
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(wanted);
             return unknown(set, id).map(|outcome| (outcome, None));
         };
         place(set, &kind, object, id)?;

@@ -24,4 +24,5 @@ pub use set::{
     Applied, ApplySet, Bounds, InventoryItem, ObjectId, ObjectResult, Outcome, Owner, Problem, Prune, Pruned,
     PrunedOutcome,
 };
+pub use settled::settled;
 pub use tracking::Tracking;

@@ -65,7 +65,8 @@ impl Applier {
             return Ok(PrunedOutcome::Gone);
         };
         let live = self.get(&kind, &id).await?;
-        if live["metadata"]["uid"] != item.uid.as_str() {
+        let uid = live["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        if !item.uid.is_empty() && uid != item.uid {
             let reason = "somebody made it anew".to_owned();
             return Ok(PrunedOutcome::Released { reason });
         }
@@ -81,7 +82,7 @@ impl Applier {
             }
         }
         if live["metadata"]["deletionTimestamp"].is_null() {
-            self.delete(&kind, &id, &item.uid).await?;
+            self.delete(&kind, &id, &uid).await?;
         }
         Ok(PrunedOutcome::Removed)
     }

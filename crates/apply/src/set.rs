@@ -94,7 +94,8 @@ pub struct InventoryItem {
     pub namespace: Option<String>,
     /// Name.
     pub name: String,
-    /// Uid, so that a namesake made by somebody else is left alone.
+    /// Uid, so that a namesake made by somebody else is left alone. Empty for an object that was about to be
+    /// made when this was written down: then the tracking annotation alone decides.
     #[serde(default)]
     pub uid: String,
 }

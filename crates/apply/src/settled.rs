@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 /// Longer keyed lists are applied without looking.
 const LIST_LIMIT: usize = 256;
 
-/// Whether `manager` already owns exactly the fields of `desired`, with these values.
-pub(crate) fn settled(desired: &Value, live: &Value, manager: &str) -> bool {
+/// Whether `manager` already owns exactly the fields of `desired`, with these values: an apply would change
+/// nothing. `desired` must carry its tracking annotation ([`crate::Tracking::mark`]).
+pub fn settled(desired: &Value, live: &Value, manager: &str) -> bool {
     let entries = live["metadata"]["managedFields"].as_array();
     let mine = entries.into_iter().flatten().find(|entry| {
         entry["manager"] == manager

@@ -41,8 +41,8 @@ impl Tracking {
         format!("{}:{}", self.id, identity(object))
     }
 
-    /// Marks a manifest.
-    pub(crate) fn mark(&self, object: &mut Value, id: &ObjectId) {
+    /// Marks a manifest that stands for `id`.
+    pub fn mark(&self, object: &mut Value, id: &ObjectId) {
         let annotations = object["metadata"]
             .as_object_mut()
             .map(|metadata| metadata.entry("annotations").or_insert(Value::Null));

@@ -1,7 +1,8 @@
 //! Git: the infrastructure repository, change sets and the sync loop.
 //!
 //! - [`Repository`] reads and writes a bare Git repository through the `git` executable.
-//! - [`Snapshot`] holds its files at one commit.
+//! - [`Snapshot`] holds its files at one commit; [`layout`] says what they ask for.
+//! - [`sync::Syncer`] brings that to the cluster and keeps it there.
 //!
 //! Knows neither the portal nor the command line.
 
@@ -13,6 +14,7 @@ pub mod layout;
 mod path;
 mod repository;
 mod snapshot;
+pub mod sync;
 
 pub use change::ChangeSet;
 pub use error::{Error, Result};
