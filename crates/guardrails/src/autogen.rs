@@ -302,6 +302,10 @@ fn shifted(text: &str, into: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tables of json! literals read better by value"
+)]
 mod tests {
     use super::*;
 

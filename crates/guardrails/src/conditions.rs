@@ -424,6 +424,10 @@ fn as_text(value: &Value) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tables of json! literals read better by value"
+)]
 mod tests {
     use super::*;
     use crate::budget::Budget;

@@ -391,6 +391,10 @@ fn is_version(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tables of json! literals read better by value"
+)]
 mod tests {
     use super::*;
     use crate::cursor::Origin;

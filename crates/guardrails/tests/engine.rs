@@ -1,5 +1,11 @@
 //! Policies as a whole: what is refused at load, which action bites, what is never a pass.
 
+#![expect(clippy::expect_used, reason = "what fails here fails the test")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "tables of json! literals read better by value"
+)]
+
 use std::collections::BTreeMap;
 
 use guardrails::{Error, Operation, Outcome, Policies, Request, Verdict};

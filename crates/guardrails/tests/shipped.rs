@@ -1,5 +1,7 @@
 //! The shipped policies against their own test cases, and what their verdicts tell the one who is refused.
 
+#![expect(clippy::expect_used, reason = "what fails here fails the test")]
+
 mod suite;
 
 use std::collections::BTreeMap;

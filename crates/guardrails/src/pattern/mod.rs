@@ -14,4 +14,8 @@ pub(crate) use scalar::{Scalar, is_range};
 pub(crate) use walk::{Finding, Mismatch, matches};
 
 #[cfg(test)]
-pub(crate) use walk::tests;
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tables of json! literals read better by value"
+)]
+pub(crate) mod tests;
