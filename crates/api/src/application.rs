@@ -68,6 +68,9 @@ pub struct ApplicationSpec {
     /// What the service calls: other applications and outside hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
+    /// Who calls the service. Nobody else can: everything is closed by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_from: Vec<Caller>,
     /// The service's own database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseIntent>,
@@ -179,6 +182,18 @@ pub struct Dependency {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
+}
+
+/// Somebody who calls the service: an application, or everything in a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Caller {
+    /// Another application; `*` is every application of the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The caller's namespace; the service's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// A database for this service alone.
@@ -383,6 +398,7 @@ impl ApplicationSpec {
         self.check_env(&mut found);
         self.check_files(&mut found);
         self.check_dependencies(&mut found);
+        self.check_callers(&mut found);
         self.check_stores(&mut found);
         if let Some(monitoring) = &self.monitoring {
             for alert in monitoring
@@ -563,6 +579,28 @@ impl ApplicationSpec {
             }
             if let Some(port) = dependency.port {
                 check_port(found, &format!("{field}.port"), port);
+            }
+        }
+    }
+
+    fn check_callers(&self, found: &mut Vec<Problem>) {
+        for (index, caller) in self.allow_from.iter().enumerate() {
+            let field = format!("spec.allowFrom[{index}]");
+            if caller.application.is_none() && caller.namespace.is_none() {
+                found.push(Problem::new(&field, "needs an application, a namespace, or both"));
+            }
+            if let Some(application) = caller.application.as_deref().filter(|a| *a != "*")
+                && let Err(error) = Name::parse("service", application)
+            {
+                found.push(name_problem(&format!("{field}.application"), &error));
+            }
+            if let Some(namespace) = &caller.namespace
+                && (namespace.len() > 63 || namespace.contains('.') || !is_object_name(namespace))
+            {
+                found.push(Problem::new(
+                    format!("{field}.namespace"),
+                    format!("\"{}\" is not a namespace", namespace.escape_default()),
+                ));
             }
         }
     }
@@ -801,6 +839,11 @@ mod tests {
             "spec.storage[0].size",
         );
         check(json!({"dependsOn": [{}]}), "spec.dependsOn[0]");
+        check(json!({"allowFrom": [{}]}), "spec.allowFrom[0]");
+        check(
+            json!({"allowFrom": [{"application": "*", "namespace": "A"}]}),
+            "spec.allowFrom[0].namespace",
+        );
         check(
             json!({"database": {"type": "postgres", "size": "huge"}}),
             "spec.database.size",

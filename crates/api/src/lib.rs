@@ -19,9 +19,9 @@ mod status;
 mod team;
 
 pub use application::{
-    Application, ApplicationSpec, ApplicationStatus, Binding, CacheIntent, DatabaseIntent, Dependency,
-    EnvValue, EnvVar, GoldenPathReference, HealthChecks, InventoryItem, KNOWN_ALERTS, LANGUAGES, Monitoring,
-    Port, SecretReference, Storage,
+    Application, ApplicationSpec, ApplicationStatus, Binding, CacheIntent, Caller, DatabaseIntent,
+    Dependency, EnvValue, EnvVar, GoldenPathReference, HealthChecks, InventoryItem, KNOWN_ALERTS, LANGUAGES,
+    Monitoring, Port, SecretReference, Storage,
 };
 pub use claim::{
     BindingReference, Cache, CacheSpec, CacheType, ClaimStatus, Database, DatabaseSpec, DatabaseType,

@@ -1,16 +1,22 @@
 //! The parts that make a cluster move, wired together: life of the sandbox, operator, sync loop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::Group;
+use delivery::sync::Syncer;
 use guardrails::Request;
 use kube::Client;
 use operations::{Nudge, OperationError, Platform};
 use operator::{Operator, PolicyStore};
 use sandbox::{Admission, AdmissionRequest, Denial, Sandbox};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// How often the sync loop looks at a repository that nobody tells it about.
+const GIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Background parts of this process; they stop when this is told to.
 pub(crate) struct Engine {
@@ -45,15 +51,19 @@ impl Engine {
         self.tasks.spawn(operator.run(self.stop.clone()));
     }
 
-    /// Starts the sync loop from Git into the cluster.
-    pub(crate) fn sync(&mut self, platform: &Platform) {
-        let Nudge(nudge) = platform.nudge.clone();
-        let syncer = delivery::Syncer::new(
+    /// Starts the sync loop from Git into the cluster. Besides what this process tells it, it looks at Git every
+    /// so often: anybody may push.
+    pub(crate) fn sync(&mut self, platform: &mut Platform) {
+        let nudge = Arc::new(Notify::new());
+        platform.nudge = Nudge::Here(Arc::clone(&nudge));
+        let syncer = Syncer::new(
             platform.repository.clone(),
             platform.client.clone(),
             platform.group().clone(),
-        );
-        self.tasks.spawn(syncer.run(nudge, self.stop.clone()));
+        )
+        .with_nudge(nudge)
+        .with_interval(GIT_INTERVAL);
+        self.tasks.spawn(syncer.run(self.stop.clone()));
     }
 
     /// Stops everything and waits until it has stopped.

@@ -55,13 +55,13 @@ impl Session {
         match open_sandbox(home.store(), &policies) {
             Ok(sandbox) => {
                 let client = sandbox.client("default");
-                let platform = platform(home, Target::Sandbox, client.clone())?;
+                let mut platform = platform(home, Target::Sandbox, client.clone())?;
                 prepare_cluster(&client, platform.group(), &outside_definitions()).await?;
                 let mut engine = Engine::new();
                 if purpose == Purpose::Change {
                     engine.live(client.clone());
                     engine.operate(&client, platform.group(), &policies);
-                    engine.sync(&platform);
+                    engine.sync(&mut platform);
                 }
                 Ok(Self {
                     platform,
@@ -84,12 +84,12 @@ impl Session {
 
     async fn context(home: &Home, name: &str, purpose: Purpose) -> Result<Self, OperationError> {
         let client = connect(name).await?;
-        let platform = platform(home, Target::Context(name.to_owned()), client.clone())?;
+        let mut platform = platform(home, Target::Context(name.to_owned()), client.clone())?;
         let mut engine = Engine::new();
         if purpose == Purpose::Change {
             prepare_cluster(&client, platform.group(), &[]).await?;
             engine.operate(&client, platform.group(), &policies()?);
-            engine.sync(&platform);
+            engine.sync(&mut platform);
         }
         Ok(Self {
             platform,
@@ -131,7 +131,7 @@ pub(crate) fn platform(home: &Home, target: Target, client: Client) -> Result<Pl
         settings,
         journal: Journal::at(home.root()),
         home: home.root().to_owned(),
-        nudge: Nudge::default(),
+        nudge: Nudge::Elsewhere,
         author,
     })
 }

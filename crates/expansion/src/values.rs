@@ -48,6 +48,7 @@ pub(crate) fn of_application(intent: &Intent<'_>, image: Option<&str>, suspended
     set("config", json!(spec.config));
     set("secrets", json!(spec.secrets));
     set("dependsOn", json!(spec.depends_on));
+    set("allowFrom", json!(spec.allow_from));
     set("storage", json!(spec.storage));
     set("monitoring", monitoring(spec.monitoring.as_ref()));
     if spec.database.is_some() {

@@ -1,14 +1,13 @@
 //! The infrastructure repository as it begins, and what `platform/platform.yaml` says.
 
 use api::{Group, Kind};
+use delivery::layout::{SETTINGS, platform_file};
 use delivery::{Author, ChangeSet, RepoPath, Repository};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::OperationError;
 
-/// Where the settings are.
-pub(crate) const SETTINGS_PATH: &str = "platform/platform.yaml";
 /// The team of the sandbox.
 const DEMO_TEAM: &str = "demo";
 /// What runs in the sandbox until a service has an image of its own. Nothing is pulled: pods are simulated.
@@ -49,13 +48,10 @@ struct Defaults {
 impl Settings {
     /// Reads the settings of a repository at its head.
     pub fn read(repository: &Repository, head: &delivery::CommitId) -> Result<Self, OperationError> {
-        let path = RepoPath::new(SETTINGS_PATH)?;
+        let path = RepoPath::new(SETTINGS)?;
         let Some(bytes) = repository.read(&path, head)? else {
             return Err(OperationError::invalid_hint(
-                format!(
-                    "the repository {} has no {SETTINGS_PATH}",
-                    repository.path().display()
-                ),
+                format!("the repository {} has no {SETTINGS}", repository.path().display()),
                 "is it an infrastructure repository of this platform?",
             ));
         };
@@ -64,7 +60,7 @@ impl Settings {
 
     /// Reads the text of `platform/platform.yaml`.
     pub fn parse(text: &str) -> Result<Self, OperationError> {
-        let wrong = |why: String| OperationError::invalid(format!("{SETTINGS_PATH}: {why}"));
+        let wrong = |why: String| OperationError::invalid(format!("{SETTINGS}: {why}"));
         let document = yaml::parse(text).map_err(|e| wrong(e.to_string()))?;
         let file: SettingsFile = serde_json::from_value(document.value).map_err(|e| wrong(e.to_string()))?;
         let group = Group::parse(&file.group).map_err(|e| wrong(e.to_string()))?;
@@ -93,7 +89,7 @@ pub fn first_commit(
         group: group.to_string(),
         defaults,
     };
-    change = change.write(RepoPath::new(SETTINGS_PATH)?, emit(&json!(settings)));
+    change = change.write(RepoPath::new(SETTINGS)?, emit(&json!(settings)));
     for (order, environment) in ENVIRONMENTS.iter().enumerate() {
         let mut spec = json!({"order": order});
         if sandbox {
@@ -101,14 +97,11 @@ pub fn first_commit(
             spec["capabilities"] = json!({"apiVersions": SANDBOX_API_VERSIONS});
         }
         let resource = resource(group, Kind::Environment, environment, &spec);
-        change = change.write(
-            RepoPath::new(format!("platform/environments/{environment}.yaml"))?,
-            emit(&resource),
-        );
+        change = change.write(platform_file(Kind::Environment, environment)?, emit(&resource));
     }
     if sandbox {
         change = change.write(
-            team_path(DEMO_TEAM)?,
+            platform_file(Kind::Team, DEMO_TEAM)?,
             emit(&team(group, DEMO_TEAM, &ENVIRONMENTS)),
         );
     }
@@ -116,11 +109,6 @@ pub fn first_commit(
         change = change.write(RepoPath::new(format!("platform/policies/{name}"))?, text);
     }
     Ok(change)
-}
-
-/// Where a team's file is.
-pub(crate) fn team_path(team: &str) -> Result<RepoPath, OperationError> {
-    Ok(RepoPath::new(format!("platform/teams/{team}.yaml"))?)
 }
 
 /// A team in some environments, with the platform's default quota.

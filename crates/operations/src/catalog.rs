@@ -1,11 +1,12 @@
 //! What Git says there is: services, teams, environments.
 
 use api::{Application, Capabilities, Environment, Group, Kind, Team};
+use delivery::layout::platform_file;
 use delivery::{CommitId, RepoPath, Repository, Snapshot};
 use expansion::{Expansion, GoldenPath, Intent, Place};
 use serde::de::DeserializeOwned;
 
-use crate::blueprint::{Settings, team_path};
+use crate::blueprint::Settings;
 use crate::error::OperationError;
 
 /// The infrastructure repository at one commit, or a folder with the same layout.
@@ -42,13 +43,6 @@ impl Catalog {
             },
             head,
         ))
-    }
-
-    /// The path of a service's file.
-    pub fn path_of(team: &str, environment: &str, name: &str) -> Result<RepoPath, OperationError> {
-        Ok(RepoPath::new(format!(
-            "teams/{team}/{environment}/applications/{name}.yaml"
-        ))?)
     }
 
     /// The text of a file.
@@ -148,10 +142,7 @@ impl Catalog {
 
     /// An environment, if Git has it.
     pub fn environment(&self, name: &str) -> Result<Option<Environment>, OperationError> {
-        self.resource(
-            Kind::Environment,
-            &RepoPath::new(format!("platform/environments/{name}.yaml"))?,
-        )
+        self.resource(Kind::Environment, &platform_file(Kind::Environment, name)?)
     }
 
     /// The names of the environments.
@@ -167,7 +158,7 @@ impl Catalog {
 
     /// A team, if Git has it.
     pub fn team(&self, name: &str) -> Result<Option<Team>, OperationError> {
-        self.resource(Kind::Team, &team_path(name)?)
+        self.resource(Kind::Team, &platform_file(Kind::Team, name)?)
     }
 
     fn resource<T: DeserializeOwned>(

@@ -8,7 +8,7 @@ use expansion::Place;
 use guardrails::{Operation, Policies, Request};
 use serde::Serialize;
 
-use crate::blueprint::{SETTINGS_PATH, Settings};
+use crate::blueprint::Settings;
 use crate::catalog::{Catalog, ServiceFile, pointer, typed};
 use crate::error::OperationError;
 use crate::guard::{Refusal, load_policies};
@@ -67,7 +67,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
             "give the folder of an infrastructure repository, or one manifest file",
         ));
     }
-    let settings = match RepoPath::new(SETTINGS_PATH)
+    let settings = match RepoPath::new(delivery::layout::SETTINGS)
         .ok()
         .and_then(|p| snapshot.files.get(&p).cloned())
     {
@@ -77,7 +77,8 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
     let catalog = Catalog { settings, snapshot };
     let policies = load_policies(&catalog.snapshot)?;
     let mut checked = Checked::default();
-    for finding in &catalog.snapshot.findings {
+    let desired = delivery::layout::read(&catalog.snapshot, catalog.group());
+    for finding in &desired.findings {
         checked.findings.push(CheckFinding {
             file: finding.file.clone(),
             line: finding.line,
@@ -90,7 +91,11 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
         .service_paths()
         .map(|(path, place, _)| (path.clone(), place))
         .collect();
-    for (path, place) in paths {
+    let broken = desired.broken();
+    for (path, place) in paths
+        .into_iter()
+        .filter(|(path, _)| !broken.contains(path.as_str()))
+    {
         checked.services += 1;
         match catalog.service(&path, place) {
             Ok(service) => judge_into(&mut checked, &catalog, &service, &policies, path.as_str()),

@@ -149,7 +149,7 @@ pub async fn create_service(
             request.name
         ));
         let commit = last_commit(platform, &plan)?;
-        platform.nudge.now();
+        platform.sync_soon().await?;
         ready::wait(platform, &plan, &commit, &patience, &mut lap).await?;
         created.source = None;
     } else {
@@ -307,7 +307,7 @@ async fn write(
         ));
     }
 
-    platform.nudge.now();
+    platform.sync_soon().await?;
     crate::fault::point("ready", "before");
     ready::wait(platform, plan, &commit, patience, lap).await?;
     crate::fault::point("ready", "after");

@@ -96,12 +96,11 @@ pub async fn delete_service(
         digest: request.delete_data.to_string(),
         typed: request.typed.clone(),
     };
-    let mut run = match left {
-        Some(log) => platform.journal.reopen(log)?,
-        None => {
-            let facts = json!({"team": place.team, "environment": place.environment});
-            platform.journal.begin(subject, facts, jiff::Timestamp::now())?
-        }
+    let mut run = if let Some(log) = left {
+        platform.journal.reopen(log)?
+    } else {
+        let facts = json!({"team": place.team, "environment": place.environment});
+        platform.journal.begin(subject, facts, jiff::Timestamp::now())?
     };
 
     if let Some(path) = path {
@@ -131,7 +130,7 @@ pub async fn delete_service(
             );
         }
     }
-    platform.nudge.now();
+    platform.sync_soon().await?;
     let patience = Patience::new(request.timeout, cancel.clone());
     lap.started("waiting for the cluster");
     wait_gone(platform, &place.namespace, &request.name, &patience).await?;

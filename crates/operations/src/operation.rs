@@ -24,7 +24,7 @@ use crate::scaffold::{Removed, remove};
 use crate::wait::Patience;
 
 /// How long undo waits for the cluster to let go of something.
-const UNDO_PATIENCE: Duration = Duration::from_secs(120);
+const UNDO_PATIENCE: Duration = Duration::from_mins(2);
 
 /// The command that goes on with a half-done run, as it was typed.
 pub fn resume_command(journal: &Journal, id: &str) -> Result<String, OperationError> {
@@ -123,7 +123,7 @@ pub(crate) async fn undo(
             if matches!(reverted, GitOutcome::Committed { .. }) {
                 tell("reverted commit", commit.short().to_owned(), since);
             }
-            platform.nudge.now();
+            platform.sync_soon().await?;
             let since = Instant::now();
             let removed = leave_cluster(platform, namespace, service, &log).await?;
             if !removed.is_empty() {

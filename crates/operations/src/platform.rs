@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::sync::Notify;
 
 use crate::blueprint::Settings;
+use crate::error::OperationError;
 use crate::journal::Journal;
 
 /// Which cluster a command speaks to.
@@ -20,9 +21,14 @@ pub enum Target {
     Context(String),
 }
 
-/// Asks the sync loop to look at Git now.
-#[derive(Clone, Debug, Default)]
-pub struct Nudge(pub Arc<Notify>);
+/// Where the sync loop runs, and so how it is asked to look at Git now.
+#[derive(Clone, Debug)]
+pub enum Nudge {
+    /// In this process.
+    Here(Arc<Notify>),
+    /// In another one: `platform up`, or a server in the cluster.
+    Elsewhere,
+}
 
 /// Everything a use case needs.
 #[derive(Clone)]
@@ -51,6 +57,19 @@ impl Platform {
         &self.settings.group
     }
 
+    /// Asks the sync loop, wherever it runs, to look at Git now.
+    pub(crate) async fn sync_soon(&self) -> Result<(), OperationError> {
+        match &self.nudge {
+            Nudge::Here(nudge) => nudge.notify_one(),
+            Nudge::Elsewhere => {
+                delivery::sync::request_sync(&self.client, self.group(), jiff::Timestamp::now())
+                    .await
+                    .map_err(OperationError::cluster("ask the sync loop to look at Git"))?
+            }
+        }
+        Ok(())
+    }
+
     /// Whether pods are simulated here.
     pub fn simulated(&self) -> bool {
         self.target == Target::Sandbox
@@ -64,12 +83,5 @@ impl Target {
             Self::Sandbox => "sandbox".to_owned(),
             Self::Context(name) => format!("context {name}"),
         }
-    }
-}
-
-impl Nudge {
-    /// Tells the sync loop, if one runs in this process.
-    pub fn now(&self) {
-        self.0.notify_one();
     }
 }

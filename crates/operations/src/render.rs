@@ -1,11 +1,10 @@
 //! What a service becomes, from Git alone: no server, no cluster.
 
-use expansion::{Judgement, LeftOut, judge};
+use expansion::LeftOut;
 use serde_json::Value;
 
 use crate::catalog::{Catalog, ServiceFile};
 use crate::error::OperationError;
-use crate::guard::load_policies;
 
 /// A service's objects and what the guardrails say of them.
 #[derive(Debug)]
@@ -37,15 +36,4 @@ pub fn render(catalog: &Catalog, service: &ServiceFile) -> Result<RenderedServic
         left_out: expansion.left_out,
         golden_path: expansion.golden_path,
     })
-}
-
-/// What the repository's guardrails say of a service.
-pub(crate) fn judge_service(catalog: &Catalog, service: &ServiceFile) -> Result<Judgement, OperationError> {
-    let (expansion, inputs) = catalog.expand(service)?;
-    let policies = load_policies(&catalog.snapshot)?;
-    Ok(judge(
-        &inputs.intent(catalog.group(), &service.application, &service.place),
-        &expansion,
-        &policies,
-    ))
 }

@@ -234,7 +234,7 @@ fn digest(files: &BTreeMap<PathBuf, Vec<u8>>) -> String {
         hash.update([0]);
         hash.update(Sha256::digest(content));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hash.finalize())
 }
 
 /// The digest of a folder as it is on disk; `None` when it cannot be read or is far larger than a scaffold.

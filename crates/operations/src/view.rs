@@ -256,7 +256,7 @@ fn describe_commit(platform: &Platform, application: &Application, commit: &mut 
         .and_then(|entries| entries.into_iter().next());
     if let Some(entry) = entry {
         commit.subject = entry.subject;
-        commit.author = entry.author.name().to_owned();
+        entry.author.name().clone_into(&mut commit.author);
         commit.time = entry.time.to_string();
     }
 }

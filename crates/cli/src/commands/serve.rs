@@ -33,7 +33,7 @@ async fn serve(talk: &Talk, home: &Home, up: &Up) -> Result<ExitCode, OperationE
     let policies = policies()?;
     let sandbox = open_sandbox(home.store(), &policies).map_err(|error| store_problem(home, error))?;
     let client = sandbox.client("default");
-    let platform = platform(home, Target::Sandbox, client.clone())?;
+    let mut platform = platform(home, Target::Sandbox, client.clone())?;
     prepare_cluster(&client, platform.group(), &outside_definitions()).await?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, up.port));
     let options = ServeOptions {
@@ -45,7 +45,7 @@ async fn serve(talk: &Talk, home: &Home, up: &Up) -> Result<ExitCode, OperationE
     let mut engine = Engine::new();
     engine.live(client.clone());
     engine.operate(&client, platform.group(), &policies);
-    engine.sync(&platform);
+    engine.sync(&mut platform);
 
     print_text(&format!(
         "Sandbox ready at https://{} in {}: pods are simulated.\n\n  kubectl     kubectl --kubeconfig {} get pods -A\n  services    platform service list\n\nCtrl-C stops it; everything is kept.\n",

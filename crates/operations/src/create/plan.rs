@@ -4,6 +4,7 @@ use api::{
     Application, ApplicationSpec, CacheIntent, CacheType, DatabaseIntent, DatabaseType, GoldenPathReference,
     Kind, Name, NameError,
 };
+use delivery::layout::platform_file;
 use delivery::{ChangeSet, CommitId, RepoPath};
 use expansion::{Expansion, Judgement, Place, judge};
 use kube::api::{ObjectMeta, TypeMeta};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::CreateRequest;
-use crate::blueprint::{team, team_path};
+use crate::blueprint::team;
 use crate::catalog::Catalog;
 use crate::error::OperationError;
 use crate::guard::load_policies;
@@ -119,7 +120,12 @@ impl Plan {
         let judgement = judge(&intent, &expansion, &load_policies(&catalog.snapshot)?);
 
         let text = yaml::emit(&manifest(&application));
-        let path = Catalog::path_of(team_name.as_str(), environment.as_str(), name.as_str())?;
+        let path = delivery::layout::team_file(
+            team_name.as_str(),
+            environment.as_str(),
+            Kind::Application,
+            name.as_str(),
+        )?;
         let existing = match catalog.text(&path) {
             None => Existing::Nothing,
             Some(there) if there == text => Existing::Same,
@@ -200,7 +206,7 @@ fn team_change(
     name: &Name,
     environment: &Name,
 ) -> Result<(Option<(RepoPath, String)>, bool), OperationError> {
-    let path = team_path(name.as_str())?;
+    let path = platform_file(Kind::Team, name.as_str())?;
     let Some(known) = catalog.team(name.as_str())? else {
         let new = team(catalog.group(), name.as_str(), &[environment.as_str()]);
         return Ok((Some((path, yaml::emit(&new))), true));
@@ -327,8 +333,7 @@ fn digest(request: &CreateRequest, application: &Application, place: &Place) -> 
         "spec": application.spec,
         "scaffold": request.scaffold,
     });
-    let hash = Sha256::digest(asked.to_string().as_bytes());
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(asked.to_string().as_bytes()))
 }
 
 fn manifest(application: &Application) -> Value {
