@@ -183,7 +183,11 @@ impl Git {
             .args(["-c", "core.hooksPath=/dev/null"])
             .args(["-c", "core.fsmonitor=false"])
             .args(["-c", "core.fsync=committed,loose-object,reference"])
-            .args(["-c", "gc.auto=0"]);
+            .args(["-c", "gc.auto=0"])
+            // What people set for their own eyes must not change what is read here.
+            .args(["-c", "log.showSignature=false"])
+            .args(["-c", "log.showRoot=true"])
+            .args(["-c", "i18n.logOutputEncoding=UTF-8"]);
         command
     }
 }

@@ -70,7 +70,7 @@ impl Repository {
     }
 
     /// For each path, the last commit up to `head` that touched it. Walks back from `head` only until all
-    /// are found, or to `known.0`, below which `known.1` is taken to hold the answers.
+    /// are found, or until the branch comes by `known.0`, at which `known.1` is taken to hold the answers.
     pub fn last_commit_touching(
         &self,
         paths: &BTreeSet<RepoPath>,
@@ -79,8 +79,9 @@ impl Repository {
     ) -> Result<BTreeMap<RepoPath, CommitId>> {
         let mut found = BTreeMap::new();
         let mut open: BTreeSet<&str> = paths.iter().map(RepoPath::as_str).collect();
-        let stop = known.map(|(commit, _)| format!("^{commit}"));
-        let mut arguments = vec![
+        // No path is given to git, so that commits which touch none of them are told as well: the known one
+        // may be among them.
+        let arguments = [
             "log",
             "-z",
             "--first-parent",
@@ -89,15 +90,8 @@ impl Repository {
             "--name-only",
             "--format=%x01%H",
             head.as_str(),
+            "--",
         ];
-        arguments.extend(stop.as_deref());
-        arguments.push("--");
-        // Narrow by folder: git looks less far into trees that cannot matter.
-        let tops: BTreeSet<&str> = open
-            .iter()
-            .map(|path| path.split_once('/').map_or(*path, |(top, _)| top))
-            .collect();
-        arguments.extend(&tops);
         let mut session = self
             .git
             .start("read the history", &arguments, LIST_LIMIT, LOCAL)?;
@@ -109,7 +103,19 @@ impl Repository {
             let text = String::from_utf8_lossy(&field);
             let text = text.trim_start_matches('\n');
             if let Some(id) = text.strip_prefix('\u{1}') {
-                commit = Some(CommitId::new(id.trim_end())?);
+                let id = CommitId::new(id.trim_end())?;
+                if let Some((_, answers)) = known.filter(|(known, _)| **known == id) {
+                    // What came in since the answers were found is left to the walk.
+                    let mut unknown = BTreeSet::new();
+                    for path in std::mem::take(&mut open) {
+                        match answers.get_key_value(&RepoPath::new(path)?) {
+                            Some((path, commit)) => drop(found.insert(path.clone(), commit.clone())),
+                            None => drop(unknown.insert(path)),
+                        }
+                    }
+                    open = unknown;
+                }
+                commit = Some(id);
             } else if let (Some(path), Some(commit)) = (open.take(text), &commit) {
                 found.insert(RepoPath::new(path)?, commit.clone());
             }
@@ -118,12 +124,6 @@ impl Repository {
             let (status, complaint) = session.end()?;
             if !status.success() {
                 return Err(self.read_failure(head, complaint));
-            }
-            for path in open {
-                let path = RepoPath::new(path)?;
-                if let Some(commit) = known.and_then(|(_, answers)| answers.get(&path)) {
-                    found.insert(path, commit.clone());
-                }
             }
         }
         Ok(found)

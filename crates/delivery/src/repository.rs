@@ -74,6 +74,7 @@ impl Repository {
                 });
             }
         }
+        sweep_stages(path);
         let stage = stage_beside(path)?;
         let made = Self::fill(&stage, first);
         let placed = made.and_then(|id| {
@@ -567,6 +568,25 @@ fn stage_beside(path: &Path) -> Result<PathBuf> {
         source,
     })?;
     Ok(stage)
+}
+
+/// Removes what processes that died while making a repository here left behind.
+fn sweep_stages(path: &Path) {
+    const LONG_AGO: Duration = Duration::from_hours(1);
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let prefix = format!(".{}.new-", name.to_string_lossy());
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let old = entry
+            .metadata()
+            .and_then(|facts| facts.modified())
+            .ok()
+            .and_then(|time| time.elapsed().ok());
+        if entry.file_name().to_string_lossy().starts_with(&prefix) && old.is_some_and(|age| age > LONG_AGO) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A name that no other process or thread picks: for scratch places only, nothing that is kept depends on it.

@@ -396,10 +396,7 @@ fn read(
     let snapshot = repository.tree(&head, before.map(|known| &known.snapshot))?;
     let desired = layout::read(&snapshot, group);
     let paths: BTreeSet<RepoPath> = desired.objects.iter().map(|object| object.path.clone()).collect();
-    let known = match before {
-        Some(known) if repository.is_ancestor(&known.head, &head)? => Some((&known.head, &known.revisions)),
-        _ => None,
-    };
+    let known = before.map(|known| (&known.head, &known.revisions));
     let revisions = repository.last_commit_touching(&paths, &head, known)?;
     let sections = plan(&desired, &revisions, group, tracking);
     Ok(Known {
