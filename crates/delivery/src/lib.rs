@@ -14,6 +14,7 @@ pub mod layout;
 mod path;
 mod repository;
 mod snapshot;
+pub mod source;
 pub mod sync;
 
 pub use change::ChangeSet;

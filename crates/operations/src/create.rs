@@ -278,7 +278,7 @@ async fn write(
             json!({"folder": scaffold.folder, "digest": scaffold.digest}),
         )?;
         crate::fault::point(STEP_SCAFFOLD, "before");
-        scaffold.write(&run.log.id)?;
+        scaffold.write(&run.log.id, &platform.author)?;
         crate::fault::point(STEP_SCAFFOLD, "after");
         run.done(STEP_SCAFFOLD, Value::Null)?;
         lap.done(

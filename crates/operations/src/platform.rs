@@ -64,7 +64,7 @@ impl Platform {
             Nudge::Elsewhere => {
                 delivery::sync::request_sync(&self.client, self.group(), jiff::Timestamp::now())
                     .await
-                    .map_err(OperationError::cluster("ask the sync loop to look at Git"))?
+                    .map_err(OperationError::cluster("ask the sync loop to look at Git"))?;
             }
         }
         Ok(())

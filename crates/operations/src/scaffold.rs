@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use delivery::{Author, ChangeSet, RepoPath, source};
 use sha2::{Digest, Sha256};
 
 use crate::error::OperationError;
@@ -107,7 +108,7 @@ impl ScaffoldPlan {
 
     /// Writes everything, or nothing: into a folder beside, which then takes the name. Where the very same
     /// files are already, nothing happens.
-    pub(crate) fn write(&self, run: &str) -> Result<(), OperationError> {
+    pub(crate) fn write(&self, run: &str, author: &Author) -> Result<(), OperationError> {
         if digest_of(&self.folder).as_deref() == Some(&self.digest) {
             return Ok(());
         }
@@ -116,7 +117,7 @@ impl ScaffoldPlan {
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(OperationError::io("clear", &aside))?;
         }
-        let written = self.write_into(&aside).and_then(|()| {
+        let written = self.write_into(&aside, author).and_then(|()| {
             if self.folder.is_dir() {
                 fs::remove_dir(&self.folder).map_err(OperationError::io("replace", &self.folder))?;
             }
@@ -129,7 +130,7 @@ impl ScaffoldPlan {
         written
     }
 
-    fn write_into(&self, folder: &Path) -> Result<(), OperationError> {
+    fn write_into(&self, folder: &Path, author: &Author) -> Result<(), OperationError> {
         fs::create_dir(folder).map_err(OperationError::io("make the folder", folder))?;
         for (path, content) in &self.files {
             let path = folder.join(path);
@@ -138,7 +139,11 @@ impl ScaffoldPlan {
             }
             fs::write(&path, content).map_err(OperationError::io("write", &path))?;
         }
-        Ok(())
+        let mut first = ChangeSet::new("Begin from the scaffold", author.clone(), jiff::Timestamp::now());
+        for (path, content) in &self.files {
+            first = first.write(RepoPath::new(path.to_string_lossy())?, content.as_slice());
+        }
+        Ok(source::begin(folder, &first)?)
     }
 
     fn aside(&self, run: &str) -> PathBuf {
@@ -171,7 +176,7 @@ pub(crate) fn remove(folder: &Path, digest: &str, run: &str) -> Result<Removed, 
     if !folder.exists() {
         return Ok(Removed::Absent);
     }
-    if digest_of(folder).as_deref() != Some(digest) {
+    if digest_of(folder).as_deref() != Some(digest) || !source::untouched(folder) {
         return Ok(Removed::Changed);
     }
     fs::remove_dir_all(folder).map_err(OperationError::io("remove", folder))?;
@@ -237,7 +242,7 @@ fn digest(files: &BTreeMap<PathBuf, Vec<u8>>) -> String {
     format!("{:x}", hash.finalize())
 }
 
-/// The digest of a folder as it is on disk; `None` when it cannot be read or is far larger than a scaffold.
+/// The digest of a folder's files as they are on disk, Git's own aside; `None` when it cannot be read or is far larger than a scaffold.
 fn digest_of(folder: &Path) -> Option<String> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -246,6 +251,9 @@ fn digest_of(folder: &Path) -> Option<String> {
             let entry = entry.ok()?;
             let kind = entry.file_type().ok()?;
             let path = entry.path();
+            if next == folder && entry.file_name() == ".git" {
+                continue;
+            }
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() && files.len() < 10_000 {
@@ -294,12 +302,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("api");
         let plan = ScaffoldPlan::make("go", &folder, &values(true, true)).unwrap();
-        plan.write("r1").unwrap();
+        let author = Author::new("Ann", "ann@example.com");
+        plan.write("r1", &author).unwrap();
         assert_eq!(digest_of(&folder).as_deref(), Some(plan.digest.as_str()));
-        plan.write("r1").unwrap();
+        plan.write("r1", &author).unwrap();
 
         fs::write(folder.join("mine.txt"), "work").unwrap();
-        assert!(plan.write("r2").is_err());
+        assert!(plan.write("r2", &author).is_err());
         assert_eq!(remove(&folder, &plan.digest, "r1").unwrap(), Removed::Changed);
         fs::remove_file(folder.join("mine.txt")).unwrap();
         assert_eq!(remove(&folder, &plan.digest, "r1").unwrap(), Removed::Gone);

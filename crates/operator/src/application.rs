@@ -15,13 +15,14 @@ use kube::api::{Patch, PatchParams};
 use kube::core::Object;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
+use provision::recast;
 use serde_json::{Value, json};
 
 use crate::context::{Context, Surroundings};
 use crate::error::OperatorError;
 
 /// A service is looked at again this much later, in case somebody bent it.
-const RESYNC: Duration = Duration::from_secs(300);
+const RESYNC: Duration = Duration::from_mins(5);
 /// A service that is not well is looked at again this much later even if nothing wakes it.
 const BACKSTOP: Duration = Duration::from_secs(30);
 
@@ -387,12 +388,4 @@ fn owner_of(context: &Context, application: &Application) -> OwnerReference {
         controller: Some(true),
         block_owner_deletion: Some(true),
     }
-}
-
-/// Inventories look the same in a status and in the apply engine; both are plain data.
-pub(crate) fn recast<T: serde::Serialize, U: serde::de::DeserializeOwned>(items: &[T]) -> Vec<U> {
-    items
-        .iter()
-        .filter_map(|item| serde_json::from_value::<U>(json!(item)).ok())
-        .collect()
 }

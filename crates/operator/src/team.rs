@@ -8,14 +8,14 @@ use expansion::{Place, expand_team};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
+use provision::recast;
 use serde_json::json;
 
-use crate::application::recast;
 use crate::context::Context;
 use crate::error::OperatorError;
 
 /// A boundary is looked at again this much later, in case somebody bent it.
-const RESYNC: Duration = Duration::from_secs(300);
+const RESYNC: Duration = Duration::from_mins(5);
 
 /// Makes a team's boundaries true and writes the team's status.
 ///

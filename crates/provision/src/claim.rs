@@ -224,7 +224,7 @@ fn owner_of(claim: &DynamicObject) -> OwnerReference {
 }
 
 /// Inventories look the same in a status and in the apply engine; both are plain data.
-fn recast<T: serde::Serialize, U: serde::de::DeserializeOwned>(items: &[T]) -> Vec<U> {
+pub fn recast<T: serde::Serialize, U: serde::de::DeserializeOwned>(items: &[T]) -> Vec<U> {
     items
         .iter()
         .filter_map(|item| serde_json::from_value::<U>(json!(item)).ok())

@@ -17,5 +17,6 @@ mod error;
 mod run;
 pub mod workload;
 
+pub use claim::recast;
 pub use error::ProvisionError;
 pub use run::{Context, run};
