@@ -35,6 +35,8 @@ pub struct Cause {
     pub kind: String,
     /// The name of that object.
     pub name: String,
+    /// Whether time alone does not heal it: somebody has to change something.
+    pub lasting: bool,
 }
 
 /// The first cause, or nothing when all is well or nothing is known. Causes nearer to the root come first: a
@@ -65,6 +67,15 @@ fn cause(object: &Value, kind: &str, message: String) -> Cause {
         message,
         kind: kind.to_owned(),
         name: name(object).to_owned(),
+        lasting: false,
+    }
+}
+
+/// A cause that time alone does not heal.
+fn lasting(cause: Cause) -> Cause {
+    Cause {
+        lasting: true,
+        ..cause
     }
 }
 
@@ -129,11 +140,11 @@ fn unbound(claim: &Value, facts: &Facts<'_>) -> Option<Cause> {
     }
     let subject = format!("volume claim {}", name(claim));
     if phase == Some("Lost") {
-        return Some(cause(
+        return Some(lasting(cause(
             claim,
             "PersistentVolumeClaim",
             format!("{subject} lost its volume"),
-        ));
+        )));
     }
     let said = event(
         facts,
@@ -141,7 +152,10 @@ fn unbound(claim: &Value, facts: &Facts<'_>) -> Option<Cause> {
         &["ProvisioningFailed", "FailedBinding", "ExternalProvisioning"],
     )?;
     let why = match (missing_class(said), claim["spec"]["storageClassName"].as_str()) {
-        (Some(class), _) => format!("storage class \"{class}\" does not exist"),
+        (Some(class), _) => {
+            let why = format!("{subject} is not bound: storage class \"{class}\" does not exist");
+            return Some(lasting(cause(claim, "PersistentVolumeClaim", why)));
+        }
         (None, None | Some("")) if said.contains("no storage class is set") => {
             "no volume fits, and the cluster has no default storage class".to_owned()
         }
