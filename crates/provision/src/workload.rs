@@ -54,9 +54,10 @@ pub async fn observe(
         last_lines: None,
     };
     if let Some(cause) = first_cause(&facts) {
-        if pods
-            .iter()
-            .any(|pod| assess(pod).status == HealthStatus::Degraded)
+        if cause.lasting
+            || pods
+                .iter()
+                .any(|pod| assess(pod).status == HealthStatus::Degraded)
         {
             health.status = HealthStatus::Degraded;
         }
