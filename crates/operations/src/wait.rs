@@ -41,6 +41,15 @@ impl Patience {
         }
     }
 
+    /// The same patience, but for no longer than `limit` from now.
+    pub(crate) fn at_most(&self, limit: Duration) -> Self {
+        let deadline = self.deadline.min(Instant::now() + limit);
+        Self {
+            deadline,
+            ..self.clone()
+        }
+    }
+
     /// An error once the person has stopped the run.
     pub(crate) fn check(&self) -> Result<(), OperationError> {
         if self.cancel.is_cancelled() {

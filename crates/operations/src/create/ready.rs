@@ -1,6 +1,7 @@
 //! The wait for a healthy service, telling what becomes ready on the way.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use api::{Application, Health, Kind, Sync};
 use delivery::CommitId;
@@ -10,7 +11,10 @@ use super::plan::Plan;
 use super::{Lap, plural};
 use crate::error::OperationError;
 use crate::platform::Platform;
-use crate::wait::Patience;
+use crate::wait::{Impatience, Patience};
+
+/// How long a service of a real cluster may be Degraded before that counts.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What the Application's status comes to, from the point of view of a create.
 enum Verdict {
@@ -33,37 +37,58 @@ pub(super) async fn wait(
     let mut told = BTreeSet::new();
     let mut state = "waiting for the sync loop".to_owned();
     lap.started("syncing");
-    let verdict = patience
-        .watch(api, plan.name(), |application| {
-            let application = application?;
-            let at = application
-                .metadata
-                .annotations
-                .as_ref()
-                .and_then(|a| a.get(&revision));
-            if at.map(String::as_str) != Some(commit.as_str()) {
-                return None;
-            }
-            if told.insert("synced") {
-                lap.done("synced", commit.short().to_owned(), String::new());
-                lap.started("waiting for the service");
-            }
-            judge(plan, application, &mut told, &mut state, lap)
-        })
-        .await;
     let look = format!("look at it with: platform service get {}", plan.name());
-    match verdict {
-        Ok(Verdict::Ready) => Ok(()),
-        Ok(Verdict::Broken { health, reason }) => Err(OperationError::Unhealthy {
-            service: plan.name().to_owned(),
-            health,
-            reason,
-            hint: format!(
-                "{look}; it stays as asked until you change it in {} or delete it",
-                plan.path
-            ),
-        }),
-        Err(impatience) => Err(impatience.explain(plan.name(), state, look)),
+    loop {
+        let verdict = patience
+            .watch(api.clone(), plan.name(), |application| {
+                let application = application?;
+                let at = application
+                    .metadata
+                    .annotations
+                    .as_ref()
+                    .and_then(|a| a.get(&revision));
+                if at.map(String::as_str) != Some(commit.as_str()) {
+                    return None;
+                }
+                if told.insert("synced") {
+                    lap.done("synced", commit.short().to_owned(), String::new());
+                    lap.started("waiting for the service");
+                }
+                judge(plan, application, &mut told, &mut state, lap)
+            })
+            .await;
+        match verdict {
+            Ok(Verdict::Ready) => return Ok(()),
+            Ok(Verdict::Broken { health, reason }) => {
+                if !platform.simulated() && recovers(api.clone(), plan, patience).await? {
+                    continue;
+                }
+                return Err(OperationError::Unhealthy {
+                    service: plan.name().to_owned(),
+                    health,
+                    reason,
+                    hint: format!(
+                        "{look}; it stays as asked until you change it in {} or delete it",
+                        plan.path
+                    ),
+                });
+            }
+            Err(impatience) => return Err(impatience.explain(plan.name(), state, look)),
+        }
+    }
+}
+
+/// Whether a service stops being Degraded by itself: in a real cluster the first start may stumble over a
+/// database that is not listening yet.
+async fn recovers(api: Api<Application>, plan: &Plan, patience: &Patience) -> Result<bool, OperationError> {
+    let recovered = |application: Option<&Application>| {
+        let health = application?.status.as_ref()?.health?;
+        (health != Health::Degraded).then_some(())
+    };
+    match patience.at_most(GRACE).watch(api, plan.name(), recovered).await {
+        Ok(()) => Ok(true),
+        Err(Impatience::TimeUp(_)) => Ok(false),
+        Err(impatience) => Err(impatience.explain(plan.name(), String::new(), String::new())),
     }
 }
 
