@@ -218,9 +218,16 @@ fn named_type(name: &str, definition: &Value, definitions: &BTreeMap<String, Val
     }
 }
 
+/// Whether the server writes the zero value of a plain field that nobody set. Of strings, only the
+/// required ones: others have the empty string as their default and are left out all the same.
+fn always_written(property: &Value, required: bool) -> bool {
+    let default = &property["default"];
+    default == &json!(0) || default == &json!(false) || (default == &json!("") && required)
+}
+
 /// A schema: a string for the plain ones (`s` string, `i32`, `i64`, `n` number, `b` boolean, `*`
-/// anything, `@name` another type, followed by `+` when the empty object is always written), an
-/// object for the others.
+/// anything, `@name` another type, followed by `+` when the empty value is always written), an object
+/// for the others.
 fn node(schema: &Value, definitions: &BTreeMap<String, Value>) -> Value {
     let mut facts = Map::new();
     if let Some(name) = reference(schema) {
@@ -279,7 +286,14 @@ fn node(schema: &Value, definitions: &BTreeMap<String, Value>) -> Value {
             } else {
                 ""
             };
-            fields.insert(format!("{name}{mark}"), node(property, definitions));
+            let mut field = node(property, definitions);
+            if always_written(property, !mark.is_empty()) {
+                let code = if field.is_string() { Some(&mut field) } else { field.get_mut("t") };
+                if let Some(Value::String(code)) = code {
+                    code.push('+');
+                }
+            }
+            fields.insert(format!("{name}{mark}"), field);
         }
         facts.insert("p".into(), Value::Object(fields));
     }

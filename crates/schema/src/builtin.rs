@@ -166,14 +166,11 @@ pub(crate) fn type_at(index: u16) -> &'static Schema {
     match schemas.types.get(usize::from(index)) {
         Some((body, cell)) => cell.get_or_init(|| {
             let facts: Value = serde_json::from_str(body).unwrap_or_default();
-            let mut schema = decode_node(&facts, schemas);
-            schema.name = schemas
-                .names
-                .get(usize::from(index))
-                .copied()
-                .unwrap_or_default()
-                .to_owned();
-            schema
+            let name = schemas.names.get(usize::from(index)).copied().unwrap_or_default();
+            Schema {
+                name: name.to_owned(),
+                ..decode_node(&facts, schemas)
+            }
         }),
         None => Schema::any(),
     }
@@ -245,7 +242,11 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 fn decode_node(facts: &Value, schemas: &Schemas) -> Schema {
-    let code = facts.as_str().or_else(|| facts["t"].as_str()).unwrap_or("*");
+    let code = facts
+        .as_str()
+        .or_else(|| facts["t"].as_str())
+        .unwrap_or("*")
+        .trim_end_matches('+');
     let (code, format) = code.split_once(':').unwrap_or((code, ""));
     let (kind, format) = match code {
         "s" => (Type::String, format),
@@ -296,7 +297,10 @@ fn decode_node(facts: &Value, schemas: &Schemas) -> Schema {
     }
     schema.map = map_type(facts).unwrap_or_default();
     schema.patch = patch_strategy(facts).unwrap_or_default();
-    schema.merge_key = facts["k"].as_str().unwrap_or_default().to_owned();
+    facts["k"]
+        .as_str()
+        .unwrap_or_default()
+        .clone_into(&mut schema.merge_key);
     schema.default = facts.get("d").cloned();
     if let Some(allowed) = facts["e"].as_array() {
         schema.rules = Some(Box::new(Rules {
@@ -333,7 +337,7 @@ fn decode_field(facts: &Value, schemas: &Schemas) -> Field {
     let is_reference = code.starts_with('@');
     Field {
         schema: decode_reference(facts, schemas),
-        always: is_reference && code.ends_with('+'),
+        always: code.ends_with('+'),
         map: if is_reference { map_type(facts) } else { None },
         patch: if is_reference { patch_strategy(facts) } else { None },
     }

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::model::{Schema, Type};
+use crate::pointers;
 use crate::quantity::Quantity;
 
 /// Brings the parts of an object that have built-in types into canonical form: nulls and empty
@@ -58,11 +59,24 @@ fn vanishes(schema: &Schema, name: &str, value: &Value) -> bool {
     if matches!(child.kind, Type::Any | Type::Raw) {
         return value.is_null();
     }
+    if schema.field(name).is_none() {
+        return value.is_null();
+    }
+    if schema.field(name).is_some_and(|field| field.always) {
+        return value.is_null();
+    }
     if schema.required.iter().any(|required| required == name) {
         return value.is_null() && !matches!(child.kind, Type::Array);
     }
     match value {
         Value::Null => true,
+        Value::Bool(false) => is_plain(child, Type::Boolean) && !pointers::keeps_zero(&schema.name, name),
+        Value::Number(number) if number.as_f64() == Some(0.0) => {
+            is_plain(child, Type::Integer) && !pointers::keeps_zero(&schema.name, name)
+        }
+        Value::String(text) if text.is_empty() => {
+            is_plain(child, Type::String) && !pointers::keeps_zero(&schema.name, name)
+        }
         Value::Array(items) => items.is_empty() && child.kind == Type::Array,
         // A struct behind a pointer stays, however empty; a map goes.
         Value::Object(entries) => {
@@ -70,4 +84,9 @@ fn vanishes(schema: &Schema, name: &str, value: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a field of a struct is a plain value of this type, with no type of its own around it.
+fn is_plain(field: &Schema, kind: Type) -> bool {
+    field.kind == kind && field.name.is_empty()
 }

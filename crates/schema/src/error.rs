@@ -1,6 +1,6 @@
 //! What can be wrong: with an object, with a schema, with an apply.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::fields::FieldSet;
 
@@ -114,10 +114,10 @@ impl Conflict {
     pub fn owner(&self) -> String {
         let mut text = format!("{:?}", self.manager);
         if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {:?}", self.subresource));
+            let _ = write!(text, " with subresource {:?}", self.subresource);
         }
         if !self.api_version.is_empty() {
-            text.push_str(&format!(" using {}", self.api_version));
+            let _ = write!(text, " using {}", self.api_version);
         }
         text
     }

@@ -60,8 +60,7 @@ fn plain(name: &str) -> &'static [(&'static str, Plain)] {
             ("revisionHistoryLimit", Number(10)),
             ("progressDeadlineSeconds", Number(600)),
         ],
-        "apps.v1.ReplicaSetSpec" => &[("replicas", Number(1))],
-        "core.v1.ReplicationControllerSpec" => &[("replicas", Number(1))],
+        "apps.v1.ReplicaSetSpec" | "core.v1.ReplicationControllerSpec" => &[("replicas", Number(1))],
         "apps.v1.DaemonSetSpec" => &[("revisionHistoryLimit", Number(10))],
         "apps.v1.StatefulSetSpec" => &[
             ("replicas", Number(1)),
@@ -72,7 +71,6 @@ fn plain(name: &str) -> &'static [(&'static str, Plain)] {
         "apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy" => {
             &[("whenDeleted", Text("Retain")), ("whenScaled", Text("Retain"))]
         }
-        "batch.v1.JobSpec" => &[],
         "batch.v1.CronJobSpec" => &[
             ("concurrencyPolicy", Text("Allow")),
             ("suspend", Flag(false)),
@@ -125,7 +123,6 @@ fn plain(name: &str) -> &'static [(&'static str, Plain)] {
             ("objectSelector", Empty),
         ],
         "scheduling.v1.PriorityClass" => &[("preemptionPolicy", Text("PreemptLowerPriority"))],
-        "apiextensions.v1.CustomResourceDefinitionSpec" => &[],
         _ => &[],
     }
 }
@@ -167,7 +164,6 @@ pub(crate) fn fill(name: &str, fields: &mut Map<String, Value>) {
         "apps.v1.DeploymentSpec" => deployment(fields),
         "apps.v1.DaemonSetSpec" => daemon_set(fields),
         "apps.v1.StatefulSetSpec" => stateful_set(fields),
-        "batch.v1.JobSpec" => job_spec(fields),
         "batch.v1.Job" => job(fields),
         "networking.v1.NetworkPolicySpec" => network_policy(fields),
         "autoscaling.v2.HorizontalPodAutoscalerSpec" => autoscaler(fields),
@@ -340,10 +336,9 @@ fn service(fields: &mut Map<String, Value>) {
             continue;
         };
         set(port, "protocol", || json!("TCP"));
-        if is_unset(port.get("targetPort")) || port.get("targetPort") == Some(&json!(0)) {
-            if let Some(number) = port.get("port").cloned() {
-                port.insert("targetPort".to_owned(), number);
-            }
+        let unset = is_unset(port.get("targetPort")) || port.get("targetPort") == Some(&json!(0));
+        if let Some(number) = port.get("port").filter(|_| unset).cloned() {
+            port.insert("targetPort".to_owned(), number);
         }
     }
     let kind = text(fields, "type").to_owned();
@@ -424,6 +419,9 @@ fn replication_controller(fields: &mut Map<String, Value>) {
 }
 
 fn job(fields: &mut Map<String, Value>) {
+    if let Some(spec) = object(fields, "spec") {
+        job_spec(spec);
+    }
     let Some(labels) = template_labels(fields.get("spec")) else {
         return;
     };
@@ -472,6 +470,17 @@ fn stateful_set(fields: &mut Map<String, Value>) {
         && let Some(rolling) = object(strategy, "rollingUpdate")
     {
         set(rolling, "partition", || json!(0));
+    }
+    for claim in fields
+        .get_mut("volumeClaimTemplates")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(claim) = claim.as_object_mut() {
+            set(claim, "apiVersion", || json!("v1"));
+            set(claim, "kind", || json!("PersistentVolumeClaim"));
+        }
     }
 }
 

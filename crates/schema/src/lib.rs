@@ -33,6 +33,7 @@ mod merge;
 mod model;
 mod openapi;
 mod pattern;
+mod pointers;
 mod prune;
 mod quantity;
 mod rules;
@@ -45,7 +46,7 @@ pub use defaults::default;
 pub use diff::{Change, diff};
 pub use error::{ApplyError, Cause, Conflict, FieldError, PatchError, SchemaError};
 pub use fields::{Element, FieldSet, Scalar};
-pub use merge::{Write, Written, apply, reset_fields, update};
+pub use merge::{Write, Written, apply, custom_resource_reset_fields, reset_fields, update};
 pub use model::{Field, ListType, MapType, PatchStrategy, Ref, Rules, Schema, Type};
 pub use openapi::{openapi_document, openapi_schema};
 pub use pattern::Pattern;
@@ -61,6 +62,7 @@ use serde_json::Value;
 /// it), and defaults are filled in. Idempotent.
 pub fn prepare(schema: &Schema, object: &mut Value) {
     prune(schema, object);
+    defaults::drop_nulls(schema, object);
     canonicalize(schema, object);
     default(schema, object);
 }

@@ -14,5 +14,5 @@ mod union;
 
 pub use apply::{Write, Written, apply, update};
 pub(crate) use compare::same;
-pub use reset::reset_fields;
+pub use reset::{custom_resource_reset_fields, reset_fields};
 pub(crate) use typed::{Typed, item_element};

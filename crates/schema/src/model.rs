@@ -55,8 +55,8 @@ pub struct Schema {
 pub struct Field {
     /// The schema of its value.
     pub schema: Ref,
-    /// Whether the server writes the (possibly empty) object even when nobody set it, as Go does
-    /// for struct fields that are no pointers: `status: {}`.
+    /// Whether the server writes the empty object, zero or empty string even when nobody set it, as
+    /// Go does for fields that are neither pointers nor left out when empty: `status: {}`.
     pub always: bool,
     /// Overrides the map type of the schema referred to.
     pub map: Option<MapType>,

@@ -1,5 +1,7 @@
 //! Fields that a schema does not name: found, or taken away.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::model::{Schema, Type};
@@ -44,7 +46,7 @@ fn find(schema: &Schema, value: &Value, path: &mut String, found: &mut Vec<Unkno
         }
         Value::Array(items) if schema.items.is_some() => {
             for (place, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{place}]"));
+                let _ = write!(path, "[{place}]");
                 find(schema.item(), item, path, found);
                 path.truncate(length);
             }

@@ -207,16 +207,13 @@ fn merge_list(
         let known = old
             .iter_mut()
             .find(|known| known.get(key).is_some_and(|known| same(known, value)));
-        match known {
-            Some(known) => {
-                if let Value::Object(before) = std::mem::take(known) {
-                    *known = Value::Object(merge_object(list.item(), before, fields, place)?);
-                }
+        if let Some(known) = known {
+            if let Value::Object(before) = std::mem::take(known) {
+                *known = Value::Object(merge_object(list.item(), before, fields, place)?);
             }
-            None => {
-                let added = merge_object(list.item(), Map::new(), fields, place)?;
-                old.push(Value::Object(added));
-            }
+        } else {
+            let added = merge_object(list.item(), Map::new(), fields, place)?;
+            old.push(Value::Object(added));
         }
     }
     Ok(old)

@@ -1,5 +1,7 @@
 //! Is an object what its schema says? All findings, worded as the API server words them.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::error::{Cause, FieldError};
@@ -99,13 +101,9 @@ impl Findings {
                 "{} in body must be of type {}: {}",
                 if path.is_empty() { "<root>" } else { path.as_str() },
                 type_name(schema.kind),
-                quoted(value),
+                format_args!("{:?}", json_type(value)),
             );
-            let told = match value {
-                Value::Object(_) => Value::from("object"),
-                Value::Array(_) => Value::from("array"),
-                other => other.clone(),
-            };
+            let told = Value::from(json_type(value));
             return self.add(path, Cause::TypeInvalid, Some(&told), &detail);
         }
         if let Some(rules) = &schema.rules {
@@ -133,9 +131,10 @@ impl Findings {
                         }
                         path.push_str(name);
                     } else if schema.typed {
-                        path.push_str(&format!("[{name}]"));
+                        let _ = write!(path, "[{name}]");
                     } else {
-                        path.push_str(&format!("{}{name}", if path.is_empty() { "" } else { "." }));
+                        path.push_str(if path.is_empty() { "" } else { "." });
+                        path.push_str(name);
                     }
                     self.at(child, value, path);
                     path.truncate(length);
@@ -144,7 +143,7 @@ impl Findings {
             Value::Array(items) => {
                 let length = path.len();
                 for (place, item) in items.iter().enumerate() {
-                    path.push_str(&format!("[{place}]"));
+                    let _ = write!(path, "[{place}]");
                     self.at(schema.item(), item, path);
                     path.truncate(length);
                 }
@@ -165,6 +164,7 @@ impl Findings {
                 continue;
             };
             let shown = match &schema.list {
+                ListType::Map(_) if schema.typed => item["name"].clone(),
                 ListType::Map(keys) => {
                     let key: serde_json::Map<String, Value> = keys
                         .iter()
@@ -174,10 +174,19 @@ impl Findings {
                 }
                 _ => item.clone(),
             };
-            // Built-in lists keep their doubles in the places where Go does not look for them.
-            let refused = !schema.typed || matches!(schema.merge_key.as_str(), "name" | "mountPath");
-            if !seen.insert(element) && refused {
-                self.add(&format!("{path}[{place}]"), Cause::Duplicate, Some(&shown), "");
+            // Of built-in lists, only these are looked at: environment variables may stand twice.
+            let by_name = matches!(
+                schema.item().name.as_str(),
+                "core.v1.Container" | "core.v1.Volume"
+            );
+            if !seen.insert(element) && (by_name || !schema.typed) {
+                let part = if by_name { ".name" } else { "" };
+                self.add(
+                    &format!("{path}[{place}]{part}"),
+                    Cause::Duplicate,
+                    Some(&shown),
+                    "",
+                );
             }
         }
     }
@@ -208,7 +217,7 @@ impl Findings {
         match value {
             Value::String(text) => self.string_rules(rules, text, value, path),
             Value::Number(number) => {
-                self.number_rules(rules, number.as_f64().unwrap_or_default(), value, path)
+                self.number_rules(rules, number.as_f64().unwrap_or_default(), value, path);
             }
             Value::Array(items) => {
                 let count = items.len() as u64;
@@ -313,29 +322,58 @@ impl Findings {
         for schema in &rules.all_of {
             self.at(schema, value, path);
         }
-        let accepts = |schema: &Schema| {
+        let errors_of = |schema: &Schema| {
             let mut inner = Findings::default();
             inner.at(schema, value, &mut path.clone());
-            inner.errors.is_empty()
+            inner.errors
         };
-        let any = rules.any_of.is_empty() || rules.any_of.iter().any(accepts);
-        let exactly = rules.one_of.iter().filter(|schema| accepts(schema)).count();
-        let refused = rules.not.as_ref().is_some_and(accepts);
-        let place = if path.is_empty() { "<nil>" } else { path.as_str() };
-        let told = Value::String(value.to_string());
-        if !any {
-            let detail = format!("{place} in body must validate at least one schema (anyOf)");
-            self.add(path, Cause::Invalid, Some(&told), &detail);
+        let refusals = |schemas: &[Schema]| schemas.iter().map(errors_of).collect::<Vec<_>>();
+        let (any, one) = (refusals(&rules.any_of), refusals(&rules.one_of));
+        let refused = rules
+            .not
+            .as_ref()
+            .is_some_and(|schema| errors_of(schema).is_empty());
+        let valid =
+            |alternatives: &[Vec<FieldError>]| alternatives.iter().filter(|errors| errors.is_empty()).count();
+        let (any_valid, one_valid) = (valid(&any), valid(&one));
+        if !any.is_empty() && any_valid == 0 {
+            self.junction(path, "must validate at least one schema (anyOf)");
+            self.nearest(any);
         }
-        if !rules.one_of.is_empty() && exactly != 1 {
-            let found = if exactly == 0 { "none" } else { "more than one" };
-            let detail =
-                format!("{place} in body must validate one and only one schema (oneOf). Found {found} valid");
-            self.add(path, Cause::Invalid, Some(&told), &detail);
+        if !one.is_empty() && one_valid != 1 {
+            let found = match one_valid {
+                0 => "none valid".to_owned(),
+                several => format!("{several} valid alternatives"),
+            };
+            self.junction(
+                path,
+                &format!("must validate one and only one schema (oneOf). Found {found}"),
+            );
+            if one_valid == 0 {
+                self.nearest(one);
+            }
         }
         if refused {
-            let detail = format!("{place} in body must not validate the schema (not)");
-            self.add(path, Cause::Invalid, Some(&told), &detail);
+            self.junction(path, "must not validate the schema (not)");
+        }
+    }
+
+    /// The API server leaves the field out of these messages' heads.
+    fn junction(&mut self, path: &str, what: &str) {
+        if self.errors.len() < MOST {
+            self.errors.push(FieldError {
+                field: path.to_owned(),
+                cause: Cause::Invalid,
+                message: format!("<nil>: Invalid value: \"\": {path:?} {what}"),
+            });
+        }
+    }
+
+    /// Of several alternatives that refuse a value, what the first of the mildest ones said.
+    fn nearest(&mut self, alternatives: Vec<Vec<FieldError>>) {
+        let room = MOST - self.errors.len().min(MOST);
+        if let Some(mildest) = alternatives.into_iter().min_by_key(Vec::len) {
+            self.errors.extend(mildest.into_iter().take(room));
         }
     }
 }
@@ -383,15 +421,15 @@ fn type_name(kind: Type) -> &'static str {
     }
 }
 
-fn quoted(value: &Value) -> &'static str {
+fn json_type(value: &Value) -> &'static str {
     match value {
-        Value::Null => "\"null\"",
-        Value::Bool(_) => "\"boolean\"",
-        Value::Number(number) if number.is_f64() => "\"number\"",
-        Value::Number(_) => "\"integer\"",
-        Value::String(_) => "\"string\"",
-        Value::Array(_) => "\"array\"",
-        Value::Object(_) => "\"object\"",
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 
@@ -401,10 +439,12 @@ fn must_be_written(schema: &Schema, name: &str) -> bool {
     let Some(field) = schema.field(name) else {
         return true;
     };
-    if schema.name.ends_with("Status") || schema.name.ends_with("Condition") || field.always {
+    if schema.name.ends_with("Status") || schema.name.ends_with("Condition") {
         return false;
     }
-    matches!(field.schema.kind, Type::String | Type::Array | Type::Object)
+    let written = matches!(field.schema.kind, Type::String | Type::Array)
+        || (field.schema.kind == Type::Object && !field.always);
+    written
         && !matches!(
             (schema.name.as_str(), name),
             ("core.v1.LimitRangeSpec", "limits") | ("discovery.v1.EndpointSlice", "endpoints")

@@ -22,15 +22,19 @@ impl Scalar {
         }
     }
 
-    fn compare(left: &Value, right: &Value) -> Ordering {
+    pub(crate) fn compare(left: &Value, right: &Value) -> Ordering {
         match (left, right) {
-            (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
-                (Some(a), Some(b)) => a.cmp(&b),
-                _ => {
-                    let (a, b) = (a.as_f64().unwrap_or(f64::MAX), b.as_f64().unwrap_or(f64::MAX));
-                    a.total_cmp(&b)
+            (Value::Number(a), Value::Number(b)) => {
+                if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64()) {
+                    return a.cmp(&b);
                 }
-            },
+                // Adding zero makes the negative zero a plain one.
+                let (a, b) = (
+                    a.as_f64().unwrap_or(f64::MAX) + 0.0,
+                    b.as_f64().unwrap_or(f64::MAX) + 0.0,
+                );
+                a.total_cmp(&b)
+            }
             (Value::String(a), Value::String(b)) => a.cmp(b),
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
             (Value::Array(a), Value::Array(b)) => {

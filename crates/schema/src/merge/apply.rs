@@ -8,10 +8,11 @@ use super::ownership::prune_abandoned;
 use super::remove::{fields_of, remove};
 use super::typed::{Typed, mistakes};
 use super::union::union;
+use crate::defaults::zero_of;
 use crate::error::{ApplyError, Conflict};
-use crate::fields::FieldSet;
+use crate::fields::{Element, FieldSet};
 use crate::model::{Schema, Type};
-use crate::prepare;
+use crate::{canonicalize, default, prepare, prune};
 
 /// The annotation in which client-side `kubectl apply` keeps what it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -50,7 +51,7 @@ pub struct Written {
 /// Live and configuration are merged; what this manager applied before, does not apply now and
 /// nobody else owns is taken away; fields that change under another owner are conflicts, which
 /// `force` overrides by taking them over; `managedFields` is written; the result is
-/// [`prepare`]d.
+/// pruned, brought into canonical form and defaulted.
 ///
 /// # Guarantees
 /// Applying the same configuration twice changes nothing the second time. Fields of others that the
@@ -181,18 +182,22 @@ fn apply_once(
     if !untouched && let Some(owned) = managed.owners.get_mut(&owner) {
         owned.time = Some(write.time.to_owned());
     }
-    prepare(schema, &mut object);
-    Ok(finish(live, &base, &before, object, &mut managed, write.time))
+    prune(schema, &mut object);
+    canonicalize(schema, &mut object);
+    default(schema, &mut object);
+    Ok(finish(live, &base, &before, object, &managed))
 }
 
 /// Writes the `managedFields` of a create (`old` is `None`), an update, or a patch that is not an
-/// apply. `new` is the object as it shall be stored; it is [`prepare`]d first.
+/// apply. `new` is the object as it shall be stored; its reset fields are taken from the old object,
+/// and it is [`prepare`]d first.
 ///
 /// A client that sends `managedFields: []` (or one empty entry) clears them and stops tracking; one
 /// that sends others sets them; one that sends none keeps those of the old object. Through a
 /// subresource the old ones always stay.
 pub fn update(schema: &Schema, old: Option<&Value>, new: Value, write: &Write<'_>) -> Written {
     let mut object = new;
+    keep_reset(write.reset, old, &mut object);
     prepare(schema, &mut object);
     let before = Managed::decode(old.and_then(entries)).unwrap_or_default();
     let sent = entries(&object).filter(|_| write.subresource.is_empty()).cloned();
@@ -226,7 +231,7 @@ pub fn update(schema: &Schema, old: Option<&Value>, new: Value, write: &Write<'_
         }
         managed.cap_updaters();
     }
-    finish(old, &base, &before, object, &mut managed, write.time)
+    finish(old, &base, &before, object, &managed)
 }
 
 /// Moves what changed from `old` to `new` over to an updater.
@@ -256,10 +261,34 @@ fn claim(
         if let Some(previous) = managed.owners.get(owner) {
             owned.fields = owned.fields.union(&previous.fields);
         }
-        owned.time = Some(write.time.to_owned());
+        // The scale subresource has never kept times.
+        owned.time = (write.subresource != "scale").then(|| write.time.to_owned());
         managed.owners.insert(owner.clone(), owned);
     }
     Ok(())
+}
+
+/// Puts the reset fields of the old object in place of the new one's.
+fn keep_reset(reset: &FieldSet, old: Option<&Value>, new: &mut Value) {
+    for (element, node) in reset.nodes() {
+        let (Element::Field(name), Some(fields)) = (element, new.as_object_mut()) else {
+            continue;
+        };
+        let before = old.and_then(|old| old.get(name));
+        if node.member {
+            match before {
+                Some(before) => fields.insert(name.clone(), before.clone()),
+                None => fields.remove(name),
+            };
+        } else if let Some(value) = fields.get_mut(name) {
+            keep_reset(&node.below, before, value);
+        } else if let Some(before) = before {
+            // Only the reset fields below come back with it.
+            let mut value = json!({});
+            keep_reset(&node.below, Some(before), &mut value);
+            fields.insert(name.clone(), value);
+        }
+    }
 }
 
 fn finish(
@@ -267,8 +296,7 @@ fn finish(
     base: &Value,
     before: &Managed,
     mut object: Value,
-    managed: &mut Managed,
-    _time: &str,
+    managed: &Managed,
 ) -> Written {
     if let Some(live) = live
         && same(base, &object)
@@ -306,7 +334,11 @@ fn empty_struct(schema: &Schema, depth: usize) -> Value {
     for (name, field) in &schema.fields {
         let target = field.schema.get();
         if field.always && depth < DEEPEST {
-            object.insert(name.clone(), empty_struct(target, depth + 1));
+            let zero = match target.kind {
+                Type::Object => empty_struct(target, depth + 1),
+                _ => zero_of(target),
+            };
+            object.insert(name.clone(), zero);
         } else if schema.required.contains(name)
             && (target.kind == Type::Array || (target.kind == Type::Object && target.fields.is_empty()))
         {

@@ -33,7 +33,7 @@ impl Comparison {
 
 /// Whether two values mean the same: `1` and `1.0` do.
 pub(crate) fn same(left: &Value, right: &Value) -> bool {
-    Scalar(left.clone()) == Scalar(right.clone())
+    Scalar::compare(left, right).is_eq()
 }
 
 /// Compares two objects by their schema.

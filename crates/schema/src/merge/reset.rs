@@ -14,6 +14,15 @@ pub fn reset_fields(kind: &Kind, subresource: &str) -> FieldSet {
     }
 }
 
+/// The same for a custom resource with a status subresource.
+pub fn custom_resource_reset_fields(subresource: &str) -> FieldSet {
+    match subresource {
+        "" => FieldSet::of_fields(&[&["status"]]),
+        "status" => FieldSet::of_fields(&[&["spec"], &["metadata"]]),
+        _ => FieldSet::new(),
+    }
+}
+
 fn status_reset(group: &str, kind: &str) -> FieldSet {
     match (group, kind) {
         // These keep labels to the main resource as well.

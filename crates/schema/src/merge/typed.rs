@@ -96,7 +96,6 @@ impl<'a> Typed<'a> {
         match value {
             Some(Value::String(_) | Value::Number(_) | Value::Bool(_)) if scalar => Shape::Scalar,
             Some(Value::Array(_)) if list => Shape::List,
-            Some(Value::Object(_)) if map => Shape::Map,
             _ if map => Shape::Map,
             _ if scalar => Shape::Scalar,
             _ => Shape::List,

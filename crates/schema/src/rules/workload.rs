@@ -19,7 +19,12 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 report,
             );
             selector_matches(spec, report);
-            template(&spec["template"], "spec.template", &["Always"], report);
+            let claims = items(spec, "volumeClaimTemplates");
+            let claims: Vec<&str> = claims
+                .iter()
+                .filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
+                .collect();
+            template(&spec["template"], "spec.template", &["Always"], &claims, report);
         }
         "batch.v1.Job" => {
             not_negative(
@@ -32,6 +37,7 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 &spec["template"],
                 "spec.template",
                 &["OnFailure", "Never"],
+                &[],
                 report,
             );
         }
@@ -41,10 +47,11 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 &job["template"],
                 "spec.jobTemplate.spec.template",
                 &["OnFailure", "Never"],
+                &[],
                 report,
             );
         }
-        "core.v1.Pod" => pod_spec(spec, "spec", report),
+        "core.v1.Pod" => pod_spec(spec, "spec", &[], report),
         "core.v1.Service" => service(spec, report),
         _ => {}
     }
@@ -118,7 +125,7 @@ fn expression_matches(expression: &Value, labels: &Value) -> bool {
     }
 }
 
-fn template(template: &Value, path: &str, restart: &[&str], report: &mut Report<'_>) {
+fn template(template: &Value, path: &str, restart: &[&str], claims: &[&str], report: &mut Report<'_>) {
     if !template.is_object() {
         return;
     }
@@ -138,18 +145,18 @@ fn template(template: &Value, path: &str, restart: &[&str], report: &mut Report<
             &detail,
         );
     }
-    pod_spec(&template["spec"], &format!("{path}.spec"), report);
+    pod_spec(&template["spec"], &format!("{path}.spec"), claims, report);
 }
 
 fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
     parent[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn pod_spec(spec: &Value, path: &str, report: &mut Report<'_>) {
-    let volumes: Vec<&str> = items(spec, "volumes")
+fn pod_spec(spec: &Value, path: &str, claims: &[&str], report: &mut Report<'_>) {
+    let names = items(spec, "volumes")
         .iter()
-        .filter_map(|volume| volume["name"].as_str())
-        .collect();
+        .filter_map(|volume| volume["name"].as_str());
+    let volumes: Vec<&str> = names.chain(claims.iter().copied()).collect();
     for list in ["initContainers", "containers"] {
         for (place, container) in items(spec, list).iter().enumerate() {
             let path = format!("{path}.{list}[{place}]");
