@@ -10,6 +10,7 @@ mod plan;
 mod record;
 mod section;
 mod status;
+mod struggle;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use crate::snapshot::{Finding, Snapshot};
 use plan::{Section, SectionKey, plan};
 use record::{Record, Records};
 use section::{Report, Workshop};
+use struggle::Struggles;
 use watch::{Event, Watches};
 
 pub use record::{read_status, request_sync};
@@ -43,11 +45,6 @@ pub use status::SyncStatus;
 const CONCURRENCY: usize = 8;
 /// How soon a failed round is tried again at first, and at last.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// How often an object is healed at once before the loop takes its time.
-const STRUGGLES: u32 = 3;
-/// After this long without healing an object, its past is forgotten.
-const QUIET: Duration = Duration::from_mins(1);
 
 /// Where the loop takes the time from.
 pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
@@ -68,8 +65,7 @@ pub struct Syncer {
     clean: BTreeMap<SectionKey, Section>,
     request: Option<String>,
     failures: u32,
-    /// How often an object had to be healed lately, and when last.
-    struggles: BTreeMap<ObjectId, (u32, Instant)>,
+    struggles: Struggles,
 }
 
 /// What was read from Git last.
@@ -105,7 +101,7 @@ impl Syncer {
             clean: BTreeMap::new(),
             request: None,
             failures: 0,
-            struggles: BTreeMap::new(),
+            struggles: Struggles::default(),
         }
     }
 
@@ -151,12 +147,7 @@ impl Syncer {
             let again = self.round().await;
             self.watch_kinds(&mut watches).await;
             self.failures = if again { self.failures.saturating_add(1) } else { 0 };
-            let retry = again.then(|| {
-                PATIENCE
-                    .0
-                    .saturating_mul(1 << self.failures.min(8))
-                    .min(PATIENCE.1)
-            });
+            let retry = again.then(|| patience(self.failures));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = nudge.notified() => {}
@@ -195,12 +186,12 @@ impl Syncer {
                 }
                 let key = key.clone();
                 self.clean.remove(&key);
-                Some(self.struggle(id))
+                Some(self.struggles.note(id, Instant::now()))
             }
             Event::Gone(id) => {
                 let key = self.planned(&id)?.0.clone();
                 self.clean.remove(&key);
-                Some(self.struggle(id))
+                Some(self.struggles.note(id, Instant::now()))
             }
             Event::Namespace(name) => self
                 .status
@@ -213,21 +204,6 @@ impl Syncer {
                 self.request = Some(at);
                 new.then_some(Duration::ZERO)
             }
-        }
-    }
-
-    /// How long to wait before an object is healed: not at all at first, longer and longer when somebody keeps
-    /// changing it.
-    fn struggle(&mut self, id: ObjectId) -> Duration {
-        let now = Instant::now();
-        self.struggles
-            .retain(|_, (_, last)| now.duration_since(*last) < QUIET);
-        let (count, last) = self.struggles.entry(id).or_insert((0, now));
-        *count = count.saturating_add(1);
-        *last = now;
-        match count.saturating_sub(STRUGGLES) {
-            0 => Duration::ZERO,
-            more => PATIENCE.0.saturating_mul(1 << more.min(8)).min(PATIENCE.1),
         }
     }
 
@@ -456,6 +432,11 @@ async fn bring_all(
     }
     reports.sort_by(|a, b| a.0.cmp(&b.0));
     reports
+}
+
+/// How long to wait after so many failures in a row.
+fn patience(failures: u32) -> Duration {
+    PATIENCE.0.saturating_mul(1 << failures.min(8)).min(PATIENCE.1)
 }
 
 async fn sleep(time: Option<Duration>) {
