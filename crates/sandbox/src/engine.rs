@@ -1,5 +1,7 @@
 //! The server's state in one place: the store, the catalog, and what is passed in from outside.
 
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -7,7 +9,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
 use crate::catalog::Catalog;
-use crate::store::Store;
+use crate::status::ApiError;
+use crate::store::{Collection, Object, Store};
+use crate::verbs::text;
 use crate::{Admission, Clock, OpenError, Options};
 
 /// What every request and every piece of machinery works on.
@@ -17,6 +21,8 @@ pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     catalog: RwLock<Arc<Catalog>>,
     random: Mutex<StdRng>,
+    /// How far service addresses and node ports have been given out.
+    given: Mutex<(u32, i64)>,
 }
 
 impl Engine {
@@ -30,9 +36,11 @@ impl Engine {
             store,
             admission: options.admission,
             clock: options.clock,
-            catalog: RwLock::new(Arc::new(Catalog::builtin())),
+            catalog: RwLock::default(),
             random: Mutex::new(random),
+            given: Mutex::new((0, 0)),
         };
+        engine.read_definitions();
         engine.found().map_err(|error| OpenError::Io {
             path: options.path,
             source: std::io::Error::other(error.message),
@@ -43,6 +51,88 @@ impl Engine {
     /// The resources of this moment.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Follows a change of a CRD.
+    pub(crate) fn follow_definitions(&self, collection: &Collection) {
+        if collection.is("apiextensions.k8s.io", "customresourcedefinitions") {
+            self.read_definitions();
+        }
+    }
+
+    /// Puts a catalog of the CRDs of this moment in place.
+    fn read_definitions(&self) {
+        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock, so that the last to get it has seen the last change.
+        let collection = Collection::new("apiextensions.k8s.io", "customresourcedefinitions");
+        let definitions: Vec<Arc<Object>> = self
+            .store
+            .read()
+            .list(&collection, None, None)
+            .map(|(_, object)| Arc::clone(object))
+            .collect();
+        *catalog = Arc::new(Catalog::new(&catalog, &definitions));
+    }
+
+    /// The cluster addresses of all Services.
+    pub(crate) fn service_addresses(&self) -> impl Iterator<Item = String> {
+        self.services()
+            .into_iter()
+            .map(|service| text(&service.value, &["spec", "clusterIP"]).to_owned())
+    }
+
+    fn services(&self) -> Vec<Arc<Object>> {
+        let collection = Collection::new("", "services");
+        self.store
+            .read()
+            .list(&collection, None, None)
+            .map(|(_, object)| Arc::clone(object))
+            .collect()
+    }
+
+    /// A cluster address that no Service has, from 10.96.0.0/12. None is given out twice in a row, so two Services
+    /// made at the same time differ.
+    pub(crate) fn next_service_address(&self) -> Result<String, ApiError> {
+        const FIRST: u32 = 10;
+        const LAST: u32 = (1 << 20) - 2;
+        let taken: HashSet<String> = self.service_addresses().collect();
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in FIRST..=LAST {
+            given.0 = if (FIRST..LAST).contains(&given.0) {
+                given.0 + 1
+            } else {
+                FIRST
+            };
+            let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 96, 0, 0)) + given.0).to_string();
+            if !taken.contains(&address) {
+                return Ok(address);
+            }
+        }
+        Err(ApiError::internal("all service addresses are taken"))
+    }
+
+    /// A node port that no Service has.
+    pub(crate) fn next_node_port(&self) -> Result<i64, ApiError> {
+        const FIRST: i64 = 30_000;
+        const LAST: i64 = 32_767;
+        let services = self.services();
+        let ports = services
+            .iter()
+            .filter_map(|service| service.value["spec"]["ports"].as_array())
+            .flatten();
+        let taken: HashSet<i64> = ports.filter_map(|port| port["nodePort"].as_i64()).collect();
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in FIRST..=LAST {
+            given.1 = if (FIRST..LAST).contains(&given.1) {
+                given.1 + 1
+            } else {
+                FIRST
+            };
+            if !taken.contains(&given.1) {
+                return Ok(given.1);
+            }
+        }
+        Err(ApiError::internal("all node ports are taken"))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -63,20 +153,15 @@ impl Engine {
             .fill_bytes(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex = |range: std::ops::Range<usize>| {
-            bytes[range]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
-        format!(
-            "{}-{}-{}-{}-{}",
-            hex(0..4),
-            hex(4..6),
-            hex(6..8),
-            hex(8..10),
-            hex(10..16)
-        )
+        let plain = format!("{:032x}", u128::from_be_bytes(bytes));
+        let parts = [
+            &plain[..8],
+            &plain[8..12],
+            &plain[12..16],
+            &plain[16..20],
+            &plain[20..],
+        ];
+        parts.join("-")
     }
 
     /// Five characters that make a generated name: no vowels and nothing easily confused, as upstream.

@@ -21,6 +21,7 @@ mod clock;
 mod engine;
 mod error;
 mod http;
+pub mod life;
 
 mod machinery;
 mod status;

@@ -1,106 +1,89 @@
-//! The built-in resources.
+//! The built-in resources, as the schema facts describe them.
 
-use super::Resource;
+use schema::{Kind, Schemas};
+
+use super::{Resource, Source, Subresource};
 use crate::store::Collection;
 
-/// Group, version, kind, plural, short names, whether namespaced, has a status, has a generation.
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    bool,
-    bool,
-    bool,
-);
+/// Kinds that are served in a later version only, since objects are not converted between versions, or that a
+/// server without nodes and components has nothing to say about.
+const LEFT_OUT: [(&str, &str, &str); 3] = [
+    ("autoscaling", "v1", "horizontalpodautoscalers"),
+    ("", "v1", "bindings"),
+    ("", "v1", "componentstatuses"),
+];
 
-const ROWS: &[Row] = &[
-    ("", "v1", "ConfigMap", "configmaps", &["cm"], true, false, false),
-    ("", "v1", "Event", "events", &["ev"], true, false, false),
-    ("", "v1", "Namespace", "namespaces", &["ns"], false, true, false),
-    ("", "v1", "Node", "nodes", &["no"], false, true, false),
-    (
-        "",
-        "v1",
-        "PersistentVolumeClaim",
-        "persistentvolumeclaims",
-        &["pvc"],
-        true,
-        true,
-        false,
-    ),
-    (
-        "",
-        "v1",
-        "PersistentVolume",
-        "persistentvolumes",
-        &["pv"],
-        false,
-        true,
-        false,
-    ),
-    ("", "v1", "Pod", "pods", &["po"], true, true, true),
-    ("", "v1", "Secret", "secrets", &[], true, false, false),
-    (
-        "",
-        "v1",
-        "ServiceAccount",
-        "serviceaccounts",
-        &["sa"],
-        true,
-        false,
-        false,
-    ),
-    ("", "v1", "Service", "services", &["svc"], true, true, false),
-    (
-        "apps",
-        "v1",
-        "Deployment",
-        "deployments",
-        &["deploy"],
-        true,
-        true,
-        true,
-    ),
-    (
-        "apps",
-        "v1",
-        "ReplicaSet",
-        "replicasets",
-        &["rs"],
-        true,
-        true,
-        true,
-    ),
-    (
-        "apps",
-        "v1",
-        "StatefulSet",
-        "statefulsets",
-        &["sts"],
-        true,
-        true,
-        true,
-    ),
+/// Subresources that need a node to talk to, or identities that mean something.
+const WITHOUT_NODES: [&str; 8] = [
+    "attach",
+    "exec",
+    "portforward",
+    "proxy",
+    "token",
+    "resize",
+    "ephemeralcontainers",
+    "approval",
 ];
 
 pub(super) fn resources() -> impl Iterator<Item = Resource> {
-    ROWS.iter().map(
-        |&(group, version, kind, plural, short, namespaced, has_status, has_generation)| Resource {
-            collection: Collection::new(group, plural),
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: kind.to_owned(),
-            plural: plural.to_owned(),
-            singular: kind.to_lowercase(),
-            short_names: short.iter().map(|&name| name.to_owned()).collect(),
-            categories: Vec::new(),
-            namespaced,
-            has_status,
-            has_generation,
-            selectable: Vec::new(),
-            custom: false,
+    let kinds = Schemas::builtin().kinds().iter();
+    kinds
+        .filter(|kind| {
+            !LEFT_OUT.contains(&(kind.group.as_str(), kind.version.as_str(), kind.plural.as_str()))
+        })
+        .map(resource)
+}
+
+fn resource(kind: &'static Kind) -> Resource {
+    let subresources = kind
+        .subresources
+        .iter()
+        .filter(|one| !WITHOUT_NODES.contains(&one.name.as_str()));
+    // Events have two faces over one store.
+    let is_event = kind.group == "events.k8s.io";
+    Resource {
+        collection: Collection::new(if is_event { "" } else { &kind.group }, &kind.plural),
+        group: kind.group.clone(),
+        version: kind.version.clone(),
+        kind: kind.kind.clone(),
+        list_kind: format!("{}List", kind.kind),
+        plural: kind.plural.clone(),
+        singular: kind.singular.clone(),
+        short_names: kind.short_names.clone(),
+        categories: kind.categories.clone(),
+        namespaced: kind.namespaced,
+        verbs: kind.verbs.clone(),
+        subresources: subresources
+            .map(|one| Subresource {
+                name: one.name.clone(),
+                speaks: (one.group.clone(), one.version.clone(), one.kind.clone()),
+                verbs: one.verbs.clone(),
+            })
+            .collect(),
+        has_generation: counts_generations(&kind.group, &kind.plural),
+        stored: if is_event {
+            "v1".to_owned()
+        } else {
+            kind.api_version()
         },
-    )
+        selectable: Vec::new(),
+        source: Source::Builtin(kind),
+    }
+}
+
+/// The kinds whose storage strategies count generations upstream.
+fn counts_generations(group: &str, plural: &str) -> bool {
+    match group {
+        "" => matches!(plural, "pods" | "replicationcontrollers"),
+        "apps" => plural != "controllerrevisions",
+        "batch"
+        | "admissionregistration.k8s.io"
+        | "flowcontrol.apiserver.k8s.io"
+        | "apiextensions.k8s.io" => true,
+        "networking.k8s.io" => matches!(plural, "ingresses" | "ingressclasses" | "networkpolicies"),
+        "policy" => plural == "poddisruptionbudgets",
+        "scheduling.k8s.io" => plural == "priorityclasses",
+        "resource.k8s.io" => plural == "resourceslices",
+        _ => false,
+    }
 }

@@ -4,12 +4,21 @@
 //! names, not objects in the store and not HTTP.
 
 mod builtin;
+mod column;
+mod custom;
+mod json_path;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use schema::{FieldSet, Schema};
+
 use crate::status::{About, ApiError};
-use crate::store::{Collection, Key};
+use crate::store::{Collection, Key, Object};
+
+pub(crate) use column::Column;
+pub(crate) use custom::{Definition, check as check_definition, settle as settle_definition};
+pub(crate) use json_path::JsonPath;
 
 /// One resource in one API version.
 #[derive(Debug)]
@@ -18,19 +27,37 @@ pub(crate) struct Resource {
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) kind: String,
+    pub(crate) list_kind: String,
     pub(crate) plural: String,
     pub(crate) singular: String,
     pub(crate) short_names: Vec<String>,
     pub(crate) categories: Vec<String>,
     pub(crate) namespaced: bool,
-    /// Whether `status` is written through a subresource of its own.
-    pub(crate) has_status: bool,
+    pub(crate) verbs: Vec<String>,
+    pub(crate) subresources: Vec<Subresource>,
     /// Whether `metadata.generation` counts changes of the intent.
     pub(crate) has_generation: bool,
+    /// The `apiVersion` its objects are stored with, whichever version they are written in.
+    pub(crate) stored: String,
     /// Fields that may be selected by, besides those every resource has.
     pub(crate) selectable: Vec<String>,
-    /// Whether it comes from a CRD.
-    pub(crate) custom: bool,
+    pub(crate) source: Source,
+}
+
+/// Where a resource comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Builtin(&'static schema::Kind),
+    Custom(Box<custom::Version>),
+}
+
+/// A subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subresource {
+    pub(crate) name: String,
+    /// Group, version and kind it speaks.
+    pub(crate) speaks: (String, String, String),
+    pub(crate) verbs: Vec<String>,
 }
 
 impl Resource {
@@ -43,8 +70,55 @@ impl Resource {
         }
     }
 
-    pub(crate) fn list_kind(&self) -> String {
-        format!("{}List", self.kind)
+    pub(crate) fn schema(&self) -> &Schema {
+        match &self.source {
+            Source::Builtin(kind) => kind.schema(),
+            Source::Custom(version) => &version.schema,
+        }
+    }
+
+    /// The schema of the form its objects are stored in.
+    pub(crate) fn stored_schema(&self) -> &Schema {
+        if self.group == "events.k8s.io" {
+            return schema::Schemas::builtin()
+                .schema(&self.stored, &self.kind)
+                .unwrap_or(Schema::any());
+        }
+        self.schema()
+    }
+
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.source, Source::Custom(_))
+    }
+
+    /// The fields that a write to the resource, or to a subresource of it, neither changes nor owns.
+    pub(crate) fn reset_fields(&self, subresource: &str) -> FieldSet {
+        match &self.source {
+            Source::Builtin(kind) => schema::reset_fields(kind, subresource),
+            Source::Custom(_) => match subresource {
+                "" if self.has("status") => FieldSet::of_fields(&[&["status"]]),
+                "status" => FieldSet::of_fields(&[&["spec"]]),
+                _ => FieldSet::new(),
+            },
+        }
+    }
+
+    /// Whether it has a subresource.
+    pub(crate) fn has(&self, subresource: &str) -> bool {
+        self.subresources.iter().any(|one| one.name == subresource)
+    }
+
+    /// Whether a verb is allowed on it, or on a subresource of it.
+    pub(crate) fn allows(&self, subresource: &str, verb: &str) -> bool {
+        let verbs = if subresource.is_empty() {
+            Some(&self.verbs)
+        } else {
+            self.subresources
+                .iter()
+                .find(|one| one.name == subresource)
+                .map(|one| &one.verbs)
+        };
+        verbs.is_some_and(|verbs| verbs.iter().any(|one| one == verb))
     }
 
     pub(crate) fn about<'a>(&'a self, name: &'a str) -> About<'a> {
@@ -74,27 +148,52 @@ impl Resource {
 pub(crate) struct Catalog {
     resources: Vec<Arc<Resource>>,
     by_path: HashMap<(String, String, String), Arc<Resource>>,
+    definitions: Vec<Arc<Definition>>,
 }
 
 impl Catalog {
-    /// The built-in resources.
-    pub(crate) fn builtin() -> Self {
-        Self::new(builtin::resources())
-    }
-
-    fn new(resources: impl IntoIterator<Item = Resource>) -> Self {
+    /// The built-in resources and those of these CRDs. What `before` already knows is not read again.
+    pub(crate) fn new(before: &Self, definitions: &[Arc<Object>]) -> Self {
         let mut catalog = Self::default();
-        for resource in resources {
-            let path = (
-                resource.group.clone(),
-                resource.version.clone(),
-                resource.plural.clone(),
-            );
-            let resource = Arc::new(resource);
-            catalog.by_path.insert(path, Arc::clone(&resource));
-            catalog.resources.push(resource);
+        let known: Vec<Arc<Resource>> = before
+            .resources
+            .iter()
+            .filter(|resource| !resource.is_custom())
+            .cloned()
+            .collect();
+        let builtin = if known.is_empty() {
+            builtin::resources().map(Arc::new).collect()
+        } else {
+            known
+        };
+        for resource in builtin {
+            catalog.add(resource);
+        }
+        for object in definitions {
+            let known = before
+                .definitions
+                .iter()
+                .find(|known| known.is_of(object))
+                .cloned();
+            let Some(definition) = known.or_else(|| Definition::read(object).map(Arc::new)) else {
+                continue;
+            };
+            for resource in &definition.resources {
+                catalog.add(Arc::clone(resource));
+            }
+            catalog.definitions.push(definition);
         }
         catalog
+    }
+
+    fn add(&mut self, resource: Arc<Resource>) {
+        let path = (
+            resource.group.clone(),
+            resource.version.clone(),
+            resource.plural.clone(),
+        );
+        self.by_path.insert(path, Arc::clone(&resource));
+        self.resources.push(resource);
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Result<Arc<Resource>, ApiError> {

@@ -7,23 +7,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::path::Path;
-use super::{negotiate, respond};
-use crate::catalog::{Catalog, Resource};
+use super::{negotiate, openapi, respond};
+use crate::catalog::{Catalog, Resource, Subresource};
 use crate::engine::Engine;
 use crate::status::ApiError;
 
 /// The version of Kubernetes whose behaviour this follows; the suffix says that it is not one.
 const GIT_VERSION: &str = "v1.36.3+sandbox";
-const VERBS: [&str; 8] = [
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
 
 /// Answers everything that is not about a resource.
 pub(super) fn answer(
@@ -37,20 +27,13 @@ pub(super) fn answer(
     }
     let catalog = engine.catalog();
     let body = match path {
-        Path::Health => {
-            let mut response = respond::json(StatusCode::OK, "ok");
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/plain; charset=utf-8"),
-            );
-            return Ok(response);
-        }
+        Path::Health => return Ok(respond::text_plain("ok")),
         Path::Root => {
             json!({ "paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] })
         }
         Path::ServerVersion => version(),
         Path::CoreVersions if negotiate::wants_aggregated(headers) => {
-            return Ok(aggregated(&catalog, |group| group.is_empty()));
+            return Ok(aggregated(&catalog, str::is_empty));
         }
         Path::Groups if negotiate::wants_aggregated(headers) => {
             return Ok(aggregated(&catalog, |group| !group.is_empty()));
@@ -80,7 +63,9 @@ pub(super) fn answer(
             group
         }
         Path::Version { group, version } => resource_list(&catalog, group, version)?,
-        Path::Resource(_) | Path::OpenApiV2 | Path::OpenApiV3 | Path::OpenApiV3Of { .. } => {
+        Path::OpenApiV3 => openapi::index(&catalog),
+        Path::OpenApiV3Of { group, version } => openapi::document(&catalog, group, version)?,
+        Path::Resource(_) | Path::OpenApiV2 => {
             return Err(ApiError::no_such_resource());
         }
     };
@@ -165,6 +150,12 @@ fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Result<Value,
     for resource in catalog.resources() {
         if resource.group == group && resource.version == version {
             resources.push(resource_json(resource));
+            resources.extend(
+                resource
+                    .subresources
+                    .iter()
+                    .map(|one| subresource_json(resource, one)),
+            );
         }
     }
     if resources.is_empty() {
@@ -186,15 +177,35 @@ fn resource_json(resource: &Resource) -> Value {
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": VERBS,
+        "verbs": resource.verbs,
     });
+    add_names(&mut json, resource);
+    json
+}
+
+fn subresource_json(resource: &Resource, subresource: &Subresource) -> Value {
+    let (group, version, kind) = &subresource.speaks;
+    let mut json = json!({
+        "name": format!("{}/{}", resource.plural, subresource.name),
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": kind,
+        "verbs": subresource.verbs,
+    });
+    if (group, version) != (&resource.group, &resource.version) {
+        json["group"] = json!(group);
+        json["version"] = json!(version);
+    }
+    json
+}
+
+fn add_names(json: &mut Value, resource: &Resource) {
     if !resource.short_names.is_empty() {
         json["shortNames"] = json!(resource.short_names);
     }
     if !resource.categories.is_empty() {
         json["categories"] = json!(resource.categories);
     }
-    json
 }
 
 /// All chosen groups in one document.
@@ -235,18 +246,26 @@ fn aggregated(catalog: &Catalog, chosen: impl Fn(&str) -> bool) -> Response {
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {
+    let speaks =
+        |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
     let mut json = json!({
         "resource": resource.plural,
-        "responseKind": { "group": resource.group, "version": resource.version, "kind": resource.kind },
+        "responseKind": speaks(&resource.group, &resource.version, &resource.kind),
         "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": resource.singular,
-        "verbs": VERBS,
+        "verbs": resource.verbs,
     });
-    if !resource.short_names.is_empty() {
-        json["shortNames"] = json!(resource.short_names);
-    }
-    if !resource.categories.is_empty() {
-        json["categories"] = json!(resource.categories);
+    add_names(&mut json, resource);
+    let subresources: Vec<Value> = resource
+        .subresources
+        .iter()
+        .map(|one| {
+            let (group, version, kind) = &one.speaks;
+            json!({ "subresource": one.name, "responseKind": speaks(group, version, kind), "verbs": one.verbs })
+        })
+        .collect();
+    if !subresources.is_empty() {
+        json["subresources"] = json!(subresources);
     }
     json
 }

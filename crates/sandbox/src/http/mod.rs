@@ -6,6 +6,7 @@
 mod body;
 mod discovery;
 mod negotiate;
+mod openapi;
 mod path;
 mod query;
 mod respond;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::catalog::Resource;
 use crate::status::ApiError;
 use crate::store::Object;
-use crate::verbs::{Listed, Resume, text};
+use crate::verbs::{Listed, Resume, shown, text};
 
 /// An answer of JSON.
 pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
@@ -30,6 +30,14 @@ pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
 
 pub(super) fn value(code: StatusCode, body: &Value) -> Response {
     json(code, body.to_string())
+}
+
+/// An answer of plain text.
+pub(super) fn text_plain(body: &str) -> Response {
+    let mut response = json(StatusCode::OK, body.to_owned());
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
 }
 
 pub(super) fn failure(error: &ApiError) -> Response {
@@ -61,9 +69,7 @@ pub(super) fn object_json(resource: &Resource, object: &Object) -> Bytes {
     if text(&object.value, &["apiVersion"]) == api_version {
         return object.json.clone();
     }
-    let mut value = object.value.clone();
-    value["apiVersion"] = json!(api_version);
-    Bytes::from(value.to_string())
+    Bytes::from(shown(resource, &object.value).to_string())
 }
 
 /// The metadata of an object alone.

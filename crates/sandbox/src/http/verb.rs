@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use super::negotiate::{Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
+use super::table::{Include, Style};
 use super::{body, respond, table, watch};
 use crate::User;
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Propagation, Target, WatchOptions,
-    WriteOptions,
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Propagation, ScaleChange, Target,
+    WatchOptions, WriteOptions, is_question,
 };
 
 /// Answers one request.
@@ -61,8 +62,20 @@ impl Call<'_> {
     fn read(&self) -> Result<Response, ApiError> {
         let shape = shape(&self.headers)?;
         let one = !self.target.name.is_empty();
+        self.allow(if one { "get" } else { "list" })?;
         if self.query.flag("watch") {
             return self.watch(shape);
+        }
+        let subresource = self.target.subresource.as_str();
+        if subresource == "log" {
+            let log = self.engine.log(&self.target, self.query.text("container"))?;
+            return Ok(respond::text_plain(&log));
+        }
+        if !matches!(subresource, "" | "status") {
+            return Ok(respond::value(
+                StatusCode::OK,
+                &self.engine.get_subresource(&self.target)?,
+            ));
         }
         if one {
             let object = self.engine.get(&self.target)?;
@@ -93,11 +106,12 @@ impl Call<'_> {
         };
         let watcher = self.engine.watch(&self.target, options)?;
         let bookmarks = self.query.flag("allowWatchBookmarks");
+        let style = self.style();
         let resource = Arc::clone(&self.target.resource);
         Ok(watch::stream(
             watcher,
             resource,
-            shape,
+            (shape, style),
             bookmarks,
             self.query.timeout()?,
         ))
@@ -106,9 +120,24 @@ impl Call<'_> {
     async fn write(self, bytes: &[u8]) -> Result<Response, ApiError> {
         let shape = shape(&self.headers)?;
         let named = !self.target.name.is_empty();
+        self.allow(match (&self.method, named) {
+            (&Method::POST, _) => "create",
+            (&Method::PUT, true) => "update",
+            (&Method::PATCH, true) => "patch",
+            (&Method::DELETE, true) => "delete",
+            (&Method::DELETE, false) => "deletecollection",
+            _ => return Err(ApiError::method_not_allowed()),
+        })?;
+        if let Some(answer) = self.write_subresource(bytes).await? {
+            return Ok(answer);
+        }
         let outcome = match (&self.method, named) {
             (&Method::POST, false) => {
                 let object = body::object(&self.headers, bytes)?;
+                if is_question(&self.target.resource.group, &self.target.resource.plural) {
+                    let answer = self.engine.answer(&self.target, object, &self.write_options()?);
+                    return Ok(respond::value(StatusCode::CREATED, &answer));
+                }
                 self.engine
                     .create(&self.target, object, &self.write_options()?)
                     .await?
@@ -137,6 +166,59 @@ impl Call<'_> {
         let mut response = self.show(code, shape, &object);
         respond::warn(&mut response, &warnings);
         Ok(response)
+    }
+
+    /// Writes to subresources that are no face of the object itself.
+    async fn write_subresource(&self, bytes: &[u8]) -> Result<Option<Response>, ApiError> {
+        let engine = self.engine;
+        let created =
+            json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
+        Ok(Some(match (self.target.subresource.as_str(), &self.method) {
+            ("scale", method) => {
+                let change = if *method == Method::PATCH {
+                    let (kind, patch) = body::patch(&self.headers, bytes)?;
+                    ScaleChange::patch(kind, patch)
+                } else {
+                    ScaleChange::Whole(body::object(&self.headers, bytes)?)
+                };
+                let scale = engine.scale(&self.target, change, &self.write_options()?).await?;
+                respond::value(StatusCode::OK, &scale)
+            }
+            ("finalize", _) => {
+                let sent = body::object(&self.headers, bytes)?;
+                let outcome = engine
+                    .finalize(&self.target, sent, &self.write_options()?)
+                    .await?;
+                self.show(outcome.code, Shape::Whole, &outcome.object)
+            }
+            ("eviction", _) => {
+                engine.evict(&self.target, &self.write_options()?).await?;
+                respond::value(StatusCode::CREATED, &created)
+            }
+            ("binding", _) => {
+                let sent = body::object(&self.headers, bytes)?;
+                engine.bind(&self.target, &sent, &self.write_options()?).await?;
+                respond::value(StatusCode::CREATED, &created)
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Refuses verbs that the resource or subresource does not have.
+    fn allow(&self, verb: &str) -> Result<(), ApiError> {
+        let Target {
+            resource,
+            subresource,
+            ..
+        } = &self.target;
+        if !subresource.is_empty() && !resource.has(subresource) {
+            return Err(ApiError::no_such_resource());
+        }
+        if resource.allows(subresource, verb) {
+            Ok(())
+        } else {
+            Err(ApiError::method_not_allowed())
+        }
     }
 
     async fn delete(&self, bytes: &[u8]) -> Result<Response, ApiError> {
@@ -194,6 +276,7 @@ impl Call<'_> {
         Ok(WriteOptions {
             user: self.user.clone(),
             manager,
+            manager_named: self.query.has("fieldManager"),
             dry_run: self.query.dry_run()?,
             validation: self.query.validation()?,
             force: self.query.flag("force"),
@@ -239,19 +322,33 @@ impl Call<'_> {
         Ok((how, dry_run))
     }
 
+    fn style(&self) -> Style {
+        let include = match self.query.text("includeObject") {
+            "None" => Include::None,
+            "Object" => Include::Object,
+            _ => Include::Metadata,
+        };
+        Style {
+            include,
+            now: self.engine.now(),
+        }
+    }
+
     fn show(&self, code: StatusCode, shape: Shape, object: &Object) -> Response {
         let resource = &self.target.resource;
         match shape {
             Shape::Whole => respond::json(code, respond::object_json(resource, object)),
             Shape::Metadata => respond::json(code, respond::metadata_json(object)),
-            Shape::Table => respond::value(code, &table::of_one(resource, object, true)),
+            Shape::Table => respond::value(code, &table::of_one(resource, object, true, self.style())),
         }
     }
 
     fn show_list(&self, shape: Shape, listed: &Listed) -> Response {
         let resource = &self.target.resource;
         let body = match shape {
-            Shape::Table => return respond::value(StatusCode::OK, &table::of_list(resource, listed)),
+            Shape::Table => {
+                return respond::value(StatusCode::OK, &table::of_list(resource, listed, self.style()));
+            }
             Shape::Whole => {
                 let items: Vec<_> = listed
                     .objects
@@ -259,7 +356,7 @@ impl Call<'_> {
                     .map(|object| respond::object_json(resource, object))
                     .collect();
                 let items = items.iter().map(|item| &**item);
-                respond::list_json(&resource.list_kind(), &resource.api_version(), listed, items)
+                respond::list_json(&resource.list_kind, &resource.api_version(), listed, items)
             }
             Shape::Metadata => {
                 let items: Vec<_> = listed

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::negotiate::Shape;
+use super::table::Style;
 use super::{respond, table};
 use crate::catalog::Resource;
 use crate::status::ApiError;
@@ -19,14 +20,15 @@ use crate::store::Object;
 use crate::verbs::{Change, Watcher};
 
 /// A watch that names no end ends here, as upstream between 30 and 60 minutes.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
+const LONGEST: Duration = Duration::from_mins(30);
 /// How often a watcher without news learns the revision.
-const BOOKMARK: Duration = Duration::from_secs(60);
+const BOOKMARK: Duration = Duration::from_mins(1);
 
 struct Stream {
     watcher: Watcher,
     resource: Arc<Resource>,
     shape: Shape,
+    style: Style,
     bookmarks: bool,
     lines: VecDeque<Bytes>,
     told: u64,
@@ -40,7 +42,7 @@ struct Stream {
 pub(super) fn stream(
     watcher: Watcher,
     resource: Arc<Resource>,
-    shape: Shape,
+    (shape, style): (Shape, Style),
     bookmarks: bool,
     timeout: Option<Duration>,
 ) -> Response {
@@ -49,6 +51,7 @@ pub(super) fn stream(
         watcher,
         resource,
         shape,
+        style,
         bookmarks,
         lines: VecDeque::new(),
         told: 0,
@@ -145,8 +148,12 @@ impl Stream {
             Shape::Whole => respond::object_json(&self.resource, object),
             Shape::Metadata => respond::metadata_json(object),
             Shape::Table => {
+                let style = Style {
+                    now: self.watcher.now(),
+                    ..self.style
+                };
                 let headed = std::mem::replace(&mut self.first_row, false);
-                Bytes::from(table::of_one(&self.resource, object, headed).to_string())
+                Bytes::from(table::of_one(&self.resource, object, headed, style).to_string())
             }
         }
     }

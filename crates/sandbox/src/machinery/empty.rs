@@ -5,13 +5,22 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::collect::{AT_ONCE, Collector, report};
-use crate::store::{Key, Object};
-use crate::verbs::Propagation;
+use super::collect::{AT_ONCE, Collector, report, waits_for};
+use crate::store::{Collection, Key, Object};
+use crate::verbs::{CUSTOM_RESOURCES, Propagation, collection_of};
 
 impl Collector {
     /// After something went from a namespace that is being deleted, the namespace may be next.
     pub(super) async fn after_removal(&self, key: &Key) {
+        let collection = &key.collection;
+        let definition = Key {
+            collection: Collection::new("apiextensions.k8s.io", "customresourcedefinitions"),
+            namespace: String::new(),
+            name: format!("{}.{}", collection.plural, collection.group),
+        };
+        if let Some(object) = self.engine.store.get(&definition) {
+            self.empty_definition(&definition, &object).await;
+        }
         if key.namespace.is_empty() {
             return;
         }
@@ -28,6 +37,12 @@ impl Collector {
 
     /// Deletes what is in a terminating namespace; when nothing is left, lets the namespace go.
     pub(super) async fn empty(&self, key: &Key, object: &Object) {
+        if key
+            .collection
+            .is("apiextensions.k8s.io", "customresourcedefinitions")
+        {
+            return self.empty_definition(key, object).await;
+        }
         if !key.collection.is("", "namespaces") || !object.is_terminating() {
             return;
         }
@@ -59,9 +74,44 @@ impl Collector {
         }
     }
 
+    /// Deletes the objects of a terminating CRD; when none is left, lets the CRD go.
+    async fn empty_definition(&self, key: &Key, object: &Object) {
+        if !object.is_terminating() || !waits_for(object, CUSTOM_RESOURCES) {
+            return;
+        }
+        let collection = collection_of(&object.value);
+        let objects: Vec<(Key, Arc<Object>)> = {
+            let memory = self.engine.store.read();
+            let place = |(namespace, name): &(String, String)| Key {
+                collection: collection.clone(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+            };
+            memory
+                .list(&collection, None, None)
+                .map(|(at, object)| (place(at), Arc::clone(object)))
+                .collect()
+        };
+        if objects.is_empty() {
+            return self.drop_finalizer(key, CUSTOM_RESOURCES).await;
+        }
+        let fresh: Vec<&(Key, Arc<Object>)> = objects
+            .iter()
+            .filter(|(_, object)| !object.is_terminating())
+            .collect();
+        for chunk in fresh.chunks(AT_ONCE) {
+            join_all(
+                chunk
+                    .iter()
+                    .map(|(key, object)| self.remove(key, object, Propagation::Background)),
+            )
+            .await;
+        }
+    }
+
     fn contents(&self, namespace: &str) -> Vec<(Key, Arc<Object>)> {
         let memory = self.engine.store.read();
-        let place = |collection: &crate::store::Collection, name: &str| Key {
+        let place = |collection: &Collection, name: &str| Key {
             collection: collection.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),

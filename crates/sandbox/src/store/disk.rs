@@ -16,13 +16,16 @@ const FORMAT: u64 = 1;
 /// Reads come from memory, so the page cache only serves commits.
 const CACHE: usize = 4 << 20;
 
+/// What a file holds: its objects, and the revision of the last change.
+pub(super) type Contents = (Vec<(Key, Object)>, u64);
+
 pub(super) struct Disk {
     database: Database,
 }
 
 impl Disk {
     /// Opens or makes the file and reads everything in it.
-    pub(super) fn open(path: &Path) -> Result<(Self, Vec<(Key, Object)>, u64), OpenError> {
+    pub(super) fn open(path: &Path) -> Result<(Self, Contents), OpenError> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|source| OpenError::from_io(parent, source))?;
         }
@@ -32,8 +35,8 @@ impl Disk {
                 .set_cache_size(CACHE)
                 .create(path)
                 .map_err(|error| from_database(path, error))?;
-            let (objects, revision) = read(path, &database)?;
-            Ok((Self { database }, objects, revision))
+            let contents = read(path, &database)?;
+            Ok((Self { database }, contents))
         });
         opened.unwrap_or_else(|_| Err(corrupt(path, "the file is damaged")))
     }
@@ -64,7 +67,7 @@ impl Disk {
     }
 }
 
-fn read(path: &Path, database: &Database) -> Result<(Vec<(Key, Object)>, u64), OpenError> {
+fn read(path: &Path, database: &Database) -> Result<Contents, OpenError> {
     let failed = |error: redb::Error| from_redb(path, error);
     let transaction = database.begin_read().map_err(|error| failed(error.into()))?;
     let facts = match transaction.open_table(FACTS) {

@@ -157,7 +157,7 @@ impl Store {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, OpenError> {
         let (disk, memory) = match path {
             Some(path) => {
-                let (disk, objects, revision) = disk::Disk::open(path)?;
+                let (disk, (objects, revision)) = disk::Disk::open(path)?;
                 (Some(disk), Memory::new(objects, revision))
             }
             None => (None, Memory::new(Vec::new(), 1)),

@@ -1,14 +1,17 @@
 //! Create.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::meta::{check_name, metadata_mut, text};
-use super::{Outcome, Target, WriteOptions};
+use super::meta::{metadata_mut, text};
+use super::{Outcome, Target, WriteOptions, shape};
 use crate::Operation;
+use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
-use crate::store::{Change, CommitError, Expect, Key};
+use crate::store::{Change, CommitError, Expect, Key, Object};
 
 /// How often a generated name that is taken is drawn again.
 const DRAWS: usize = 8;
@@ -22,7 +25,7 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let mut warnings = Vec::new();
-        let body = self.decode(target, body, options, &mut warnings)?;
+        let body = shape::decode(target, body, options.validation, &mut warnings)?;
         if !text(&body, &["metadata", "resourceVersion"]).is_empty() {
             return Err(ApiError::bad_request(
                 "resourceVersion should not be set on objects to be created",
@@ -56,6 +59,13 @@ impl Engine {
         warnings: Vec<String>,
     ) -> Result<Outcome, ApiError> {
         let resource = &target.resource;
+        if matches!(&resource.source, Source::Custom(version) if version.terminating) {
+            return Err(ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "create not allowed while custom resource definition is terminating",
+            ));
+        }
         let about = resource.about(&target.name);
         let key = target.key();
         let guard = resource.namespaced.then(|| Key::namespace(&target.namespace));
@@ -79,19 +89,19 @@ impl Engine {
             return Err(ApiError::already_exists(about));
         }
         self.stamp_new(target, &mut object)?;
-        self.begin_object(target, &mut object)?;
+        self.begin(target, &mut object)?;
         if let Some(changed) = self.review(target, Operation::Create, options, &object, None)? {
             object = changed;
-            self.reshape(target, &mut object);
+            shape::restore(target, &mut object)?;
         }
-        self.validate(target, &object, None)?;
+        shape::validate(target, &object, None)?;
         if managed == Managed::Update {
-            self.track(target, None, &mut object, options);
+            object = self.track(target, None, object, options);
         }
-        self.limit_size(&object)?;
+        shape::limit(&object)?;
         if options.dry_run {
             return Ok(Outcome {
-                object: self.unstored(object),
+                object: Arc::new(Object::unstored(object)),
                 code: StatusCode::CREATED,
                 warnings,
             });
@@ -135,9 +145,6 @@ impl Engine {
                 return Err(ApiError::invalid(resource.about(""), &[cause]));
             }
         };
-        if let Some(cause) = check_name(resource.about(&name), "metadata.name") {
-            return Err(ApiError::invalid(resource.about(&name), &[cause]));
-        }
         metadata_mut(object)?.insert("name".to_owned(), json!(name));
         Ok(name)
     }

@@ -11,12 +11,14 @@ use super::{Selector, Target, WriteOptions};
 use crate::Operation;
 use crate::engine::Engine;
 use crate::status::ApiError;
-use crate::store::{Change, CommitError, Expect, Object};
+use crate::store::{Change, Collection, CommitError, Expect, Object};
 
 /// The finalizer by which an object waits until its dependents are gone.
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 /// The finalizer by which an object waits until its dependents have been let go.
 pub(crate) const ORPHAN: &str = "orphan";
+/// The finalizer by which a CRD waits until its objects are gone.
+pub(crate) const CUSTOM_RESOURCES: &str = "customresourcecleanup.apiextensions.k8s.io";
 /// Namespaces that cannot be deleted.
 const LASTING: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 const ATTEMPTS: usize = 16;
@@ -70,7 +72,7 @@ impl Engine {
         loop {
             let old = self.get(target)?;
             check_preconditions(target, how, &old)?;
-            self.check_deletable(target, &old)?;
+            check_deletable(target, &old)?;
             self.review(target, Operation::Delete, options, &Value::Null, Some(&old.value))?;
             let new = self.terminate(target, how, &old)?;
             let gone = is_finished(&new);
@@ -78,7 +80,7 @@ impl Engine {
                 return Ok(Deleted::Terminating(old));
             }
             if options.dry_run {
-                let object = self.unstored(new);
+                let object = Arc::new(Object::unstored(new));
                 return Ok(if gone {
                     Deleted::Gone(object)
                 } else {
@@ -151,6 +153,19 @@ impl Engine {
             Propagation::Orphan if has_dependents => waits.push(ORPHAN.to_owned()),
             _ => {}
         }
+        if target
+            .resource
+            .is("apiextensions.k8s.io", "customresourcedefinitions")
+            && self
+                .store
+                .read()
+                .list(&collection_of(&old.value), None, None)
+                .next()
+                .is_some()
+            && !waits.iter().any(|wait| wait == CUSTOM_RESOURCES)
+        {
+            waits.push(CUSTOM_RESOURCES.to_owned());
+        }
         let metadata = metadata_mut(&mut new)?;
         if waits.is_empty() {
             metadata.remove("finalizers");
@@ -170,24 +185,32 @@ impl Engine {
         }
         Ok(new)
     }
+}
 
-    fn check_deletable(&self, target: &Target, old: &Object) -> Result<(), ApiError> {
-        if !target.resource.is("", "namespaces") {
-            return Ok(());
-        }
-        let about = target.resource.about(&target.name);
-        if LASTING.contains(&target.name.as_str()) {
-            return Err(ApiError::forbidden(about, "this namespace may not be deleted"));
-        }
-        if old.is_terminating() {
-            return Err(ApiError::conflict(
-                about,
-                "The system is ensuring all content is removed from this namespace.  Upon completion, this \
-                 namespace will automatically be purged by the system.",
-            ));
-        }
-        Ok(())
+/// The objects that a CRD defines.
+pub(crate) fn collection_of(definition: &Value) -> Collection {
+    Collection::new(
+        text(definition, &["spec", "group"]),
+        text(definition, &["spec", "names", "plural"]),
+    )
+}
+
+fn check_deletable(target: &Target, old: &Object) -> Result<(), ApiError> {
+    if !target.resource.is("", "namespaces") {
+        return Ok(());
     }
+    let about = target.resource.about(&target.name);
+    if LASTING.contains(&target.name.as_str()) {
+        return Err(ApiError::forbidden(about, "this namespace may not be deleted"));
+    }
+    if old.is_terminating() {
+        return Err(ApiError::conflict(
+            about,
+            "The system is ensuring all content is removed from this namespace.  Upon completion, this \
+                 namespace will automatically be purged by the system.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_preconditions(target: &Target, how: &DeleteOptions, old: &Object) -> Result<(), ApiError> {

@@ -6,7 +6,7 @@ use super::{FieldValidation, Target, WriteOptions};
 use crate::User;
 use crate::engine::Engine;
 use crate::status::ApiError;
-use crate::store::Key;
+use crate::store::{Key, Object};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
@@ -19,6 +19,7 @@ impl WriteOptions {
                 groups: vec!["system:masters".to_owned()],
             },
             manager: manager.to_owned(),
+            manager_named: true,
             dry_run: false,
             validation: FieldValidation::Ignore,
             force: false,
@@ -89,5 +90,20 @@ impl Engine {
         Box::pin(self.create(&target, body, &WriteOptions::internal("sandbox")))
             .await
             .map(drop)
+    }
+
+    /// What follows from a write at once.
+    pub(super) async fn after_write(&self, target: &Target, stored: &Object) {
+        self.follow_definitions(&target.resource.collection);
+        if target.resource.is("", "namespaces") && !stored.is_terminating() {
+            // Its absence is mended when the sandbox is opened again.
+            if let Err(error) = self.found_service_account(&target.name).await {
+                tracing::warn!(
+                    namespace = target.name,
+                    error = error.message,
+                    "no default service account"
+                );
+            }
+        }
     }
 }

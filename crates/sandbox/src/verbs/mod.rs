@@ -3,15 +3,20 @@
 //! Each is a method of [`crate::engine::Engine`] from parsed arguments to objects or an
 //! [`ApiError`](crate::status::ApiError). HTTP and representations live in `http`.
 
+mod answers;
+mod apply;
 mod create;
 mod delete;
+mod events;
 mod found;
+mod kinds;
 mod meta;
 mod patch;
 mod read;
 mod review;
 mod selector;
 mod shape;
+mod subresource;
 mod update;
 mod watch;
 
@@ -23,11 +28,16 @@ use crate::User;
 use crate::catalog::Resource;
 use crate::store::{Key, Object};
 
-pub(crate) use delete::{DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation};
+pub(crate) use answers::is_question;
+pub(crate) use delete::{
+    CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
+};
+pub(crate) use kinds::shown;
 pub(crate) use meta::text;
 pub(crate) use patch::{Patch, PatchKind};
 pub(crate) use read::{ListOptions, Listed, Resume};
 pub(crate) use selector::Selector;
+pub(crate) use subresource::ScaleChange;
 pub(crate) use watch::{Change, WatchOptions, Watcher};
 
 /// The place a request is about.
@@ -62,6 +72,8 @@ pub(crate) struct WriteOptions {
     pub(crate) user: User,
     /// The field manager.
     pub(crate) manager: String,
+    /// Whether the client named the manager.
+    pub(crate) manager_named: bool,
     pub(crate) dry_run: bool,
     pub(crate) validation: FieldValidation,
     /// Server-side apply takes fields over from others.

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use super::apply::require_manager;
 use super::create::Managed;
 use super::update::Proposal;
-use super::{Outcome, Target, WriteOptions};
+use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::engine::Engine;
 use crate::status::ApiError;
 
@@ -37,12 +38,13 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         if patch.kind == PatchKind::Apply {
+            require_manager(options.manager_named)?;
             return self.apply(target, patch.body, options).await;
         }
         self.modify(target, options, |old| {
             let mut warnings = Vec::new();
-            let patched = self.patched(target, &patch, &old.value)?;
-            let object = self.decode(target, patched, options, &mut warnings)?;
+            let patched = patched(target, &patch, &old.value)?;
+            let object = shape::decode(target, patched, options.validation, &mut warnings)?;
             Ok(Proposal {
                 object,
                 managed: Managed::Update,
@@ -51,21 +53,33 @@ impl Engine {
         })
         .await
     }
+}
 
-    fn patched(&self, target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiError> {
-        let mut object = old.clone();
-        match patch.kind {
-            PatchKind::Json => json_patch_in_bounds(&mut object, &patch.body)?,
-            PatchKind::Merge | PatchKind::Apply => {
-                if !patch.body.is_object() {
-                    return Err(ApiError::bad_request("a merge patch must be an object"));
-                }
-                json_patch::merge(&mut object, &patch.body);
-            }
-            PatchKind::Strategic => object = self.strategic(target, &object, &patch.body)?,
-        }
-        Ok(object)
+fn patched(target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiError> {
+    let mut object = kinds::shown(&target.resource, old);
+    if patch.kind != PatchKind::Strategic {
+        apply_to(&mut object, patch)?;
+        return Ok(object);
     }
+    if target.resource.is_custom() {
+        return Err(ApiError::unsupported_media_type(
+            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        ));
+    }
+    schema::strategic_merge(target.resource.schema(), &object, &patch.body)
+        .map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+/// Lays a patch that needs no schema over a value.
+pub(super) fn apply_to(value: &mut Value, patch: &Patch) -> Result<(), ApiError> {
+    if patch.kind == PatchKind::Json {
+        return json_patch_in_bounds(value, &patch.body);
+    }
+    if !patch.body.is_object() {
+        return Err(ApiError::bad_request("a merge patch must be an object"));
+    }
+    json_patch::merge(value, &patch.body);
+    Ok(())
 }
 
 /// Applies a JSON patch one operation at a time, so that copies of copies cannot grow without bound.

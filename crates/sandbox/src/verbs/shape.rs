@@ -1,170 +1,163 @@
-//! What a kind makes of its objects: decoding, defaults, validation, field ownership, and the fields the server
-//! fills in.
+//! What the schema of a kind makes of its objects: decoding, defaults, validation, field ownership.
 
-use std::sync::Arc;
-
+use schema::{FieldError, Write};
 use serde_json::{Value, json};
 
-use super::create::Managed;
 use super::meta::{metadata_mut, text};
-use super::update::{Proposal, keep_field};
-use super::{Outcome, Target, WriteOptions};
+use super::{FieldValidation, Target, WriteOptions, kinds};
 use crate::engine::Engine;
-use crate::status::ApiError;
-use crate::store::Object;
+use crate::status::{ApiError, Cause};
 
 /// What an object may weigh as JSON.
 const LARGEST: usize = 3 << 20;
+/// How deep an object may be nested. Somewhat less than what is read back from disk.
+const DEEPEST: usize = 100;
+
+/// Makes an object of what was sent or patched together: checks that it is of the resource and of the namespace in
+/// the path, reports unknown fields, prunes, defaults.
+pub(super) fn decode(
+    target: &Target,
+    mut body: Value,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<Value, ApiError> {
+    identify(target, &mut body)?;
+    let resource = &target.resource;
+    if validation != FieldValidation::Ignore {
+        let unknown: Vec<String> = schema::unknown_fields(resource.schema(), &body)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if validation == FieldValidation::Strict && !unknown.is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
+                resource.kind,
+                resource.version,
+                resource.kind,
+                unknown.join(", ")
+            )));
+        }
+        warnings.extend(unknown);
+    }
+    schema::prepare(resource.schema(), &mut body);
+    kinds::to_stored(target, &mut body);
+    Ok(body)
+}
+
+/// Checks that a body is an object of the resource and of the namespace in the path, and names both in it.
+pub(super) fn identify(target: &Target, body: &mut Value) -> Result<(), ApiError> {
+    limit_depth(body)?;
+    let resource = &target.resource;
+    let object = body
+        .as_object_mut()
+        .ok_or_else(|| ApiError::bad_request("the body of the request is not an object"))?;
+    let api_version = resource.api_version();
+    for (field, expected) in [("apiVersion", &api_version), ("kind", &resource.kind)] {
+        match object.get(field) {
+            None | Some(Value::Null) => {}
+            Some(given)
+                if given == expected || (field == "apiVersion" && *given == resource.stored.as_str()) => {}
+            Some(given) => {
+                return Err(ApiError::bad_request(format!(
+                    "the {field} in the data ({}) does not match the expected {field} ({expected})",
+                    given.as_str().unwrap_or_default()
+                )));
+            }
+        }
+        object.insert(field.to_owned(), json!(expected));
+    }
+    metadata_mut(body)?;
+    let namespace = text(body, &["metadata", "namespace"]);
+    if !namespace.is_empty() && namespace != target.namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// Puts an object that admission changed back into shape.
+pub(super) fn restore(target: &Target, object: &mut Value) -> Result<(), ApiError> {
+    if !object.is_object() {
+        return Err(ApiError::internal(
+            "admission made something of the object that is none",
+        ));
+    }
+    schema::prepare(target.resource.stored_schema(), object);
+    limit_depth(object)
+}
+
+/// Checks an object that is to be stored. What was wrong before with a custom resource may stay wrong.
+pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Result<(), ApiError> {
+    let resource = &target.resource;
+    let schema = resource.stored_schema();
+    let mut found = schema::validate(schema, new);
+    if let Some(old) = old {
+        if !found.is_empty() && resource.is_custom() {
+            let known = schema::validate(schema, old);
+            found.retain(|error| !known.contains(error));
+        }
+        found.extend(schema::validate_update(schema, old, new));
+    }
+    let mut causes: Vec<Cause> = found.iter().map(cause).collect();
+    causes.extend(kinds::check(target, new, old));
+    if causes.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(resource.about(&target.name), &causes))
+    }
+}
+
+fn cause(error: &FieldError) -> Cause {
+    let message = error.message.strip_prefix(&error.field).unwrap_or(&error.message);
+    let message = message.strip_prefix(": ").unwrap_or(message);
+    Cause::new(error.cause.reason(), &*error.field, message)
+}
+
+/// Keeps objects to a size and depth that can be stored and read back.
+pub(super) fn limit(object: &Value) -> Result<(), ApiError> {
+    limit_depth(object)?;
+    if object.to_string().len() > LARGEST {
+        Err(ApiError::too_large(LARGEST))
+    } else {
+        Ok(())
+    }
+}
+
+fn limit_depth(object: &Value) -> Result<(), ApiError> {
+    fn fits(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Array(items) => left > 0 && items.iter().all(|item| fits(item, left - 1)),
+            Value::Object(fields) => left > 0 && fields.values().all(|field| fits(field, left - 1)),
+            _ => true,
+        }
+    }
+    if fits(object, DEEPEST) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "the object is nested deeper than {DEEPEST} levels"
+    )))
+}
 
 impl Engine {
-    /// Checks that a body is an object of the resource and of the namespace in the path.
-    pub(super) fn decode(
-        &self,
-        target: &Target,
-        mut body: Value,
-        _options: &WriteOptions,
-        _warnings: &mut Vec<String>,
-    ) -> Result<Value, ApiError> {
-        let resource = &target.resource;
-        let object = body
-            .as_object_mut()
-            .ok_or_else(|| ApiError::bad_request("the body of the request is not an object"))?;
-        let expected = [
-            ("apiVersion", resource.api_version()),
-            ("kind", resource.kind.clone()),
-        ];
-        for (field, expected) in expected {
-            match object.get(field) {
-                None | Some(Value::Null) => {
-                    object.insert(field.to_owned(), json!(expected));
-                }
-                Some(given) if *given == expected => {}
-                Some(given) => {
-                    return Err(ApiError::bad_request(format!(
-                        "the {field} in the data ({}) does not match the expected {field} ({expected})",
-                        given.as_str().unwrap_or_default()
-                    )));
-                }
-            }
-        }
-        metadata_mut(&mut body)?;
-        let namespace = text(&body, &["metadata", "namespace"]);
-        if !namespace.is_empty() && namespace != target.namespace {
-            return Err(ApiError::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        Ok(body)
-    }
-
-    /// The fields of a new object that clients do not write.
-    pub(super) fn begin_object(&self, target: &Target, object: &mut Value) -> Result<(), ApiError> {
-        if target.resource.has_status {
-            keep_field(object, &Value::Null, "status");
-        }
-        if target.resource.is("", "namespaces") {
-            object["spec"]["finalizers"] = json!(["kubernetes"]);
-            object["status"] = json!({ "phase": "Active" });
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(target.name);
-        }
-        Ok(())
-    }
-
-    /// The fields of a changed object that clients do not write.
-    pub(super) fn continue_object(
-        &self,
-        target: &Target,
-        old: &Value,
-        new: &mut Value,
-    ) -> Result<(), ApiError> {
-        if target.resource.is("", "namespaces") {
-            keep_field(new, old, "spec");
-        }
-        Ok(())
-    }
-
-    /// Puts an object that admission changed back into shape.
-    pub(super) fn reshape(&self, _target: &Target, _object: &mut Value) {}
-
-    pub(super) fn validate(
-        &self,
-        _target: &Target,
-        _new: &Value,
-        _old: Option<&Value>,
-    ) -> Result<(), ApiError> {
-        Ok(())
-    }
-
-    /// Notes who wrote which field.
+    /// Notes in `managedFields` who wrote which field.
     pub(super) fn track(
         &self,
-        _target: &Target,
-        _old: Option<&Value>,
-        _new: &mut Value,
-        _options: &WriteOptions,
-    ) {
-    }
-
-    pub(super) fn strategic(&self, _target: &Target, old: &Value, patch: &Value) -> Result<Value, ApiError> {
-        let mut object = old.clone();
-        json_patch::merge(&mut object, patch);
-        Ok(object)
-    }
-
-    /// Server-side apply.
-    pub(super) async fn apply(
-        &self,
         target: &Target,
-        body: Value,
+        old: Option<&Value>,
+        new: Value,
         options: &WriteOptions,
-    ) -> Result<Outcome, ApiError> {
-        let mut warnings = Vec::new();
-        let body = self.decode(target, body, options, &mut warnings)?;
-        if self.store.get(&target.key()).is_none() {
-            let done = self
-                .create_named(target, body.clone(), Managed::Update, options, warnings)
-                .await;
-            match done {
-                Err(error) if error.reason == "AlreadyExists" => {}
-                done => return done,
-            }
-        }
-        self.modify(target, options, |old| {
-            let mut object = old.value.clone();
-            json_patch::merge(&mut object, &body);
-            Ok(Proposal {
-                object,
-                managed: Managed::Update,
-                warnings: Vec::new(),
-            })
-        })
-        .await
-    }
-
-    pub(super) fn limit_size(&self, object: &Value) -> Result<(), ApiError> {
-        if object.to_string().len() > LARGEST {
-            Err(ApiError::too_large(LARGEST))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// An object that is answered but not stored.
-    pub(super) fn unstored(&self, object: Value) -> Arc<Object> {
-        Arc::new(Object::unstored(object))
-    }
-
-    /// What follows from a write at once.
-    pub(super) async fn after_write(&self, target: &Target, stored: &Object) {
-        if target.resource.is("", "namespaces") && !stored.is_terminating() {
-            // Its absence is mended when the sandbox is opened again.
-            if let Err(error) = self.found_service_account(&target.name).await {
-                tracing::warn!(
-                    namespace = target.name,
-                    error = error.message,
-                    "no default service account"
-                );
-            }
-        }
+    ) -> Value {
+        let resource = &target.resource;
+        let (api_version, time) = (resource.api_version(), self.timestamp());
+        let write = Write {
+            manager: &options.manager,
+            api_version: &api_version,
+            subresource: &target.subresource,
+            time: &time,
+            reset: &resource.reset_fields(&target.subresource),
+        };
+        schema::update(resource.stored_schema(), old, new, &write).object
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::create::Managed;
 use super::meta::{carry, finalizers, metadata_mut, text};
-use super::{Outcome, Target, WriteOptions};
+use super::{Outcome, Target, WriteOptions, shape};
 use crate::Operation;
 use crate::engine::Engine;
 use crate::status::{About, ApiError, Cause};
@@ -32,7 +32,7 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let mut warnings = Vec::new();
-        let body = self.decode(target, body, options, &mut warnings)?;
+        let body = shape::decode(target, body, options.validation, &mut warnings)?;
         self.modify(target, options, |_| {
             Ok(Proposal {
                 object: body.clone(),
@@ -69,7 +69,7 @@ impl Engine {
             };
             if options.dry_run {
                 return Ok(Outcome {
-                    object: self.unstored(new),
+                    object: Arc::new(Object::unstored(new)),
                     code: StatusCode::OK,
                     warnings,
                 });
@@ -123,7 +123,10 @@ impl Engine {
                 // Somebody else's change has happened, so this round was not in vain.
                 Err(CommitError::Changed) => {}
                 Err(error) => return Err(ApiError::commit(error, about)),
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.follow_definitions(&key.collection);
+                    return Ok(());
+                }
             }
         }
     }
@@ -137,113 +140,116 @@ impl Engine {
         managed: Managed,
         options: &WriteOptions,
     ) -> Result<Option<Value>, ApiError> {
-        self.carry_over(target, old, &mut new)?;
-        self.continue_object(target, &old.value, &mut new)?;
-        self.count_generation(target, &old.value, &mut new)?;
+        carry_over(target, old, &mut new)?;
+        self.go_on(target, &old.value, &mut new)?;
+        count_generation(target, &old.value, &mut new)?;
         if let Some(changed) = self.review(target, Operation::Update, options, &new, Some(&old.value))? {
             new = changed;
-            self.reshape(target, &mut new);
-            self.carry_over(target, old, &mut new)?;
-            self.count_generation(target, &old.value, &mut new)?;
+            shape::restore(target, &mut new)?;
+            carry_over(target, old, &mut new)?;
+            self.go_on(target, &old.value, &mut new)?;
+            count_generation(target, &old.value, &mut new)?;
         }
-        self.validate(target, &new, Some(&old.value))?;
+        shape::validate(target, &new, Some(&old.value))?;
         if managed == Managed::Update {
-            self.track(target, Some(&old.value), &mut new, options);
+            new = self.track(target, Some(&old.value), new, options);
         }
         if same(&old.value, &new) && !is_finished(&new) {
             return Ok(None);
         }
-        self.limit_size(&new)?;
+        shape::limit(&new)?;
         Ok(Some(new))
     }
+}
 
-    /// Checks identity and resource version, and keeps what only the server writes.
-    fn carry_over(&self, target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiError> {
-        let about = target.resource.about(&target.name);
-        let name = text(new, &["metadata", "name"]);
-        if name != target.name && !(name.is_empty() && !target.subresource.is_empty()) {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                target.name
-            )));
-        }
-        let uid = text(new, &["metadata", "uid"]);
-        if !uid.is_empty() && uid != old.uid() {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                old.uid()
-            );
-            return Err(ApiError::conflict(about, &why));
-        }
-        let revision = text(new, &["metadata", "resourceVersion"]);
-        if !revision.is_empty() && revision != "0" && revision != old.revision.to_string() {
-            return Err(ApiError::stale(about));
-        }
-        let before = old.value.get("metadata").and_then(Value::as_object);
-        if target.subresource.is_empty() {
-            let metadata = metadata_mut(new)?;
-            for field in [
-                "uid",
-                "creationTimestamp",
-                "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-                "generation",
-                "resourceVersion",
-                "generateName",
-                "name",
-                "namespace",
-            ] {
-                carry(metadata, before, field);
-            }
-            metadata.remove("selfLink");
-            if old.is_terminating() {
-                refuse_new_finalizers(target, &old.value, new)?;
-            }
-            if target.resource.has_status {
-                keep_field(new, &old.value, "status");
-            }
-        } else {
-            // A status write changes the status; the rest is the object as it stands.
-            let managed = metadata_mut(new)?.get("managedFields").cloned();
-            let mut whole = old.value.clone();
-            if let (Some(whole), Some(new)) = (whole.as_object_mut(), new.as_object_mut()) {
-                match new.remove("status") {
-                    Some(status) => whole.insert("status".to_owned(), status),
-                    None => whole.remove("status"),
-                };
-            }
-            if let Some(managed) = managed {
-                metadata_mut(&mut whole)?.insert("managedFields".to_owned(), managed);
-            }
-            *new = whole;
-        }
-        Ok(())
+/// Checks identity and resource version, and keeps what only the server writes.
+fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiError> {
+    let about = target.resource.about(&target.name);
+    let name = text(new, &["metadata", "name"]);
+    // Writes to subresources may leave the name to the path.
+    let unnamed = name.is_empty() && !target.subresource.is_empty();
+    if name != target.name && !unnamed {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        )));
     }
-
-    /// Counts a change of the intent.
-    fn count_generation(&self, target: &Target, old: &Value, new: &mut Value) -> Result<(), ApiError> {
-        if !target.resource.has_generation || !target.subresource.is_empty() {
-            return Ok(());
-        }
-        let changed = if target.resource.custom {
-            let ignored =
-                |field: &str| field == "metadata" || (field == "status" && target.resource.has_status);
-            let differs = |one: &Value, other: &Value| {
-                let fields = one.as_object().into_iter().flatten();
-                fields
-                    .filter(|(name, _)| !ignored(name))
-                    .any(|(name, value)| other.get(name) != Some(value))
+    let uid = text(new, &["metadata", "uid"]);
+    if !uid.is_empty() && uid != old.uid() {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            old.uid()
+        );
+        return Err(ApiError::conflict(about, &why));
+    }
+    let revision = text(new, &["metadata", "resourceVersion"]);
+    if !revision.is_empty() && revision != "0" && revision != old.revision.to_string() {
+        return Err(ApiError::stale(about));
+    }
+    let before = old.value.get("metadata").and_then(Value::as_object);
+    if target.subresource == "status" {
+        // A status write changes the status; the rest is the object as it stands.
+        let managed = metadata_mut(new)?.get("managedFields").cloned();
+        let mut whole = old.value.clone();
+        if let (Some(whole), Some(new)) = (whole.as_object_mut(), new.as_object_mut()) {
+            match new.remove("status") {
+                Some(status) => whole.insert("status".to_owned(), status),
+                None => whole.remove("status"),
             };
-            differs(old, new) || differs(new, old)
-        } else {
-            old.get("spec") != new.get("spec")
-        };
-        if changed {
-            let count = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
-            metadata_mut(new)?.insert("generation".to_owned(), json!(count));
         }
-        Ok(())
+        if let Some(managed) = managed {
+            metadata_mut(&mut whole)?.insert("managedFields".to_owned(), managed);
+        }
+        *new = whole;
+    } else {
+        let metadata = metadata_mut(new)?;
+        for field in [
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+            "generateName",
+            "name",
+            "namespace",
+        ] {
+            carry(metadata, before, field);
+        }
+        metadata.remove("selfLink");
+        if old.is_terminating() {
+            refuse_new_finalizers(target, &old.value, new)?;
+        }
+        if target.resource.has("status") {
+            keep_field(new, &old.value, "status");
+        }
     }
+    Ok(())
+}
+
+/// Counts a change of the intent.
+fn count_generation(target: &Target, old: &Value, new: &mut Value) -> Result<(), ApiError> {
+    if !target.resource.has_generation || target.subresource == "status" {
+        return Ok(());
+    }
+    let changed = if target.resource.is_custom() {
+        let ignored =
+            |field: &str| field == "metadata" || (field == "status" && target.resource.has("status"));
+        let differs = |one: &Value, other: &Value| {
+            let fields = one.as_object().into_iter().flatten();
+            fields
+                .filter(|(name, _)| !ignored(name))
+                .any(|(name, value)| other.get(name) != Some(value))
+        };
+        differs(old, new) || differs(new, old)
+    } else {
+        old.get("spec") != new.get("spec")
+    };
+    if changed {
+        let count = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+        metadata_mut(new)?.insert("generation".to_owned(), json!(count));
+    }
+    Ok(())
 }
 
 /// Whether a terminating object has nothing left to wait for.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::read::too_large_revision;
@@ -72,6 +73,7 @@ impl Engine {
             Some(since) if !options.initial_events => {
                 memory
                     .since(since)
+                    .map(drop)
                     .map_err(|expired| ApiError::expired(since, expired.oldest))?;
                 watcher.at = since;
             }
@@ -115,6 +117,10 @@ impl Watcher {
     /// Waits until there may be more; `false` when the store has closed.
     pub(crate) async fn changed(&mut self) -> bool {
         self.revisions.changed().await.is_ok()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.now()
     }
 
     /// The revision up to which everything has been handed out.

@@ -40,14 +40,14 @@ impl Credentials {
             why,
         };
         let (certificate_path, key_path) = (directory.join("ca.crt"), directory.join("ca.key"));
-        let (authority, key) = match (files::read(&certificate_path)?, files::read(&key_path)?) {
-            (Some(certificate), Some(key)) => (certificate, key),
-            _ => {
-                let (certificate, key) = new_authority(now).map_err(|error| unusable(error.to_string()))?;
-                files::write_private(&key_path, &key)?;
-                files::write_private(&certificate_path, &certificate)?;
-                (certificate, key)
-            }
+        let kept = files::read(&certificate_path)?.zip(files::read(&key_path)?);
+        let (authority, key) = if let Some(kept) = kept {
+            kept
+        } else {
+            let (certificate, key) = new_authority(now).map_err(|error| unusable(error.to_string()))?;
+            files::write_private(&key_path, &key)?;
+            files::write_private(&certificate_path, &certificate)?;
+            (certificate, key)
         };
         let tls = server_config(&key, address, now).map_err(unusable)?;
         let token_path = directory.join("token");

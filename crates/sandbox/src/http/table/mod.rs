@@ -1,37 +1,76 @@
 //! Objects as the rows of a table (`meta.k8s.io/v1 Table`), which is what kubectl prints.
+//!
+//! The columns of built-in kinds follow `pkg/printers/internalversion` of Kubernetes, by subject in the files beside
+//! this one; those of custom resources come from their CRD.
 
+mod network;
+mod others;
+mod storage;
+mod words;
+mod workload;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::respond::list_metadata;
-use crate::catalog::Resource;
+use crate::catalog::{Column, Resource, Source};
 use crate::store::Object;
 use crate::verbs::{Listed, text};
 
+/// What a row carries beside its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Include {
+    None,
+    Metadata,
+    Object,
+}
+
+/// How tables are made for one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) include: Include,
+    /// The present moment, for ages.
+    pub(super) now: Timestamp,
+}
+
+/// A column: its name, its type, and whether it is shown only when asked for much (`-o wide`).
+type Head = (&'static str, &'static str, i64);
+
+/// How a built-in kind is shown. The name is always the first column.
+struct Printer {
+    heads: &'static [Head],
+    cells: fn(&Value, Timestamp) -> Vec<Value>,
+}
+
+fn printer(group: &str, plural: &str) -> Printer {
+    workload::printer(group, plural)
+        .or_else(|| network::printer(group, plural))
+        .or_else(|| storage::printer(group, plural))
+        .or_else(|| others::printer(group, plural))
+        .unwrap_or(Printer {
+            heads: &[("Age", "string", 0)],
+            cells: |object, now| vec![words::age(object, now)],
+        })
+}
+
 /// A page of objects.
-pub(super) fn of_list(resource: &Resource, listed: &Listed) -> Value {
-    let rows = listed
+pub(super) fn of_list(resource: &Resource, listed: &Listed, style: Style) -> Value {
+    let rows: Vec<Value> = listed
         .objects
         .iter()
-        .map(|object| row(resource, object))
+        .map(|object| row(resource, object, style))
         .collect();
-    table(resource, list_metadata(listed), rows, true)
+    table(resource, &list_metadata(listed), &rows, true)
 }
 
 /// One object; `headed` says whether the columns are described, which a watch does once.
-pub(super) fn of_one(resource: &Resource, object: &Object, headed: bool) -> Value {
+pub(super) fn of_one(resource: &Resource, object: &Object, headed: bool, style: Style) -> Value {
     let metadata = json!({ "resourceVersion": object.revision.to_string() });
-    table(resource, metadata, vec![row(resource, object)], headed)
+    table(resource, &metadata, &[row(resource, object, style)], headed)
 }
 
-fn table(_resource: &Resource, metadata: Value, rows: Vec<Value>, headed: bool) -> Value {
-    let columns = if headed {
-        json!([
-            { "name": "Name", "type": "string", "format": "name", "description": "", "priority": 0 },
-            { "name": "Age", "type": "string", "format": "", "description": "", "priority": 0 },
-        ])
-    } else {
-        json!([])
-    };
+fn table(resource: &Resource, metadata: &Value, rows: &[Value], headed: bool) -> Value {
+    let columns = if headed { columns(resource) } else { Value::Null };
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -41,13 +80,103 @@ fn table(_resource: &Resource, metadata: Value, rows: Vec<Value>, headed: bool) 
     })
 }
 
-fn row(_resource: &Resource, object: &Object) -> Value {
-    json!({
-        "cells": [text(&object.value, &["metadata", "name"]), text(&object.value, &["metadata", "creationTimestamp"])],
-        "object": {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": object.value.get("metadata"),
+fn columns(resource: &Resource) -> Value {
+    let head = |name: &str, kind: &str, format: &str, description: &str, priority: i64| json!({ "name": name, "type": kind, "format": format, "description": description, "priority": priority });
+    let name = head(
+        "Name",
+        "string",
+        "name",
+        "Name must be unique within a namespace.",
+        0,
+    );
+    let mut columns = Vec::new();
+    match &resource.source {
+        Source::Builtin(_) => {
+            let printer = printer(&resource.collection.group, &resource.plural);
+            columns.extend(
+                printer
+                    .heads
+                    .iter()
+                    .map(|(name, kind, priority)| head(name, kind, "", "", *priority)),
+            );
+            // Events name themselves last, and only to those who want to know.
+            let at = if resource.plural == "events" {
+                columns.len()
+            } else {
+                0
+            };
+            columns.insert(
+                at,
+                if at > 0 {
+                    head("Name", "string", "name", "", 1)
+                } else {
+                    name
+                },
+            );
+        }
+        Source::Custom(version) => {
+            columns.push(name);
+            let described = version.columns.iter();
+            columns.extend(
+                described.map(|one| head(&one.name, &one.kind, &one.format, &one.description, one.priority)),
+            );
+        }
+    }
+    Value::Array(columns)
+}
+
+fn row(resource: &Resource, object: &Object, style: Style) -> Value {
+    let value = &object.value;
+    let name = json!(text(value, &["metadata", "name"]));
+    let mut cells = match &resource.source {
+        Source::Builtin(_) => (printer(&resource.collection.group, &resource.plural).cells)(value, style.now),
+        Source::Custom(version) => version
+            .columns
+            .iter()
+            .map(|column| custom_cell(column, value, style.now))
+            .collect(),
+    };
+    cells.insert(
+        if resource.plural == "events" {
+            cells.len()
+        } else {
+            0
         },
-    })
+        name,
+    );
+    let mut row = json!({ "cells": cells });
+    match style.include {
+        Include::None => {}
+        Include::Metadata => {
+            row["object"] = json!({
+                "kind": "PartialObjectMetadata",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": value.get("metadata"),
+            });
+        }
+        Include::Object => row["object"] = crate::verbs::shown(resource, value),
+    }
+    row
+}
+
+fn custom_cell(column: &Column, object: &Value, now: Timestamp) -> Value {
+    let found = column.path.find(object);
+    let Some(first) = found.first().filter(|first| !first.is_null()) else {
+        return Value::Null;
+    };
+    match (column.kind.as_str(), first) {
+        ("date", Value::String(moment)) => json!(words::since(moment, now)),
+        ("integer", Value::Number(number)) => number
+            .as_i64()
+            .map_or_else(|| json!(number), |whole| json!(whole)),
+        ("number", Value::Number(_)) | ("boolean", Value::Bool(_)) => (*first).clone(),
+        ("string", _) => {
+            let plain = |value: &&Value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            json!(found.iter().map(plain).collect::<Vec<_>>().join(","))
+        }
+        _ => Value::Null,
+    }
 }

@@ -1,0 +1,255 @@
+//! What the server does to objects of particular kinds, beyond their schema: the fields that upstream's storage
+//! strategies and built-in admission fill in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::meta::text;
+use super::update::keep_field;
+use super::{Target, events};
+use crate::catalog::{Resource, check_definition, settle_definition};
+use crate::engine::Engine;
+use crate::status::{ApiError, Cause};
+
+/// Puts an object into the version it is stored in.
+pub(super) fn to_stored(target: &Target, object: &mut Value) {
+    let resource = &target.resource;
+    if resource.is("events.k8s.io", "events") {
+        events::to_core(object);
+    }
+    if text(object, &["apiVersion"]) != resource.stored {
+        object["apiVersion"] = json!(resource.stored);
+    }
+}
+
+impl Engine {
+    /// Fills in what clients do not write of a new object.
+    pub(super) fn begin(&self, target: &Target, object: &mut Value) -> Result<(), ApiError> {
+        let resource = &target.resource;
+        // A node registers itself with its status.
+        if resource.has("status") && !resource.is("", "nodes") {
+            keep_field(object, &Value::Null, "status");
+            schema::prepare(resource.schema(), object);
+        }
+        match (resource.group.as_str(), resource.plural.as_str()) {
+            ("", "namespaces") => {
+                object["spec"]["finalizers"] = json!(["kubernetes"]);
+                object["status"] = json!({ "phase": "Active" });
+                object["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(target.name);
+            }
+            ("", "pods") => begin_pod(object),
+            ("", "services") => self.addresses(target, object, None)?,
+            ("", "secrets") => secret_data(object),
+            ("apiextensions.k8s.io", "customresourcedefinitions") => {
+                settle_definition(object, &self.catalog(), &self.timestamp());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Fills in or keeps what clients do not write of a changed object.
+    pub(super) fn go_on(&self, target: &Target, old: &Value, new: &mut Value) -> Result<(), ApiError> {
+        if target.subresource == "status" {
+            return Ok(());
+        }
+        match (target.resource.group.as_str(), target.resource.plural.as_str()) {
+            ("", "namespaces") => {
+                if target.subresource != "finalize" {
+                    keep_field(new, old, "spec");
+                }
+                new["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(target.name);
+            }
+            ("", "services") => self.addresses(target, new, Some(old))?,
+            ("", "secrets") => secret_data(new),
+            ("apiextensions.k8s.io", "customresourcedefinitions") => {
+                settle_definition(new, &self.catalog(), &self.timestamp());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives a Service the addresses and node ports that clients rely on.
+    fn addresses(&self, target: &Target, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+        let kind = text(object, &["spec", "type"]).to_owned();
+        let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
+            return Ok(());
+        };
+        if kind == "ExternalName" {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+                spec.remove(field);
+            }
+            return Ok(());
+        }
+        let kept = old
+            .map(|old| text(old, &["spec", "clusterIP"]))
+            .filter(|address| !address.is_empty());
+        let given = spec
+            .get("clusterIP")
+            .and_then(Value::as_str)
+            .filter(|address| !address.is_empty());
+        let address = match (given, kept) {
+            (Some(given), Some(kept)) if given == kept => kept.to_owned(),
+            // A change is refused by validation.
+            (Some(given), Some(_)) => given.to_owned(),
+            (Some("None"), None) => "None".to_owned(),
+            (Some(given), None) => {
+                if self.service_addresses().any(|taken| taken == given) {
+                    let message = format!(
+                        "Invalid value: [{given:?}]: failed to allocate IP {given}: provided IP is already allocated"
+                    );
+                    let cause = Cause::new("FieldValueInvalid", "spec.clusterIPs", message);
+                    return Err(ApiError::invalid(target.resource.about(&target.name), &[cause]));
+                }
+                given.to_owned()
+            }
+            (None, Some(kept)) => kept.to_owned(),
+            (None, None) => self.next_service_address()?,
+        };
+        spec.insert("clusterIP".to_owned(), json!(address));
+        spec.insert("clusterIPs".to_owned(), json!([address]));
+        spec.entry("internalTrafficPolicy")
+            .or_insert_with(|| json!("Cluster"));
+        let family = if address.contains(':') { "IPv6" } else { "IPv4" };
+        spec.entry("ipFamilies").or_insert_with(|| json!([family]));
+        spec.entry("ipFamilyPolicy")
+            .or_insert_with(|| json!("SingleStack"));
+        let with_ports = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
+        if with_ports {
+            spec.entry("externalTrafficPolicy")
+                .or_insert_with(|| json!("Cluster"));
+            if kind == "LoadBalancer" {
+                spec.entry("allocateLoadBalancerNodePorts")
+                    .or_insert_with(|| json!(true));
+            }
+        }
+        let before = old
+            .and_then(|old| old["spec"]["ports"].as_array())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let ports = spec
+            .get_mut("ports")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
+        for port in ports.filter_map(Value::as_object_mut) {
+            let unset = port.get("nodePort").and_then(Value::as_i64).unwrap_or(0) == 0;
+            if with_ports && unset {
+                let same = |old: &&Value| old["port"] == port["port"] && old["protocol"] == port["protocol"];
+                let kept = before
+                    .iter()
+                    .find(same)
+                    .and_then(|old| old["nodePort"].as_i64())
+                    .filter(|&port| port > 0);
+                let number = kept.map_or_else(|| self.next_node_port(), Ok)?;
+                port.insert("nodePort".to_owned(), json!(number));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An object in the version a request speaks.
+pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
+    let mut shown = object.clone();
+    if resource.is("events.k8s.io", "events") {
+        events::from_core(&mut shown);
+    } else {
+        shown["apiVersion"] = json!(resource.api_version());
+    }
+    shown
+}
+
+/// Findings that a schema cannot express.
+pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
+        ("apiextensions.k8s.io", "customresourcedefinitions") => check_definition(new),
+        ("", "secrets") => secret_causes(new),
+        _ => Vec::new(),
+    };
+    // Names are places in the store and in paths, whatever a kind allows.
+    if old.is_none()
+        && target
+            .name
+            .contains(|letter: char| letter == '/' || letter.is_control())
+    {
+        let message = format!(
+            "Invalid value: {:?}: may not contain '/' or control characters",
+            target.name
+        );
+        causes.push(Cause::new("FieldValueInvalid", "metadata.name", message));
+    }
+    causes
+}
+
+fn begin_pod(object: &mut Value) {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        let given = spec
+            .get("serviceAccountName")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let account = if given.is_empty() {
+            "default".to_owned()
+        } else {
+            given.to_owned()
+        };
+        spec.insert("serviceAccountName".to_owned(), json!(account));
+        spec.insert("serviceAccount".to_owned(), json!(account));
+        spec.entry("priority").or_insert_with(|| json!(0));
+        spec.entry("preemptionPolicy")
+            .or_insert_with(|| json!("PreemptLowerPriority"));
+    }
+    object["status"] = json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
+}
+
+/// Guaranteed when every container has equal requests and limits for CPU and memory, best effort when none has any.
+fn quality_of_service(spec: &Value) -> &'static str {
+    let containers = ["containers", "initContainers"]
+        .iter()
+        .filter_map(|list| spec[*list].as_array())
+        .flatten();
+    let (mut any, mut all) = (false, true);
+    for container in containers {
+        for resource in ["cpu", "memory"] {
+            let limit = &container["resources"]["limits"][resource];
+            let request = &container["resources"]["requests"][resource];
+            any |= !limit.is_null() || !request.is_null();
+            all &= !limit.is_null() && (request.is_null() || request == limit);
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
+/// `stringData` is for writing only: it goes into `data`.
+fn secret_data(object: &mut Value) {
+    let Some(object) = object.as_object_mut() else {
+        return;
+    };
+    let Some(Value::Object(plain)) = object.remove("stringData") else {
+        return;
+    };
+    let data = object.entry("data").or_insert_with(|| Value::Object(Map::new()));
+    if let Some(data) = data.as_object_mut() {
+        for (name, value) in plain {
+            data.insert(name, json!(STANDARD.encode(value.as_str().unwrap_or_default())));
+        }
+    }
+}
+
+fn secret_causes(object: &Value) -> Vec<Cause> {
+    let data = object["data"].as_object().into_iter().flatten();
+    let broken = data.filter(|(_, value)| value.as_str().is_none_or(|value| STANDARD.decode(value).is_err()));
+    broken
+        .map(|(name, _)| {
+            // The value is left out: it may be the secret.
+            let message = "Invalid value: must be base64";
+            Cause::new("FieldValueInvalid", format!("data[{name}]"), message)
+        })
+        .collect()
+}
