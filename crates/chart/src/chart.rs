@@ -1,0 +1,304 @@
+//! Loading a chart: its files become metadata, default values, parsed templates and subcharts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+use sha2::{Digest, Sha256};
+
+use crate::error::ChartError;
+use crate::files::Files;
+use crate::ignore::Rules;
+use crate::metadata::Metadata;
+use crate::schema::Schema;
+use crate::template::{ParseError, ParsedFile, parse};
+use crate::values::merge_maps;
+
+/// How many bytes a chart's files may have together.
+const MAX_BYTES: usize = 64 << 20;
+/// How many files a chart may have.
+const MAX_FILES: usize = 20_000;
+/// How deep folders and subcharts may nest.
+const MAX_DEPTH: usize = 16;
+
+/// A template file, read once and rendered many times.
+#[derive(Debug)]
+pub(crate) struct TemplateFile {
+    /// Its path in the chart.
+    pub(crate) path: String,
+    /// A template that cannot be read is an error only when the chart is rendered.
+    pub(crate) parsed: Result<ParsedFile, ParseError>,
+}
+
+/// A loaded chart. Loading reads all templates, so that rendering is cheap.
+pub struct Chart {
+    pub(crate) metadata: Metadata,
+    pub(crate) values: Map<String, Json>,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) templates: Vec<TemplateFile>,
+    pub(crate) files: Files,
+    /// The files under `crds/`, by path.
+    pub(crate) crds: Vec<(String, Arc<[u8]>)>,
+    pub(crate) subcharts: Vec<Chart>,
+    digest: String,
+}
+
+impl std::fmt::Debug for Chart {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "Chart({} {} {})",
+            self.metadata.name, self.metadata.version, self.digest
+        )
+    }
+}
+
+impl Chart {
+    /// Loads a chart from its files, given by their paths in the chart (`templates/deployment.yaml`).
+    ///
+    /// What `.helmignore` names is left out, wherever the files come from, so that a folder and an embedded
+    /// copy of it are the same chart with the same digest.
+    pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ChartError> {
+        let mut all: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
+        let mut bytes = 0_usize;
+        for (path, data) in files {
+            let path = path.strip_prefix("./").unwrap_or(&path).replace('\\', "/");
+            if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(ChartError::Invalid(format!(
+                    "the path {path:?} leads out of the chart"
+                )));
+            }
+            bytes += data.len();
+            if bytes > MAX_BYTES || all.len() >= MAX_FILES {
+                return Err(ChartError::Invalid(format!(
+                    "a chart may have {MAX_FILES} files and {MAX_BYTES} bytes at most"
+                )));
+            }
+            let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data);
+            all.insert(path, Arc::from(text));
+        }
+        let ignored = all
+            .get(".helmignore")
+            .map(|data| String::from_utf8_lossy(data).into_owned());
+        let rules = Rules::parse(&ignored.unwrap_or_default())
+            .map_err(|message| ChartError::Invalid(format!("cannot read .helmignore: {message}")))?;
+        all.retain(|path, _| !rules.ignores(path));
+        Self::load(all, 0)
+    }
+
+    /// Loads a chart from a folder. Symbolic links are refused, because a chart may come from anywhere.
+    pub fn from_directory(path: &Path) -> Result<Self, ChartError> {
+        let mut files = Vec::new();
+        let mut bytes = 0;
+        read_folder(path, "", 0, &mut files, &mut bytes)?;
+        Self::from_files(files)
+    }
+
+    fn load(files: BTreeMap<String, Arc<[u8]>>, depth: usize) -> Result<Self, ChartError> {
+        if depth > MAX_DEPTH {
+            return Err(ChartError::Invalid(format!(
+                "subcharts are nested more than {MAX_DEPTH} deep"
+            )));
+        }
+        let digest = digest_of(&files);
+        let Some(description) = files.get("Chart.yaml") else {
+            return Err(ChartError::Invalid("Chart.yaml file is missing".to_owned()));
+        };
+        let mut metadata = Metadata::parse(&String::from_utf8_lossy(description), "Chart.yaml")?;
+        let mut chart = Self {
+            metadata: Metadata::default(),
+            values: Map::new(),
+            schema: None,
+            templates: Vec::new(),
+            files: Files::default(),
+            crds: Vec::new(),
+            subcharts: Vec::new(),
+            digest,
+        };
+        let mut others = Vec::new();
+        let mut subcharts: BTreeMap<String, BTreeMap<String, Arc<[u8]>>> = BTreeMap::new();
+        for (path, data) in files {
+            match path.as_str() {
+                "Chart.yaml" | "Chart.lock" | "requirements.lock" => {}
+                "values.yaml" => chart.values = read_values(&data, &path)?,
+                "values.schema.json" => chart.schema = Some(Schema::new(data)),
+                "requirements.yaml" => {
+                    let text = String::from_utf8_lossy(&data);
+                    let document = yaml::parse(&text).map_err(|source| ChartError::Yaml {
+                        file: path.clone(),
+                        source,
+                    })?;
+                    if let Json::Object(fields) = &document.value {
+                        metadata.read_dependencies(fields, &path)?;
+                    }
+                    others.push((path, data));
+                }
+                _ if path.starts_with("templates/") => {
+                    let parsed = parse(&String::from_utf8_lossy(&data));
+                    chart.templates.push(TemplateFile { path, parsed });
+                }
+                _ if path.starts_with("charts/") => {
+                    let inner = &path["charts/".len()..];
+                    let name = inner.split('/').next().unwrap_or(inner).to_owned();
+                    if inner.ends_with(".prov") || name.starts_with(['_', '.']) {
+                        continue;
+                    }
+                    let folder = subcharts.entry(name.clone()).or_default();
+                    if let Some(rest) = inner.strip_prefix(&name).and_then(|rest| rest.strip_prefix('/')) {
+                        folder.insert(rest.to_owned(), data);
+                    }
+                }
+                _ => {
+                    let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
+                    if path.starts_with("crds/") && is_manifest {
+                        chart.crds.push((path.clone(), Arc::clone(&data)));
+                    }
+                    others.push((path, data));
+                }
+            }
+        }
+        metadata.validate()?;
+        chart.metadata = metadata;
+        chart.files = Files::new(others);
+        for (name, files) in subcharts {
+            let loaded = if name.ends_with(".tgz") {
+                Err(ChartError::Invalid(format!(
+                    "charts/{name} is packed; unpack it into a folder under charts/"
+                )))
+            } else {
+                Self::load(files, depth + 1)
+            };
+            let subchart = loaded.map_err(|source| ChartError::Subchart {
+                name: name.clone(),
+                chart: chart.metadata.name.clone(),
+                source: Box::new(source),
+            })?;
+            chart.subcharts.push(subchart);
+        }
+        Ok(chart)
+    }
+
+    /// The chart's name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The chart's version.
+    pub fn version(&self) -> &str {
+        &self.metadata.version
+    }
+
+    /// The version of the application in it, if the chart says one.
+    pub fn app_version(&self) -> Option<&str> {
+        Some(self.metadata.app_version.as_str()).filter(|version| !version.is_empty())
+    }
+
+    /// What the chart says of itself in one line; empty if it says nothing.
+    pub fn description(&self) -> &str {
+        &self.metadata.description
+    }
+
+    /// `sha256:` and the digest of all files with their paths, in the order of the paths.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The default values.
+    pub fn values(&self) -> &Map<String, Json> {
+        &self.values
+    }
+
+    /// The bytes of `values.schema.json`, if the chart has one.
+    pub fn schema(&self) -> Option<&[u8]> {
+        self.schema.as_ref().map(|schema| &*schema.bytes)
+    }
+}
+
+/// Reads values: several documents are merged, the later over the earlier.
+fn read_values(data: &[u8], file: &str) -> Result<Map<String, Json>, ChartError> {
+    let text = String::from_utf8_lossy(data);
+    let documents = yaml::parse_all(&text).map_err(|source| ChartError::Yaml {
+        file: file.to_owned(),
+        source,
+    })?;
+    let mut values = Map::new();
+    for document in documents {
+        let line = document.line();
+        let Json::Object(members) = document.value else {
+            let position = Some(yaml::Position { line, column: 1 });
+            let message = "values must be a mapping".to_owned();
+            return Err(ChartError::Yaml {
+                file: file.to_owned(),
+                source: yaml::Error { message, position },
+            });
+        };
+        merge_maps(&mut values, members);
+    }
+    Ok(values)
+}
+
+fn digest_of(files: &BTreeMap<String, Arc<[u8]>>) -> String {
+    let mut digest = Sha256::new();
+    for (path, data) in files {
+        // Lengths keep one file's end from being read as another's start.
+        digest.update((path.len() as u64).to_be_bytes());
+        digest.update(path.as_bytes());
+        digest.update((data.len() as u64).to_be_bytes());
+        digest.update(data);
+    }
+    let mut text = String::from("sha256:");
+    text.push_str(&crate::functions::hex(&digest.finalize()));
+    text
+}
+
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut Vec<(String, Vec<u8>)>,
+    bytes: &mut u64,
+) -> Result<(), ChartError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ChartError::Io { path, source }
+    };
+    if depth > 3 * MAX_DEPTH {
+        return Err(ChartError::Invalid(format!(
+            "folders are nested more than {} deep",
+            3 * MAX_DEPTH
+        )));
+    }
+    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
+        let entry = entry.map_err(failed(folder))?;
+        let path = entry.path();
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+            return Err(ChartError::Invalid(format!(
+                "the name of {} is not UTF-8",
+                path.display()
+            )));
+        };
+        let kind = entry.file_type().map_err(failed(&path))?;
+        let inner = format!("{prefix}{name}");
+        if kind.is_dir() {
+            // A repository's own folder is never part of a chart.
+            if name != ".git" {
+                read_folder(&path, &format!("{inner}/"), depth + 1, files, bytes)?;
+            }
+        } else if kind.is_file() {
+            *bytes += entry.metadata().map_err(failed(&path))?.len();
+            if *bytes > MAX_BYTES as u64 || files.len() >= MAX_FILES {
+                return Err(ChartError::Invalid(format!(
+                    "a chart may have {MAX_FILES} files and {MAX_BYTES} bytes at most"
+                )));
+            }
+            files.push((inner, std::fs::read(&path).map_err(failed(&path))?));
+        } else {
+            return Err(ChartError::Invalid(format!(
+                "{} is neither a file nor a folder",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The functions that templates may call: Go's own, Sprig's and Helm's, one module a subject.
+//!
+//! A function declares the types of its parameters as Go's has them, because text/template refuses wrong
+//! ones before the call. `env`, `expandenv` and anything that reaches a network do not exist here.
+
+mod bytes;
+mod comparing;
+mod convert;
+pub(crate) mod dates;
+mod decimal;
+mod defaults;
+mod dicts;
+mod digests;
+mod flow;
+mod lists;
+mod numbers;
+mod paths;
+mod random;
+mod regexes;
+mod text;
+mod types;
+mod urls;
+mod versions;
+
+pub(crate) use digests::hex;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use crate::template::{Engine, Failure};
+use crate::value::{Dict, List, Value};
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Any,
+    Text,
+    Int,
+    Float,
+    Bool,
+    Dict,
+    Time,
+}
+
+impl Kind {
+    pub(crate) fn type_name(self) -> &'static str {
+        match self {
+            Self::Any => "interface {}",
+            Self::Text => "string",
+            Self::Int => "int",
+            Self::Float => "float64",
+            Self::Bool => "bool",
+            Self::Dict => "map[string]interface {}",
+            Self::Time => "time.Time",
+        }
+    }
+}
+
+/// What a function does with its checked arguments.
+pub(crate) type Plain = fn(&Engine<'_>, &[Value]) -> Outcome;
+
+/// What comes of it.
+pub(crate) type Outcome = Result<Value, Failure>;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Body {
+    Plain(Plain),
+    /// `and` and `or`: stops at the first argument whose truth is this.
+    ShortCircuit(bool),
+}
+
+/// A function as templates see it.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: &'static [Kind],
+    /// The type of any further arguments, if it takes them.
+    pub(crate) rest: Option<Kind>,
+    pub(crate) body: Body,
+}
+
+/// A function with a fixed number of arguments.
+const fn fixed(name: &'static str, parameters: &'static [Kind], body: Plain) -> Function {
+    Function {
+        name,
+        parameters,
+        rest: None,
+        body: Body::Plain(body),
+    }
+}
+
+/// A function that takes further arguments of one type.
+const fn variadic(name: &'static str, parameters: &'static [Kind], rest: Kind, body: Plain) -> Function {
+    Function {
+        name,
+        parameters,
+        rest: Some(rest),
+        body: Body::Plain(body),
+    }
+}
+
+/// Looks a function up by name.
+pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        [
+            comparing::FUNCTIONS,
+            bytes::FUNCTIONS,
+            convert::FUNCTIONS,
+            dates::FUNCTIONS,
+            defaults::FUNCTIONS,
+            dicts::FUNCTIONS,
+            digests::FUNCTIONS,
+            flow::FUNCTIONS,
+            lists::FUNCTIONS,
+            numbers::FUNCTIONS,
+            paths::FUNCTIONS,
+            random::FUNCTIONS,
+            regexes::FUNCTIONS,
+            text::FUNCTIONS,
+            types::FUNCTIONS,
+            urls::FUNCTIONS,
+            versions::FUNCTIONS,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|function| (function.name, function))
+        .collect()
+    });
+    table.get(name).copied()
+}
+
+/// An argument that was declared as text.
+fn text_of(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Str(text) => Cow::Borrowed(text),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+/// The bytes of an argument that was declared as text.
+fn bytes_of(value: &Value) -> &[u8] {
+    match value {
+        Value::Str(text) => text.as_bytes(),
+        Value::Bytes(bytes) => bytes,
+        _ => b"",
+    }
+}
+
+/// An argument that was declared as `int`.
+fn int_of(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        _ => 0,
+    }
+}
+
+/// An argument that was declared as a map.
+fn dict_of(value: &Value) -> Result<&Rc<Dict>, Failure> {
+    match value {
+        Value::Map(map) => Ok(map),
+        other => Err(format!("expected map[string]interface {{}}; got {}", other.type_name()).into()),
+    }
+}
+
+/// Text as a value.
+fn string(text: impl AsRef<str>) -> Outcome {
+    Ok(Value::str(text.as_ref()))
+}
+
+/// A key shared with its map.
+fn key(text: &str) -> Arc<str> {
+    Arc::from(text)
+}
+
+/// The elements of anything that Go would call a slice.
+fn items_of(value: &Value) -> Option<Cow<'_, [Value]>> {
+    match value {
+        Value::List(list) => Some(Cow::Borrowed(&list.items)),
+        Value::Bytes(bytes) => Some(Cow::Owned(
+            bytes.iter().map(|byte| Value::Int(i64::from(*byte))).collect(),
+        )),
+        Value::Object(object) => {
+            if object.kind() != "slice" {
+                return None;
+            }
+            Some(Cow::Owned(
+                object
+                    .elements()?
+                    .into_iter()
+                    .map(|(_, element)| element)
+                    .collect(),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Sprig's `strval`: text as it is, everything else as `%v`.
+fn strval(engine: &Engine<'_>, value: &Value) -> Result<String, Failure> {
+    match value {
+        Value::Str(text) => Ok(text.to_string()),
+        Value::Bytes(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        other => Ok(crate::template::printing::display(engine, other)?),
+    }
+}
+
+/// A list that keeps what its elements were declared as.
+fn list_like(list: &List, items: Vec<Value>) -> Value {
+    Value::List(Rc::new(List {
+        items,
+        elements: list.elements,
+    }))
+}
