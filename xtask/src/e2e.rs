@@ -4,6 +4,7 @@
 //! with a name; they run in order, and the first that fails ends the run with what was expected and what was.
 
 mod article;
+mod compare;
 pub(crate) mod helm;
 pub(crate) mod main_job;
 pub(crate) mod platform;
@@ -52,6 +53,7 @@ type Scenario = (&'static str, fn(&World) -> Result<()>);
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
+    ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
     ("kubectl walks through Kubernetes", |world| walk::kubernetes(world.cluster()?)),
     ("kubectl walks through the sandbox", |world| walk::sandbox(world.platform()?)),

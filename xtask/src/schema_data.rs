@@ -288,7 +288,11 @@ fn node(schema: &Value, definitions: &BTreeMap<String, Value>) -> Value {
             };
             let mut field = node(property, definitions);
             if always_written(property, !mark.is_empty()) {
-                let code = if field.is_string() { Some(&mut field) } else { field.get_mut("t") };
+                let code = if field.is_string() {
+                    Some(&mut field)
+                } else {
+                    field.get_mut("t")
+                };
                 if let Some(Value::String(code)) = code {
                     code.push('+');
                 }

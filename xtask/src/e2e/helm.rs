@@ -1,10 +1,12 @@
 //! Golden paths are ordinary Helm charts: stock Helm must make the same objects of them as our chart engine, and
 //! the API server must take them as they are.
 
+use super::compare::difference;
 use crate::cluster::Cluster;
-use crate::failure::{Doing, Result, fail};
+use crate::failure::{Doing, Failure, Result, fail};
 use crate::peers::HELM;
 use crate::process::{Scratch, run};
+use chart::{Capabilities, Chart, Release};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,76 @@ fn cases() -> Result<Vec<Case>> {
         fail!("there are no charts under golden-paths");
     }
     Ok(cases)
+}
+
+/// Compares Helm's documents with the chart engine's, in order, for every case, and for a chart that depends on
+/// `base-service`, with the values of each of its cases underneath.
+pub(super) fn renders_alike() -> Result<()> {
+    for case in cases()? {
+        compare(&case.name, &case.chart, case.values.as_deref())?;
+        if file_name(&case.chart) == "base-service" {
+            let parent = depending(&case.chart, case.values.as_deref())?;
+            compare(
+                &format!("a chart that depends on {}", case.name),
+                parent.path(),
+                None,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn compare(name: &str, chart: &Path, values: Option<&Path>) -> Result<()> {
+    let ours = ours(chart, values);
+    let theirs = theirs(chart, values);
+    let (ours, theirs) = match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        // A chart may ask for values that it has no defaults for.
+        (Err(_), Err(_)) if values.is_none() => return Ok(()),
+        (Err(failure), Err(_)) => fail!("{name}: neither side renders it: {failure}"),
+        (Err(failure), Ok(_)) => fail!("{name}: Helm renders it and we do not: {failure}"),
+        (Ok(_), Err(failure)) => fail!("{name}: we render it and Helm does not: {failure}"),
+    };
+    let title = |value: &Value| format!("{} {}", value["kind"], value["metadata"]["name"]);
+    let titles = |values: &[Value]| values.iter().map(title).collect::<Vec<_>>().join("\n  ");
+    if ours.len() != theirs.len() {
+        fail!(
+            "{name}: expected (Helm's)\n  {}\ngot\n  {}",
+            titles(&theirs),
+            titles(&ours)
+        );
+    }
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        if let Some(difference) = difference(theirs, ours) {
+            fail!("{name}: {} differs from Helm's: {difference}", title(theirs));
+        }
+    }
+    Ok(())
+}
+
+fn ours(chart: &Path, values: Option<&Path>) -> Result<Vec<Value>> {
+    let values = values.map(read_values).transpose()?.unwrap_or_else(|| json!({}));
+    let words = |error: chart::ChartError| Failure::new(error.to_string());
+    let chart = Chart::from_directory(chart).map_err(words)?;
+    let release = Release {
+        name: RELEASE.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        revision: 1,
+        is_upgrade: false,
+        service: "Helm".to_owned(),
+    };
+    let mut capabilities = Capabilities {
+        kube_version: KUBE_VERSION.to_owned(),
+        ..Capabilities::default()
+    };
+    capabilities.api_versions.extend(API_VERSIONS.map(str::to_owned));
+    let rendered = chart::render(&chart, &values, &release, &capabilities).map_err(words)?;
+    Ok(rendered
+        .objects
+        .into_iter()
+        .chain(rendered.hooks)
+        .map(|object| object.value)
+        .collect())
 }
 
 fn theirs(chart: &Path, values: Option<&Path>) -> Result<Vec<Value>> {
@@ -145,6 +217,49 @@ fn settle(mut object: Value) -> Value {
         metadata.insert("namespace".to_owned(), json!(NAMESPACE));
     }
     object
+}
+
+/// A chart of one dependency, as a team that keeps its own chart would write it: the values underneath.
+fn depending(chart: &Path, values: Option<&Path>) -> Result<Scratch> {
+    let scratch = Scratch::new()?;
+    let write = |name: &str, value: &Value| {
+        let file = scratch.path().join(name);
+        fs::write(&file, yaml::emit(value)).doing(|| format!("write {}", file.display()))
+    };
+    let definition = read_values(&chart.join("Chart.yaml"))?;
+    let (name, version) = (&definition["name"], &definition["version"]);
+    write(
+        "Chart.yaml",
+        &json!({
+            "apiVersion": "v2",
+            "name": "parent",
+            "version": "0.1.0",
+            "dependencies": [{"name": name, "version": version, "repository": ""}],
+        }),
+    )?;
+    let values = values.map(read_values).transpose()?.unwrap_or_else(|| json!({}));
+    write("values.yaml", &json!({ file_name(chart): values }))?;
+    copy(chart, &scratch.path().join("charts").join(file_name(chart)))?;
+    Ok(scratch)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).doing(|| format!("make {}", to.display()))?;
+    for entry in sorted(from)? {
+        let target = to.join(file_name(&entry));
+        if entry.is_dir() {
+            copy(&entry, &target)?;
+        } else {
+            fs::copy(&entry, &target).doing(|| format!("copy {}", entry.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_values(path: &Path) -> Result<Value> {
+    let what = || format!("read {}", path.display());
+    let text = fs::read_to_string(path).doing(what)?;
+    Ok(yaml::parse(&text).doing(what)?.value)
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
