@@ -12,6 +12,7 @@ mod git;
 mod history;
 pub mod layout;
 mod path;
+mod remote;
 mod repository;
 mod snapshot;
 pub mod source;
