@@ -17,15 +17,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut next = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {
             "-n" => release.namespace = next()?,
-            "-f" => merge(&mut values, yaml::parse(&std::fs::read_to_string(next()?)?)?.value),
+            "-f" => merge(
+                &mut values,
+                yaml::parse(&std::fs::read_to_string(next()?)?)?.value,
+            ),
             "--times" => times = next()?.parse()?,
             _ => plain.push(argument),
         }
     }
-    let [name, path] = plain.as_slice() else { return Err("a name and a chart's folder are wanted".into()) };
+    let [name, path] = plain.as_slice() else {
+        return Err("a name and a chart's folder are wanted".into());
+    };
     release.name.clone_from(name);
     let chart = Chart::from_directory(Path::new(path))?;
-    let capabilities = Capabilities { kube_version: "v1.37.0".to_owned(), ..Capabilities::default() };
+    let capabilities = Capabilities {
+        kube_version: "v1.37.0".to_owned(),
+        ..Capabilities::default()
+    };
     let mut rendered = render(&chart, &values, &release, &capabilities)?;
     if times > 1 {
         let start = Instant::now();

@@ -35,9 +35,10 @@ pub(crate) fn joined(text: &str, connector: char) -> String {
         let starts_word = match (before, sort) {
             (None | Some(Sort::Connector), _) => false,
             (Some(Sort::Upper), Sort::Upper) => after == Some(Sort::Lower),
-            (Some(Sort::Lower | Sort::Digit), Sort::Upper) => true,
             (Some(Sort::Upper | Sort::Lower), Sort::Digit) => digits_start_word(&characters, index),
-            (Some(Sort::Other), Sort::Upper | Sort::Lower | Sort::Digit) | (Some(_), Sort::Other) => true,
+            (Some(Sort::Lower | Sort::Digit | Sort::Other), Sort::Upper)
+            | (Some(Sort::Other), Sort::Lower | Sort::Digit)
+            | (Some(_), Sort::Other) => true,
             _ => false,
         };
         if sort == Sort::Connector {

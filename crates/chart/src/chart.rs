@@ -141,7 +141,7 @@ impl Chart {
                 _ if path.starts_with("charts/") => {
                     let inner = &path["charts/".len()..];
                     let name = inner.split('/').next().unwrap_or(inner).to_owned();
-                    if inner.ends_with(".prov") || name.starts_with(['_', '.']) {
+                    if extension(inner) == Some("prov") || name.starts_with(['_', '.']) {
                         continue;
                     }
                     let folder = subcharts.entry(name.clone()).or_default();
@@ -150,7 +150,7 @@ impl Chart {
                     }
                 }
                 _ => {
-                    let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end));
+                    let is_manifest = matches!(extension(&path), Some("yaml" | "yml" | "json"));
                     if path.starts_with("crds/") && is_manifest {
                         chart.crds.push((path.clone(), Arc::clone(&data)));
                     }
@@ -162,7 +162,7 @@ impl Chart {
         chart.metadata = metadata;
         chart.files = Files::new(others);
         for (name, files) in subcharts {
-            let loaded = if name.ends_with(".tgz") {
+            let loaded = if extension(&name) == Some("tgz") {
                 Err(ChartError::Invalid(format!(
                     "charts/{name} is packed; unpack it into a folder under charts/"
                 )))
@@ -213,6 +213,11 @@ impl Chart {
     pub fn schema(&self) -> Option<&[u8]> {
         self.schema.as_ref().map(|schema| &*schema.bytes)
     }
+}
+
+/// What follows the last dot of a name.
+fn extension(path: &str) -> Option<&str> {
+    Path::new(path).extension()?.to_str()
 }
 
 /// Reads values: several documents are merged, the later over the earlier.

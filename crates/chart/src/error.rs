@@ -1,5 +1,6 @@
 //! What can go wrong with a chart: loading it, its values, its templates, and what they print.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Why a chart could not be loaded or rendered.
@@ -118,9 +119,11 @@ fn list(problems: &[SchemaProblem]) -> String {
     for problem in problems {
         if problem.chart != chart {
             chart = &problem.chart;
-            text.push_str(&format!("{chart}:\n"));
+            text.push_str(chart);
+            text.push_str(":\n");
         }
-        text.push_str(&format!("- at '{}': {}\n", problem.path, problem.message));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "- at \'{}\': {}", problem.path, problem.message);
     }
     text.trim_end().to_owned()
 }

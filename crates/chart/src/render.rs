@@ -1,6 +1,7 @@
 //! Rendering: a chart, values, a release and what the cluster can do become objects.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -108,17 +109,15 @@ pub struct Rendered {
 impl Rendered {
     /// What `helm template` prints: manifests with their sources, then hooks.
     pub fn text(&self) -> String {
+        // Writing to a string cannot fail.
         let mut text = String::new();
         for manifest in &self.manifests {
-            text.push_str(&format!(
-                "---\n# Source: {}\n{}\n",
-                manifest.source, manifest.content
-            ));
+            let _ = writeln!(text, "---\n# Source: {}\n{}", manifest.source, manifest.content);
         }
         let mut out = text.trim().to_owned();
         out.push('\n');
         for hook in &self.hook_manifests {
-            out.push_str(&format!("---\n# Source: {}\n{}\n", hook.source, hook.content));
+            let _ = writeln!(out, "---\n# Source: {}\n{}", hook.source, hook.content);
         }
         out
     }

@@ -253,17 +253,16 @@ impl Comparison {
         };
         let mut numbers = [0_u64; 3];
         let mut open_at = 3;
-        for index in 0..3 {
+        for (index, number) in numbers.iter_mut().enumerate() {
             if is_open(index) {
                 open_at = index;
                 break;
             }
-            numbers[index] = parts.numbers[index].parse().ok()?;
+            *number = parts.numbers[index].parse().ok()?;
         }
         // What follows a wildcard must be one as well, or a number that is then ignored.
-        let known =
-            |part: &&str| matches!(*part, "x" | "X" | "*") || part.bytes().all(|b| b.is_ascii_digit());
-        if !parts.numbers.iter().all(|part| !part.is_empty() && known(&part)) {
+        let known = |part: &str| matches!(part, "x" | "X" | "*") || part.bytes().all(|b| b.is_ascii_digit());
+        if !parts.numbers.iter().all(|part| !part.is_empty() && known(part)) {
             return None;
         }
         let [major, minor, patch] = numbers;

@@ -18,13 +18,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             .copied()
             .filter(|b| !matches!(b, b'\n' | b'\r'))
             .collect();
-        Ok(match STANDARD.decode(&packed) {
-            Ok(bytes) => Value::text_from_bytes(&bytes),
-            Err(_) => {
-                let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-                let at = packed.iter().position(|b| !good(b)).unwrap_or(packed.len());
-                Value::str(&format!("illegal base64 data at input byte {at}"))
-            }
+        Ok(if let Ok(bytes) = STANDARD.decode(&packed) {
+            Value::text_from_bytes(&bytes)
+        } else {
+            let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+            let at = packed.iter().position(|b| !good(b)).unwrap_or(packed.len());
+            Value::str(&format!("illegal base64 data at input byte {at}"))
         })
     }),
     fixed("b32enc", &[Text], |_, args| string(encode_32(bytes_of(&args[0])))),

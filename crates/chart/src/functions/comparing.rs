@@ -1,6 +1,7 @@
 //! Go's own functions: comparison, `and`, `or`, `not`, `index`, `len`, `print` and escaping.
 
 use std::cmp::Ordering;
+use std::fmt::Write as _;
 
 use super::Kind::{Any, Text};
 use super::{Body, Function, Outcome, fixed, string, text_of, variadic};
@@ -126,6 +127,7 @@ fn whole(value: &Value) -> i64 {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "Go compares floats exactly")]
 fn equal(left: &Value, right: &Value) -> Result<bool, String> {
     let (left_kind, right_kind) = (basic(left), basic(right));
     if left_kind != right_kind {
@@ -249,7 +251,9 @@ fn javascript(text: &str) -> String {
             '>' => out.push_str("\\u003E"),
             '&' => out.push_str("\\u0026"),
             '=' => out.push_str("\\u003D"),
-            other if u32::from(other) < 0x20 => out.push_str(&format!("\\u{:04X}", u32::from(other))),
+            other if u32::from(other) < 0x20 => {
+                let _ = write!(out, "\\u{:04X}", u32::from(other));
+            }
             other => out.push(other),
         }
     }
@@ -263,7 +267,9 @@ fn query_escape(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
             b' ' => out.push('+'),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => {
+                let _ = write!(out, "%{other:02X}");
+            }
         }
     }
     out

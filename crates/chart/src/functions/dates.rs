@@ -320,7 +320,7 @@ fn next_piece(layout: &str) -> (&str, &str, &str) {
 
 fn format_at(nanoseconds: i128, layout: &str) -> String {
     let moment = civil(nanoseconds);
-    let half_day = if moment.hour % 12 == 0 {
+    let half_day = if moment.hour.is_multiple_of(12) {
         12
     } else {
         moment.hour % 12
@@ -331,7 +331,7 @@ fn format_at(nanoseconds: i128, layout: &str) -> String {
         let (before, piece, after) = next_piece(rest);
         out.push_str(before);
         rest = after;
-        out.push_str(&match piece {
+        let written = match piece {
             "2006" => format!("{:04}", moment.year),
             "06" => format!("{:02}", moment.year.rem_euclid(100)),
             "January" => MONTHS[moment.month as usize - 1].to_owned(),
@@ -376,7 +376,8 @@ fn format_at(nanoseconds: i128, layout: &str) -> String {
                 }
             }
             _ => String::new(),
-        });
+        };
+        out.push_str(&written);
     }
     out
 }

@@ -40,6 +40,7 @@ fn adler_32(bytes: &[u8]) -> u32 {
 }
 
 /// SHA-1 (FIPS 180-4), which charts use to name things, never to guard them.
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 fn sha1(bytes: &[u8]) -> [u8; 20] {
     let mut state = [
         0x6745_2301_u32,

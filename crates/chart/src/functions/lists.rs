@@ -210,6 +210,7 @@ fn chunk(engine: &Engine<'_>, args: &[Value]) -> Outcome {
 }
 
 /// Go's `reflect.DeepEqual`: types count, so 1 and 1.0 differ.
+#[expect(clippy::float_cmp, reason = "Go compares floats exactly")]
 pub(super) fn deep_equal(
     engine: &Engine<'_>,
     left: &Value,

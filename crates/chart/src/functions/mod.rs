@@ -167,6 +167,10 @@ fn dict_of(value: &Value) -> Result<&Rc<Dict>, Failure> {
 }
 
 /// Text as a value.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends the bodies of functions that can fail"
+)]
 fn string(text: impl AsRef<str>) -> Outcome {
     Ok(Value::str(text.as_ref()))
 }

@@ -150,6 +150,7 @@ pub(super) fn to_float(value: &Value) -> f64 {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of a function's body")]
 fn largest(_: &Engine<'_>, args: &[Value]) -> Outcome {
     Ok(Value::Int64(args.iter().map(to_int).max().unwrap_or(0)))
 }
@@ -162,6 +163,7 @@ fn divided(args: &[Value], operation: fn(i64, i64) -> i64) -> Outcome {
     Ok(Value::Int64(operation(to_int(&args[0]), divisor)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of a function's body")]
 fn decimals(args: &[Value], operation: fn(Decimal, Decimal) -> Decimal) -> Outcome {
     let mut numbers = args.iter().map(|value| Decimal::from_float(to_float(value)));
     let first = numbers.next().unwrap_or(Decimal::from_float(0.0));

@@ -52,7 +52,6 @@ pub(crate) enum Node {
 
 #[derive(Debug)]
 pub(crate) struct Branch {
-    pub(crate) offset: u32,
     pub(crate) pipeline: Pipeline,
     pub(crate) body: Vec<Node>,
     pub(crate) otherwise: Option<Vec<Node>>,

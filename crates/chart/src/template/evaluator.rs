@@ -59,7 +59,7 @@ impl Scope {
 }
 
 /// Templates that were texts in values, read once per render.
-pub(crate) type SourceCache = RefCell<HashMap<Arc<str>, Rc<ParsedFile>>>;
+type SourceCache = RefCell<HashMap<Arc<str>, Rc<ParsedFile>>>;
 
 /// An error in a running template, with the chain of those that called it.
 #[derive(Debug, Clone)]
@@ -201,23 +201,22 @@ impl<'render> Engine<'render> {
             return Ok(Value::Str(Arc::from(text.replace("<no value>", ""))));
         }
         let known = self.texts.borrow().get(text).cloned();
-        let parsed = match known {
-            Some(parsed) => parsed,
-            None => {
-                self.budget.text(text.len() * 4)?;
-                let parsed = parse(text).map_err(|error| {
-                    let shown = printing::quote(text);
-                    format!(
-                        "cannot parse template {shown}: template: gotpl:{}: {}",
-                        error.line, error.message
-                    )
-                })?;
-                let parsed = Rc::new(parsed);
-                self.texts
-                    .borrow_mut()
-                    .insert(Arc::clone(text), Rc::clone(&parsed));
-                parsed
-            }
+        let parsed = if let Some(parsed) = known {
+            parsed
+        } else {
+            self.budget.text(text.len() * 4)?;
+            let parsed = parse(text).map_err(|error| {
+                let shown = printing::quote(text);
+                format!(
+                    "cannot parse template {shown}: template: gotpl:{}: {}",
+                    error.line, error.message
+                )
+            })?;
+            let parsed = Rc::new(parsed);
+            self.texts
+                .borrow_mut()
+                .insert(Arc::clone(text), Rc::clone(&parsed));
+            parsed
         };
         let name: Arc<str> = Arc::from("gotpl");
         let outer = Rc::clone(&self.scope.borrow());
@@ -278,6 +277,10 @@ struct Run<'engine, 'render, 'tree> {
 }
 
 impl<'tree> Run<'_, '_, 'tree> {
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "every result of a run carries the box"
+    )]
     fn fail_with(&self, message: &str, refusal: Option<String>) -> Box<ExecError> {
         let (line, column) = self.bound.template.place(self.at.offset);
         let (file, name) = (&self.bound.file, printing::quote(&self.bound.name));
@@ -411,7 +414,7 @@ impl<'tree> Run<'_, '_, 'tree> {
                     } else {
                         Value::Int64(number)
                     };
-                    if self.iteration(branch, mark, Value::Missing, element)? == Flow::Break {
+                    if self.iteration(branch, mark, Value::Missing, &element)? == Flow::Break {
                         break;
                     }
                 }
@@ -419,8 +422,7 @@ impl<'tree> Run<'_, '_, 'tree> {
             Value::List(list) => {
                 for (index, element) in list.items.iter().enumerate() {
                     ran = true;
-                    if self.iteration(branch, mark, Value::Int(index as i64), element.clone())? == Flow::Break
-                    {
+                    if self.iteration(branch, mark, Value::Int(index as i64), element)? == Flow::Break {
                         break;
                     }
                 }
@@ -435,7 +437,7 @@ impl<'tree> Run<'_, '_, 'tree> {
                     .collect();
                 for (key, element) in entries {
                     ran = true;
-                    if self.iteration(branch, mark, Value::Str(key), element)? == Flow::Break {
+                    if self.iteration(branch, mark, Value::Str(key), &element)? == Flow::Break {
                         break;
                     }
                 }
@@ -443,7 +445,7 @@ impl<'tree> Run<'_, '_, 'tree> {
             Value::Object(object) if object.elements().is_some() => {
                 for (key, element) in object.elements().unwrap_or_default() {
                     ran = true;
-                    if self.iteration(branch, mark, key, element)? == Flow::Break {
+                    if self.iteration(branch, mark, key, &element)? == Flow::Break {
                         break;
                     }
                 }
@@ -462,7 +464,7 @@ impl<'tree> Run<'_, '_, 'tree> {
         Ok(flow)
     }
 
-    fn iteration(&mut self, branch: &'tree Branch, mark: usize, key: Value, element: Value) -> Result<Flow> {
+    fn iteration(&mut self, branch: &'tree Branch, mark: usize, key: Value, element: &Value) -> Result<Flow> {
         self.spend()?;
         let pipeline = &branch.pipeline;
         match pipeline.variables.as_slice() {
@@ -478,7 +480,7 @@ impl<'tree> Run<'_, '_, 'tree> {
                 self.variables[mark - 2].1 = key;
             }
         }
-        let flow = self.nodes(&element, &branch.body)?;
+        let flow = self.nodes(element, &branch.body)?;
         self.variables.truncate(mark);
         Ok(flow)
     }

@@ -210,9 +210,9 @@ impl<'text> Lexer<'text> {
                     self.push(Kind::RawStr, length + 2, spaced);
                 }
                 '$' => self.word(Kind::Variable, spaced)?,
-                '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(spaced)?,
+                '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(spaced),
                 '.' => self.word(Kind::Field, spaced)?,
-                '+' | '-' | '0'..='9' => self.number(spaced)?,
+                '+' | '-' | '0'..='9' => self.number(spaced),
                 '(' => {
                     open_parens += 1;
                     self.push(Kind::LeftParen, 1, spaced);
@@ -281,7 +281,7 @@ impl<'text> Lexer<'text> {
         Ok(())
     }
 
-    fn number(&mut self, spaced: bool) -> Result<(), LexError> {
+    fn number(&mut self, spaced: bool) {
         let rest = self.rest();
         let mut length = usize::from(rest.starts_with(['+', '-']));
         let mut before = ' ';
@@ -294,7 +294,6 @@ impl<'text> Lexer<'text> {
             before = character;
         }
         self.push(Kind::Number, length, spaced);
-        Ok(())
     }
 }
 

@@ -9,6 +9,5 @@ mod lexer;
 mod parser;
 pub(crate) mod printing;
 
-pub(crate) use ast::Template;
-pub(crate) use evaluator::{Bound, Engine, ExecError, Failure, Scope, SourceCache};
+pub(crate) use evaluator::{Bound, Engine, Failure, Scope};
 pub(crate) use parser::{ParseError, ParsedFile, parse};

@@ -33,12 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<ParsedFile, ParseError> {
             message: format!("a template is longer than {MAX_BYTES} bytes"),
         });
     }
-    let line_of = |offset: usize| {
-        1 + text.as_bytes()[..offset.min(text.len())]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-    };
+    let line_of = |offset: usize| 1 + text.get(..offset).unwrap_or(text).matches('\n').count();
     let tokens = tokenize(text).map_err(|error| ParseError {
         line: line_of(error.offset),
         message: error.message.into_owned(),
@@ -299,7 +294,6 @@ impl<'tokens> Parser<'tokens> {
         self.variables.truncate(scope);
         self.nesting -= 1;
         Ok(Branch {
-            offset: keyword.offset as u32,
             pipeline,
             body,
             otherwise,

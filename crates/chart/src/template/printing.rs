@@ -429,13 +429,8 @@ fn float(spec: &Spec, verb: char, number: f64) -> String {
         },
     };
     if !number.is_finite() {
+        // Unlike other numbers, infinity keeps its sign.
         text = yaml::format_float(number);
-        if !spec.plus {
-            text = text.trim_start_matches('+').to_owned();
-            if number.is_infinite() && number > 0.0 {
-                text = "+Inf".to_owned();
-            }
-        }
     }
     if verb.is_ascii_uppercase() {
         text = text.to_ascii_uppercase();
