@@ -259,7 +259,7 @@ pub(crate) fn typed<T: DeserializeOwned>(
             format!("expected a {kind} of {}", group.api_version()),
         ));
     }
-    let schema = schema::Schema::from_openapi_v3(&api::schema_of(kind))
+    let schema = schema::Schema::from_crd(&api::schema_of(kind))
         .map_err(|error| OperationError::invalid(error.to_string()))?;
     if let Some(unknown) = schema::unknown_fields(&schema, &document.value).first() {
         return Err(at(
