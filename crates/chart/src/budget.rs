@@ -66,13 +66,19 @@ impl Budget {
 
     /// Takes the steps for a text about to be made, and refuses one that is too long.
     pub(crate) fn text(&self, bytes: usize) -> Result<(), String> {
+        self.length(bytes)?;
+        self.spend(1 + bytes as u64 / 64)
+    }
+
+    /// Refuses a text that is too long, for those who make it piece by piece.
+    pub(crate) fn length(&self, bytes: usize) -> Result<(), String> {
         if bytes > self.limits.text {
             return Err(format!(
                 "a text would be {bytes} bytes long, more than {} are not made",
                 self.limits.text
             ));
         }
-        self.spend(1 + bytes as u64 / 64)
+        Ok(())
     }
 
     /// Refuses to go deeper when the stack is nearly used up.

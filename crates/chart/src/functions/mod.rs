@@ -19,6 +19,7 @@ mod random;
 mod regexes;
 mod text;
 mod types;
+mod unsupported;
 mod urls;
 mod versions;
 
@@ -121,6 +122,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
             regexes::FUNCTIONS,
             text::FUNCTIONS,
             types::FUNCTIONS,
+            unsupported::FUNCTIONS,
             urls::FUNCTIONS,
             versions::FUNCTIONS,
         ]

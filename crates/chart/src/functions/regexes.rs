@@ -89,6 +89,10 @@ fn translated(pattern: &str) -> String {
             if let Some(next) = rest.chars().next() {
                 out.push(next);
                 rest = &rest[next.len_utf8()..];
+                // Behind a class a hyphen cannot begin a range, so Go takes it for itself.
+                if in_class && next.is_ascii_alphabetic() && rest.starts_with('-') {
+                    out.push('\\');
+                }
             }
             class_start = false;
             continue;

@@ -581,10 +581,12 @@ impl<'tree> Run<'_, '_, 'tree> {
             };
             return self.call(dot, function, context, arguments, last);
         }
-        self.at = At {
-            offset: first.offset,
-            context: first,
-        };
+        if !matches!(first.term, Term::Pipeline(_)) {
+            self.at = At {
+                offset: first.offset,
+                context: first,
+            };
+        }
         match &first.term {
             Term::Field(fields) => self.fields(dot, dot.clone(), fields, arguments, last),
             Term::Chain(inner, fields) => {

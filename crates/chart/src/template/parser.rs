@@ -448,10 +448,6 @@ impl<'tokens> Parser<'tokens> {
             match token.kind {
                 Kind::Pipe => {
                     self.next();
-                    // What follows must be a command.
-                    if matches!(self.peek().kind, Kind::Close | Kind::RightParen) {
-                        return Self::fail(token, "missing value for command");
-                    }
                     break;
                 }
                 Kind::Close | Kind::RightParen => break,
@@ -470,6 +466,8 @@ impl<'tokens> Parser<'tokens> {
             return Ok(None);
         };
         let mut fields: Vec<Arc<str>> = Vec::new();
+        // Errors about a chain point at its first link behind the start.
+        let chain_offset = self.peek().offset as u32;
         while self.peek().kind == Kind::Field && !self.peek().spaced {
             fields.push(Arc::from(&self.next().text[1..]));
         }
@@ -477,15 +475,17 @@ impl<'tokens> Parser<'tokens> {
             return Ok(Some(operand));
         }
         match &mut operand.term {
-            Term::Field(own) | Term::Variable(_, own) => own.extend(fields),
+            Term::Field(own) | Term::Variable(_, own) => {
+                own.extend(fields);
+                operand.offset = chain_offset;
+            }
             Term::Bool(_) | Term::Str { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
                 let message = format!("unexpected . after term {:?}", operand.to_string());
                 return Self::fail(self.peek(), message);
             }
             _ => {
-                let offset = operand.offset;
                 operand = Operand {
-                    offset,
+                    offset: chain_offset,
                     term: Term::Chain(Box::new(operand), fields),
                 };
             }

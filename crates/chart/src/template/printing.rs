@@ -21,6 +21,7 @@ pub(crate) fn write_value(
     depth: usize,
 ) -> Result<(), String> {
     engine.budget.descend(depth)?;
+    engine.budget.length(out.len())?;
     match value {
         Value::Missing | Value::Nil => out.push_str("<nil>"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -30,7 +31,7 @@ pub(crate) fn write_value(
         }
         Value::Float(value) => out.push_str(&yaml::format_float(*value)),
         Value::Str(text) => {
-            engine.budget.text(out.len() + text.len())?;
+            engine.budget.text(text.len())?;
             out.push_str(text);
         }
         Value::Bytes(bytes) => out.push_str(&String::from_utf8_lossy(bytes)),
@@ -185,7 +186,7 @@ pub(crate) fn sprintf(engine: &Engine<'_>, format: &str, values: &[Value]) -> Re
         } else if let Some(value) = values.get(next) {
             next += 1;
             let text = one(engine, verb, &spec, value, 0)?;
-            engine.budget.text(out.len() + text.len())?;
+            engine.budget.text(text.len())?;
             out.push_str(&text);
         } else {
             let _ = write!(out, "%!{verb}(MISSING)");
