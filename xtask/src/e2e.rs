@@ -17,6 +17,7 @@ use crate::peers::{self, KUBERNETES};
 use crate::{generate, say};
 use platform::Platform;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::time::Instant;
 
 /// What scenarios stand on; each part is made when the first scenario asks for it.
@@ -69,6 +70,8 @@ const SCENARIOS: &[Scenario] = &[
 pub(crate) struct Options<'a> {
     /// Where the peers cannot be had, say so and leave with success.
     pub(crate) where_possible: bool,
+    /// A binary to try instead of building one.
+    pub(crate) platform: Option<&'a str>,
     /// Only scenarios whose name contains one of these; all when empty.
     pub(crate) only: Vec<&'a str>,
 }
@@ -98,6 +101,9 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
 
     say::heading("end to end: scenarios");
     let world = World::default();
+    if let Some(path) = options.platform {
+        let _ = world.platform.set(Platform::at(Path::new(path))?);
+    }
     let all = Instant::now();
     for (name, scenario) in &chosen {
         let started = Instant::now();

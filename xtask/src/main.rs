@@ -34,6 +34,7 @@ Chores of this repository: cargo xtask <chore>
   peers                build the programs of others that e2e needs, as far as they are missing
   e2e                  the platform against a real Kubernetes, kubectl, Helm, PostgreSQL and Redis
       --only PART      only scenarios whose name contains PART (may be repeated)
+      --platform PATH  try this binary instead of building one
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
@@ -80,6 +81,10 @@ fn e2e_options<'a>(arguments: &[&'a str]) -> Result<e2e::Options<'a>> {
     while let Some(&argument) = arguments.next() {
         match argument {
             "--where-possible" => options.where_possible = true,
+            "--platform" => match arguments.next() {
+                Some(path) => options.platform = Some(path),
+                None => fail!("--platform needs the path of a binary"),
+            },
             "--only" => match arguments.next() {
                 Some(name) => options.only.push(name),
                 None => fail!("--only needs a part of a scenario's name"),

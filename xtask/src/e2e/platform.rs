@@ -19,6 +19,13 @@ const LIMIT: Duration = Duration::from_mins(3);
 pub(crate) struct Platform(PathBuf);
 
 impl Platform {
+    /// A binary that is already built.
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        path.canonicalize()
+            .doing(|| format!("find {}", path.display()))
+            .map(Self)
+    }
+
     /// Builds the debug binary.
     pub(crate) fn build() -> Result<Self> {
         Self::build_with(&[])
@@ -37,10 +44,18 @@ impl Platform {
             "--bin",
             "platform",
             "--message-format",
-            "json",
+            "json-render-diagnostics",
         ];
         arguments.extend(options);
-        let said = run(&mut cargo(&arguments), Duration::from_mins(45))?.success("cargo build")?;
+        let finished = run(&mut cargo(&arguments), Duration::from_mins(45))?;
+        if !finished.status.success() {
+            fail!(
+                "cargo build ended with {}:\n{}",
+                finished.status,
+                finished.stderr.trim()
+            );
+        }
+        let said = finished.stdout;
         // Cargo knows best where it put it.
         let executable = said
             .lines()
