@@ -1,0 +1,256 @@
+//! Guardrails as people meet them: at `create`, at `check`, and at the door of the cluster.
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use support::{Machine, NAMESPACE, text};
+
+#[test]
+fn a_refused_service_leaves_nothing() {
+    let machine = Machine::new();
+    // A first service, so that there is something that must not change.
+    machine
+        .run("service create orders --language go --no-scaffold")
+        .exits(0);
+    let before = machine.written();
+    let refused = machine
+        .run("service create billing --language go --image registry.internal/billing:latest --database postgres")
+        .exits(3)
+        .says(&[
+            "error: a guardrail refuses this service\n  rule     disallow-latest-tag (enforced",
+            "\n  field    spec.image = \"registry.internal/billing:latest\"\n",
+            "\n           (the object: Deployment billing, ",
+            "\n  why      ",
+            "\n  hint     ",
+            "--image registry.internal/billing:v1",
+            "\nNothing was created.",
+        ]);
+    assert!(refused.stderr.trim_end().ends_with("exit 3"), "{refused}");
+    assert_eq!(refused.stdout, "", "there is no data");
+    assert_eq!(machine.written(), before);
+    machine.run("service get billing").fails(4, &[]);
+    let up = machine.up();
+    for kind in ["Application", "Deployment", "Database", "Secret", "Pod"] {
+        assert_eq!(up.names(kind, support::CLUSTER, "billing"), [""; 0], "{kind}");
+    }
+}
+
+#[test]
+fn an_image_is_named_exactly() {
+    let machine = Machine::new();
+    for (image, expect) in [
+        ("registry.internal/billing", 3),
+        ("registry.internal:5000/billing", 3),
+        ("registry.internal:5000/billing:latest", 3),
+        ("registry.internal/billing:v1", 0),
+        ("registry.internal:5000/billing:v1", 0),
+    ] {
+        machine
+            .run(&format!("service create billing --image {image} --dry-run"))
+            .exits(expect);
+    }
+}
+
+/// A clone of the infrastructure repository with one service, and the path of its file.
+fn clone(machine: &Machine) -> std::path::PathBuf {
+    machine
+        .run("service create orders --language go --no-scaffold --image registry.internal/orders:v1")
+        .exits(0);
+    let clone = machine.path("clone");
+    machine.git(
+        &machine.path("."),
+        &[
+            "clone",
+            "-q",
+            &machine.infrastructure().display().to_string(),
+            &clone.display().to_string(),
+        ],
+    );
+    clone.join("teams/demo/dev/applications/orders.yaml")
+}
+
+/// The number of the line that holds a text.
+fn line(text: &str, wanted: &str) -> usize {
+    text.lines().position(|line| line.contains(wanted)).unwrap() + 1
+}
+
+#[test]
+fn a_repository_is_checked_where_it_stands() {
+    let machine = Machine::new();
+    let file = clone(&machine);
+    let folder = machine.path("clone").display().to_string();
+    let good = fs::read_to_string(&file).unwrap();
+    let well = machine.run(&format!("check {folder}")).exits(0);
+    assert!(well.stdout.contains("1 service checked, all is well"), "{well}");
+
+    let check = |content: &str, code: i32, at: &str, words: &[&str]| {
+        fs::write(&file, content).unwrap();
+        let found = machine.run(&format!("check {folder}")).exits(code);
+        let place = format!("teams/demo/dev/applications/orders.yaml:{}: ", line(content, at));
+        assert!(found.stdout.contains(&place), "{place}\n{found}");
+        for word in words {
+            assert!(found.stdout.contains(word), "{word}\n{found}");
+        }
+        let json = machine.run(&format!("check {folder} -o json")).exits(code).json();
+        assert_eq!(json["findings"][0]["line"], line(content, at), "{json:#}");
+    };
+    check(
+        &good.replace("orders:v1", "orders:latest"),
+        3,
+        "orders:latest",
+        &[
+            "disallow-latest-tag",
+            "spec.image",
+            "why ",
+            "hint ",
+            "1 problem found",
+        ],
+    );
+    check(
+        &format!("{good}  replicsa: 3\n"),
+        1,
+        "replicsa",
+        &["unknown field", "spec.replicsa"],
+    );
+    check(
+        &format!("{good}  replicas: many\n"),
+        1,
+        "many",
+        &["spec.replicas"],
+    );
+    check(&format!("{good}  port: 80000\n"), 1, "80000", &["spec.port"]);
+    fs::write(&file, "{ not: [yaml").unwrap();
+    let found = machine.run(&format!("check {folder}")).exits(1);
+    assert!(found.stdout.contains("applications/orders.yaml:1: "), "{found}");
+    fs::write(&file, &good).unwrap();
+    machine.run(&format!("check {folder}")).exits(0);
+}
+
+#[test]
+fn a_manifest_is_checked_alone() {
+    let machine = Machine::new();
+    let file = machine.work().join("manifest.yaml");
+    let check = |content: &Value, code: i32, words: &[&str]| {
+        fs::write(&file, yaml::emit(content)).unwrap();
+        let found = machine.run("check manifest.yaml").exits(code);
+        for word in words {
+            assert!(found.stdout.contains(word), "{word}\n{found}");
+        }
+        found
+    };
+    check(
+        &pod("registry.internal/x:v1"),
+        0,
+        &["1 object checked, all is well"],
+    );
+    let found = check(&pod("registry.internal/x:latest"), 3, &["disallow-latest-tag"]);
+    let at = line(&fs::read_to_string(&file).unwrap(), "x:latest");
+    assert!(found.stdout.contains(&format!("manifest.yaml:{at}: ")), "{found}");
+    check(
+        &deployment("registry.internal/x:latest"),
+        3,
+        &["disallow-latest-tag", "Deployment x"],
+    );
+    let application = |image: &str| {
+        json!({
+            "apiVersion": "platform.company.com/v1", "kind": "Application",
+            "metadata": {"name": "x", "namespace": "shop"}, "spec": {"image": image},
+        })
+    };
+    check(&application("x:v1"), 0, &["1 service checked"]);
+    check(&application("x:latest"), 3, &["spec.image"]);
+    machine
+        .run("check nowhere.yaml")
+        .fails(1, &["nowhere.yaml", "does not exist"]);
+    fs::create_dir(machine.work().join("empty")).unwrap();
+    machine
+        .run("check empty")
+        .fails(2, &["neither platform/ nor teams/", "hint: "]);
+}
+
+/// A pod that every shipped guardrail lets through, but for its image.
+fn pod(image: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "x"},
+        "spec": pod_spec(image),
+    })
+}
+
+fn pod_spec(image: &str) -> Value {
+    json!({
+        "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{
+            "name": "x",
+            "image": image,
+            "resources": {
+                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "limits": {"cpu": "100m", "memory": "64Mi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }],
+    })
+}
+
+fn deployment(image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "x"},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": "x"}},
+            "template": {"metadata": {"labels": {"app": "x"}}, "spec": pod_spec(image)},
+        },
+    })
+}
+
+#[test]
+fn the_cluster_refuses_what_the_guardrails_refuse() {
+    let machine = Machine::new();
+    machine
+        .run("service create orders --language go --no-scaffold")
+        .exits(0);
+    let up = machine.up();
+    let refused = |object: &Value, words: &[&str]| match up.create(NAMESPACE, object) {
+        Ok(_) => panic!("the cluster took {object:#}"),
+        Err(kube::Error::Api(status)) => {
+            assert_eq!(status.code, 403, "{status:?}");
+            for word in words {
+                assert!(status.message.contains(word), "{word}: {}", status.message);
+            }
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let latest = ["disallow-latest-tag", "The image tag latest is not allowed"];
+    refused(&pod("registry.internal/x:latest"), &latest);
+    refused(&deployment("registry.internal/x:latest"), &latest);
+    let mut greedy = pod("registry.internal/x:v1");
+    greedy["spec"]["containers"][0]["resources"] = json!({});
+    refused(&greedy, &["require-limits"]);
+    let mut root = pod("registry.internal/x:v1");
+    root["spec"]["containers"][0]["securityContext"]["privileged"] = json!(true);
+    refused(&root, &["restricted"]);
+    for kind in ["Pod", "Deployment"] {
+        assert!(up.get(kind, NAMESPACE, "x").is_none(), "{kind}");
+    }
+
+    let made = up
+        .create(NAMESPACE, &deployment("registry.internal/x:v1"))
+        .unwrap();
+    assert_eq!(made.metadata.name.as_deref(), Some("x"));
+    up.until("Deployment", NAMESPACE, "x", |found| {
+        found.is_some_and(|d| d["status"]["readyReplicas"] == 1)
+    });
+    let pods = up.list("Pod", NAMESPACE);
+    assert!(
+        pods.iter()
+            .any(|pod| text(pod, "/metadata/name").starts_with("x-"))
+    );
+}
