@@ -1,7 +1,8 @@
 //! Strategic merge patch: a merge patch that knows from the schema which lists are merged by key, and
 //! that takes directives (`$patch`, `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`).
 //!
-//! As `k8s.io/apimachinery/pkg/util/strategicpatch` does it; for built-in kinds only, as upstream.
+//! As `k8s.io/apimachinery/pkg/util/strategicpatch` does it on the server; for built-in kinds only, as
+//! upstream.
 
 use serde_json::{Map, Value};
 
@@ -22,7 +23,7 @@ pub fn strategic_merge(schema: &Schema, original: &Value, patch: &Value) -> Resu
     Ok(Value::Object(merge_object(schema, original.clone(), patch, "")?))
 }
 
-/// How a field is patched: its strategy and merge key, the field's own words before the type's.
+/// How a field is patched: the field's own word before that of its type.
 fn strategy_of(field: Option<&Field>) -> PatchStrategy {
     field.map_or(PatchStrategy::Default, |field| {
         field.patch.unwrap_or(field.schema.patch)
@@ -39,7 +40,7 @@ fn merge_object(
         .get(DIRECTIVE)
         .map(|directive| directive.as_str().unwrap_or_default())
     {
-        None | Some("merge") => {}
+        None => {}
         Some("replace") => {
             let mut replacement = patch.clone();
             replacement.remove(DIRECTIVE);
@@ -54,26 +55,10 @@ fn merge_object(
         }
     }
     if let Some(kept) = patch.get(RETAIN_KEYS) {
-        let kept = kept
-            .as_array()
-            .ok_or_else(|| PatchError::RetainKeys {
-                place: place.to_owned(),
-            })?
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>();
-        if patch
-            .iter()
-            .any(|(name, value)| !name.starts_with('$') && !value.is_null() && !kept.contains(&name.as_str()))
-        {
-            return Err(PatchError::RetainKeys {
-                place: place.to_owned(),
-            });
-        }
-        original.retain(|name, _| kept.contains(&name.as_str()));
+        retain_keys(&mut original, patch, kept, place)?;
     }
     for (name, value) in patch {
-        if name == DIRECTIVE || name == RETAIN_KEYS {
+        if name == RETAIN_KEYS {
             continue;
         }
         if let Some(list) = name.strip_prefix(DELETE_ITEMS) {
@@ -81,10 +66,18 @@ fn merge_object(
             continue;
         }
         if let Some(list) = name.strip_prefix(ORDER) {
-            // An order for a list that the patch does not change otherwise.
-            if !patch.contains_key(list) {
-                reorder(schema, &mut original, list, value);
+            // With changes to the list itself, the order comes after them, below.
+            if !patch.contains_key(list)
+                && let Some(Value::Array(items)) = original.get_mut(list)
+            {
+                let server = items.clone();
+                let key = merge_key(schema, list);
+                *items = in_order(std::mem::take(items), elements(value), &server, &key);
             }
+            continue;
+        }
+        if value.is_null() {
+            original.remove(name);
             continue;
         }
         let place = if place.is_empty() {
@@ -92,99 +85,176 @@ fn merge_object(
         } else {
             format!("{place}.{name}")
         };
-        if value.is_null() {
-            original.remove(name);
+        let before = original.remove(name);
+        let server = before
+            .as_ref()
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let Some(mut merged) = merge_field(schema, name, before, value, &place)? else {
             continue;
-        }
-        let field = schema.field(name);
-        let strategy = strategy_of(field);
-        let child = schema.child(name).unwrap_or(Schema::any());
-        let merged = match (original.remove(name), value) {
-            (Some(Value::Object(old)), Value::Object(new)) if strategy != PatchStrategy::Replace => {
-                Value::Object(merge_object(child, old, new, &place)?)
-            }
-            (None | Some(Value::Null), Value::Object(new)) => {
-                if new.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
-                    continue;
-                }
-                Value::Object(merge_object(child, Map::new(), new, &place)?)
-            }
-            (old, Value::Array(new)) if strategy.merges() => {
-                let old = match old {
-                    Some(Value::Array(old)) => old,
-                    _ => Vec::new(),
-                };
-                Value::Array(merge_list(child, old, new, &place)?)
-            }
-            (_, new) => without_directives(new.clone()),
         };
-        original.insert(name.clone(), merged);
-        if let Some(order) = patch.get(&format!("{ORDER}{name}")) {
-            reorder(schema, &mut original, name, order);
+        if let (Some(order), Value::Array(items)) = (patch.get(&format!("{ORDER}{name}")), &mut merged) {
+            *items = in_order(
+                std::mem::take(items),
+                elements(order),
+                &server,
+                &merge_key(schema, name),
+            );
         }
+        original.insert(name.clone(), merged);
     }
     Ok(original)
 }
 
-/// A value that replaces another as it stands must not carry directives into the object.
-fn without_directives(value: Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(
-            items
-                .into_iter()
-                .filter(|item| {
-                    item.get(DIRECTIVE)
-                        .is_none_or(|_| item.as_object().is_some_and(|i| i.len() > 1))
-                })
-                .map(without_directives)
-                .collect(),
-        ),
-        Value::Object(mut fields) => {
-            fields.retain(|name, _| !is_directive(name));
-            Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(name, value)| (name, without_directives(value)))
-                    .collect(),
-            )
+fn merge_field(
+    schema: &Schema,
+    name: &str,
+    before: Option<Value>,
+    value: &Value,
+    place: &str,
+) -> Result<Option<Value>, PatchError> {
+    let strategy = strategy_of(schema.field(name));
+    let child = schema.child(name).unwrap_or(Schema::any());
+    Ok(match (before, value) {
+        (Some(Value::Object(_)), Value::Object(_)) if strategy == PatchStrategy::Replace => {
+            Some(value.clone())
         }
-        other => other,
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            Some(Value::Object(merge_object(child, old, new, place)?))
+        }
+        (Some(Value::Array(old)), Value::Array(new)) if strategy.merges() => {
+            Some(Value::Array(merge_list(child, old, new, place)?))
+        }
+        (Some(Value::Array(_)), Value::Array(_)) => Some(value.clone()),
+        // What is new is taken as it stands, without nulls and directives.
+        (_, new) => without_directives(new.clone()),
+    })
+}
+
+fn elements(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn merge_key(schema: &Schema, list: &str) -> String {
+    schema
+        .child(list)
+        .map(|list| list.merge_key.clone())
+        .unwrap_or_default()
+}
+
+fn retain_keys(
+    original: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+    kept: &Value,
+    place: &str,
+) -> Result<(), PatchError> {
+    let wrong = || PatchError::RetainKeys {
+        place: place.to_owned(),
+    };
+    let kept: Vec<&str> = kept
+        .as_array()
+        .ok_or_else(wrong)?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let sets_another = patch
+        .iter()
+        .any(|(name, value)| !is_directive(name) && !value.is_null() && !kept.contains(&name.as_str()));
+    if sets_another {
+        return Err(wrong());
     }
+    original.retain(|name, _| kept.contains(&name.as_str()));
+    Ok(())
 }
 
 fn is_directive(name: &str) -> bool {
     name == DIRECTIVE || name == RETAIN_KEYS || name.starts_with(DELETE_ITEMS) || name.starts_with(ORDER)
 }
 
+/// A new value without nulls in its objects and without directives; nothing where it is itself one.
+fn without_directives(value: Value) -> Option<Value> {
+    match value {
+        Value::Array(items) => Some(Value::Array(
+            items.into_iter().filter_map(without_directives).collect(),
+        )),
+        Value::Object(fields) if fields.contains_key(DIRECTIVE) => None,
+        Value::Object(fields) => {
+            let kept = fields
+                .into_iter()
+                .filter(|(name, value)| !is_directive(name) && !value.is_null());
+            Some(Value::Object(
+                kept.filter_map(|(name, value)| Some((name, without_directives(value)?)))
+                    .collect(),
+            ))
+        }
+        other => Some(other),
+    }
+}
+
 fn merge_list(
     list: &Schema,
-    mut old: Vec<Value>,
+    old: Vec<Value>,
     patch: &[Value],
     place: &str,
 ) -> Result<Vec<Value>, PatchError> {
     let key = list.merge_key.as_str();
-    if key.is_empty() || patch.iter().all(|item| !item.is_object()) && !patch.is_empty() {
-        // Plain values: a set, new ones at the end.
-        for item in patch {
-            if !old.iter().any(|known| same(known, item)) {
-                old.push(item.clone());
+    if key.is_empty() || old.iter().chain(patch).all(|item| !item.is_object()) {
+        let mut merged: Vec<Value> = Vec::with_capacity(old.len() + patch.len());
+        for item in old.iter().chain(patch) {
+            if !merged.iter().any(|known| same(known, item)) {
+                merged.push(item.clone());
             }
         }
-        return Ok(old);
+        return Ok(in_order(merged, patch, &old, ""));
     }
+    let (server, fresh) = special_items(old, patch, key, place)?;
+    let mut merged = server.clone();
+    for item in &fresh {
+        let fields = item.as_object().ok_or(PatchError::NotAnObject)?;
+        let value = key_of(fields, key, place)?;
+        let known = merged
+            .iter_mut()
+            .find(|known| known.get(key).is_some_and(|known| same(known, value)));
+        match known {
+            Some(Value::Object(known)) => {
+                *known = merge_object(list.item(), std::mem::take(known), fields, place)?;
+            }
+            _ => merged.extend(without_directives(item.clone())),
+        }
+    }
+    Ok(in_order(merged, &fresh, &server, key))
+}
+
+fn key_of<'a>(fields: &'a Map<String, Value>, key: &str, place: &str) -> Result<&'a Value, PatchError> {
+    fields.get(key).ok_or_else(|| PatchError::MergeKey {
+        place: place.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
+/// Follows the items of a patch that are directives: gives the live items that remain, and the items
+/// of the patch that are to be merged into them.
+fn special_items(
+    mut old: Vec<Value>,
+    patch: &[Value],
+    key: &str,
+    place: &str,
+) -> Result<(Vec<Value>, Vec<Value>), PatchError> {
     let mut fresh = Vec::new();
     let mut replace = false;
     for item in patch {
-        match item.get(DIRECTIVE).and_then(Value::as_str) {
+        let fields = item.as_object().ok_or(PatchError::NotAnObject)?;
+        match fields
+            .get(DIRECTIVE)
+            .map(|directive| directive.as_str().unwrap_or_default())
+        {
+            None => fresh.push(item.clone()),
             Some("delete") => {
-                let value = item.get(key).ok_or_else(|| PatchError::MergeKey {
-                    place: place.to_owned(),
-                    key: key.to_owned(),
-                })?;
+                let value = key_of(fields, key, place)?;
                 old.retain(|known| !known.get(key).is_some_and(|known| same(known, value)));
             }
             Some("replace") => replace = true,
-            None | Some("merge") => fresh.push(item),
             Some(other) => {
                 return Err(PatchError::Directive {
                     place: place.to_owned(),
@@ -194,72 +264,53 @@ fn merge_list(
         }
     }
     if replace {
-        return Ok(fresh.into_iter().cloned().map(without_directives).collect());
+        Ok((fresh, Vec::new()))
+    } else {
+        Ok((old, fresh))
     }
-    for item in fresh {
-        let Value::Object(fields) = item else {
-            return Err(PatchError::NotAnObject);
-        };
-        let value = fields.get(key).ok_or_else(|| PatchError::MergeKey {
-            place: place.to_owned(),
-            key: key.to_owned(),
-        })?;
-        let known = old
-            .iter_mut()
-            .find(|known| known.get(key).is_some_and(|known| same(known, value)));
-        if let Some(known) = known {
-            if let Value::Object(before) = std::mem::take(known) {
-                *known = Value::Object(merge_object(list.item(), before, fields, place)?);
-            }
-        } else {
-            let added = merge_object(list.item(), Map::new(), fields, place)?;
-            old.push(Value::Object(added));
-        }
-    }
-    Ok(old)
 }
 
 fn delete_items(original: &mut Map<String, Value>, list: &str, gone: &Value) {
-    let gone = gone.as_array().map_or(&[][..], Vec::as_slice);
     if let Some(Value::Array(items)) = original.get_mut(list) {
-        items.retain(|item| !gone.iter().any(|gone| same(gone, item)));
+        items.retain(|item| !elements(gone).iter().any(|gone| same(gone, item)));
     }
 }
 
-/// Sorts the items that the order names; the others keep their place behind the item before them.
-fn reorder(schema: &Schema, original: &mut Map<String, Value>, list: &str, order: &Value) {
-    let key = schema
-        .child(list)
-        .map(|list| list.merge_key.clone())
-        .unwrap_or_default();
-    let Some(Value::Array(items)) = original.get_mut(list) else {
-        return;
-    };
-    let order = order.as_array().map_or(&[][..], Vec::as_slice);
+/// Sorts merged items: those that the order names as it names them, the others among them where the
+/// server's list had them, as far as that can be had.
+fn in_order(merged: Vec<Value>, order: &[Value], server: &[Value], key: &str) -> Vec<Value> {
     let name_of = |item: &Value| {
         if item.is_object() {
-            item.get(&key).cloned()
+            item.get(key).cloned()
         } else {
             Some(item.clone())
         }
     };
-    let rank = |item: &Value| {
+    let place_in = |list: &[Value], item: &Value| {
         let name = name_of(item)?;
-        order
-            .iter()
-            .position(|wanted| name_of(wanted).is_some_and(|wanted| same(&wanted, &name)))
+        list.iter()
+            .position(|other| name_of(other).is_some_and(|other| same(&other, &name)))
     };
-    // Each item that is not named follows the named one it stood behind, or leads the list.
-    let mut named: Vec<(usize, Vec<Value>)> = Vec::new();
-    let mut leading = Vec::new();
-    for item in std::mem::take(items) {
-        match (rank(&item), named.last_mut()) {
-            (Some(rank), _) => named.push((rank, vec![item])),
-            (None, Some((_, followers))) => followers.push(item),
-            (None, None) => leading.push(item),
+    let mut named: Vec<(usize, Value)> = Vec::new();
+    let mut others: Vec<Value> = Vec::new();
+    for item in merged {
+        match place_in(order, &item) {
+            Some(place) => named.push((place, item)),
+            None => others.push(item),
         }
     }
-    named.sort_by_key(|(rank, _)| *rank);
-    items.extend(leading);
-    items.extend(named.into_iter().flat_map(|(_, group)| group));
+    named.sort_by_key(|(place, _)| *place);
+    let mut sorted = Vec::with_capacity(named.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for (_, item) in named {
+        let place = place_in(server, &item);
+        while let Some(other) = others.next_if(
+            |other| matches!((place_in(server, other), place), (Some(other), Some(place)) if other < place),
+        ) {
+            sorted.push(other);
+        }
+        sorted.push(item);
+    }
+    sorted.extend(others);
+    sorted
 }

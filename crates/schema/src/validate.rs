@@ -67,10 +67,7 @@ pub(crate) fn finding(field: &str, cause: Cause, value: Option<&Value>, detail: 
 /// A value in a message; long ones are cut.
 fn shown(value: &Value) -> String {
     const LONGEST: usize = 256;
-    let text = match value {
-        Value::Null => "\"null\"".to_owned(),
-        other => other.to_string(),
-    };
+    let text = value.to_string();
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -117,7 +114,10 @@ impl Findings {
                         Some(value) if schema.typed => counts_as_present(schema, required, value),
                         Some(_) => true,
                     };
-                    if !present && (!schema.typed || must_be_written(schema, required)) {
+                    // The server fills the status of built-in kinds itself.
+                    let checked =
+                        !schema.typed || (must_be_written(schema, required) && !path.starts_with("status"));
+                    if !present && checked {
                         let field = join(path, required);
                         self.add(&field, Cause::Required, None, "");
                     }

@@ -85,7 +85,7 @@ fn kinds_are_found() {
         Schemas::builtin()
             .kinds()
             .iter()
-            .all(|kind| kind.schema().name != "" || kind.verbs == ["create"])
+            .all(|kind| !kind.schema().name.is_empty() || kind.verbs == ["create"])
     );
 }
 

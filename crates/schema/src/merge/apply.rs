@@ -244,6 +244,10 @@ fn claim(
     write: &Write<'_>,
 ) -> Result<(), String> {
     let change = compare(typed, old, new)?.without_below(write.reset);
+    // Scaling is tracked only where somebody owns the number already.
+    if write.subresource == "scale" && managed.everything().intersection(&change.written()).is_empty() {
+        return Ok(());
+    }
     // Everyone loses what was written, the writer's own earlier entry included: it comes back below.
     let hand_over = managed.hand_over(&change, None, true);
     debug_assert!(hand_over.is_ok());

@@ -25,12 +25,13 @@ impl Operation {
 }
 
 /// What tells one entry of `managedFields` from another. An applier is the same in every API version;
-/// an updater is not, so `api_version` is empty for the first.
+/// an updater is not, so `api_version` is empty for the first. In the order in which conflicts are
+/// reported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Owner {
-    pub(crate) api_version: String,
     pub(crate) manager: String,
     pub(crate) operation: Operation,
+    pub(crate) api_version: String,
     pub(crate) subresource: String,
 }
 

@@ -47,9 +47,24 @@ impl Managed {
         force: bool,
     ) -> Result<(), Vec<Conflict>> {
         let written = change.written();
-        let others = || self.owners.iter().filter(|(owner, _)| Some(*owner) != writer);
         if !force {
-            let conflicts: Vec<Conflict> = others()
+            let mut others: Vec<(&Owner, &Owned)> = self
+                .owners
+                .iter()
+                .filter(|(owner, _)| Some(*owner) != writer)
+                .collect();
+            // Subresources are reported before the resource itself.
+            others.sort_by_key(|(owner, _)| {
+                let owner = *owner;
+                (
+                    &owner.manager,
+                    owner.operation,
+                    &owner.api_version,
+                    owner.subresource.is_empty(),
+                )
+            });
+            let conflicts: Vec<Conflict> = others
+                .into_iter()
                 .flat_map(|(owner, owned)| {
                     let paths = owned.fields.intersection(&written).paths();
                     paths.into_iter().map(move |path| conflict(owner, &path))
@@ -76,7 +91,8 @@ impl Managed {
         }
     }
 
-    fn everything(&self) -> FieldSet {
+    /// Every field that somebody owns.
+    pub(crate) fn everything(&self) -> FieldSet {
         self.owners
             .values()
             .fold(FieldSet::new(), |all, owned| all.union(&owned.fields))

@@ -25,6 +25,10 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 .filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
                 .collect();
             template(&spec["template"], "spec.template", &["Always"], &claims, report);
+            if spec["strategy"]["type"] == "Recreate" && spec["strategy"]["rollingUpdate"].is_object() {
+                let detail = "may not be specified when strategy `type` is 'Recreate'";
+                report.add("spec.strategy.rollingUpdate", Cause::Forbidden, None, detail);
+            }
         }
         "batch.v1.Job" => {
             not_negative(
@@ -73,20 +77,12 @@ fn not_negative(spec: &Value, path: &str, fields: &[&str], report: &mut Report<'
 
 fn selector_matches(spec: &Value, report: &mut Report<'_>) {
     let selector = &spec["selector"];
-    if !selector.is_object() {
-        return;
-    }
     let empty = |part: &Value| {
         part.as_object().is_none_or(serde_json::Map::is_empty) && part.as_array().is_none_or(Vec::is_empty)
     };
-    if empty(&selector["matchLabels"]) && empty(&selector["matchExpressions"]) {
-        report.add(
-            "spec.selector",
-            Cause::Invalid,
-            Some(selector),
-            "empty selector is invalid for deployment",
-        );
-        return;
+    if selector.is_object() && empty(&selector["matchLabels"]) && empty(&selector["matchExpressions"]) {
+        let detail = "empty selector is invalid for deployment";
+        return report.add("spec.selector", Cause::Invalid, Some(selector), detail);
     }
     let template_labels = &spec["template"]["metadata"]["labels"];
     let by_label = selector["matchLabels"].as_object().is_none_or(|wanted| {
@@ -100,7 +96,7 @@ fn selector_matches(spec: &Value, report: &mut Report<'_>) {
     let by_expression = expressions
         .iter()
         .all(|expression| expression_matches(expression, template_labels));
-    if !by_label || !by_expression {
+    if !selector.is_object() || !by_label || !by_expression {
         report.add(
             "spec.template.metadata.labels",
             Cause::Invalid,
@@ -152,11 +148,53 @@ fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
     parent[name].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// The first of the volume sources, in the order in which upstream looks at them.
+const VOLUME_SOURCES: [&str; 6] = [
+    "emptyDir",
+    "hostPath",
+    "secret",
+    "nfs",
+    "persistentVolumeClaim",
+    "configMap",
+];
+
 fn pod_spec(spec: &Value, path: &str, claims: &[&str], report: &mut Report<'_>) {
     let names = items(spec, "volumes")
         .iter()
         .filter_map(|volume| volume["name"].as_str());
     let volumes: Vec<&str> = names.chain(claims.iter().copied()).collect();
+    for (place, volume) in items(spec, "volumes").iter().enumerate() {
+        let sources = volume
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, source)| source.is_object());
+        let mut sources: Vec<&String> = sources.map(|(name, _)| name).collect();
+        sources.sort_by_key(|name| {
+            let place = VOLUME_SOURCES.iter().position(|first| first == name);
+            place.unwrap_or(VOLUME_SOURCES.len())
+        });
+        for source in sources.into_iter().skip(1) {
+            let field = format!("{path}.volumes[{place}].{source}");
+            report.add(
+                &field,
+                Cause::Forbidden,
+                None,
+                "may not specify more than 1 volume type",
+            );
+        }
+    }
+    for (place, spread) in items(spec, "topologySpreadConstraints").iter().enumerate() {
+        if spread["maxSkew"].as_i64().is_none_or(|skew| skew <= 0) {
+            let field = format!("{path}.topologySpreadConstraints[{place}].maxSkew");
+            report.add(
+                &field,
+                Cause::Invalid,
+                Some(&spread["maxSkew"]),
+                "must be greater than zero",
+            );
+        }
+    }
     for list in ["initContainers", "containers"] {
         for (place, container) in items(spec, list).iter().enumerate() {
             let path = format!("{path}.{list}[{place}]");
@@ -180,6 +218,14 @@ fn container(container: &Value, path: &str, volumes: &[&str], report: &mut Repor
     }
     if container["image"].as_str().unwrap_or_default().is_empty() {
         report.add(&format!("{path}.image"), Cause::Required, None, "");
+    }
+    for (place, variable) in items(container, "env").iter().enumerate() {
+        let value = variable["value"].as_str().unwrap_or_default();
+        if variable["valueFrom"].is_object() && !value.is_empty() {
+            let field = format!("{path}.env[{place}].valueFrom");
+            let detail = "may not be specified when `value` is not empty";
+            report.add(&field, Cause::Invalid, Some(&Value::from("")), detail);
+        }
     }
     for (place, port) in items(container, "ports").iter().enumerate() {
         let path = format!("{path}.ports[{place}].containerPort");
@@ -270,12 +316,19 @@ fn probe(probe: &Value, path: &str, report: &mut Report<'_>) {
     {
         0 => report.add(path, Cause::Required, None, "must specify a handler type"),
         1 => {}
-        _ => report.add(
-            path,
-            Cause::Forbidden,
-            None,
-            "may not specify more than 1 handler type",
-        ),
+        _ => {
+            let second = handlers
+                .iter()
+                .filter(|handler| probe[**handler].is_object())
+                .nth(1);
+            let field = format!("{path}.{}", second.copied().unwrap_or_default());
+            report.add(
+                &field,
+                Cause::Forbidden,
+                None,
+                "may not specify more than 1 handler type",
+            );
+        }
     }
     let fields = [
         "initialDelaySeconds",
