@@ -57,6 +57,10 @@ pub struct Written {
 /// Applying the same configuration twice changes nothing the second time. Fields of others that the
 /// configuration does not name stay as they are.
 ///
+/// # Known oddity, kept as upstream has it
+/// A map of a custom resource that one manager applied empty, that another filled and then emptied
+/// again, ends as null and is refused by validation.
+///
 /// # Errors
 /// [`ApplyError::Conflicts`], or what is wrong with the configuration or the live `managedFields`.
 /// The live object is never half changed.
