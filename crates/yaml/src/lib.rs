@@ -10,6 +10,7 @@
 //!
 //! It knows nothing of Kubernetes, of templates or of files.
 
+mod block;
 mod document;
 mod emit;
 mod key_order;

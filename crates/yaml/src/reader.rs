@@ -7,6 +7,7 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use serde_json::{Map, Number, Value};
 
+use crate::block;
 use crate::document::{Document, Error, Position};
 use crate::number::{format_float, format_float32};
 use crate::scalar::{self, Scalar, Tag};
@@ -14,9 +15,9 @@ use crate::scalar::{self, Scalar, Tag};
 /// The longest text that is read, in bytes.
 const MAX_BYTES: usize = 32 << 20;
 /// The deepest nesting, aliases followed; the same bound as JSON readers set.
-const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 /// How many nodes one text may hold, aliases followed.
-const MAX_NODES: usize = 4_000_000;
+pub(crate) const MAX_NODES: usize = 4_000_000;
 /// How many nodes may come from aliases alone before they are called excessive.
 const MAX_ALIAS_NODES: usize = 400_000;
 /// How many bytes of text aliases may repeat.
@@ -59,6 +60,22 @@ fn read(text: &str) -> Result<Vec<Document>, Error> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let shared: Arc<str> = Arc::from(text);
+    if let Some(parts) = block::read(text) {
+        let document = |part: block::Part| Document {
+            value: part.value,
+            text: Arc::clone(&shared),
+            start: part.start,
+            end: part.end,
+            start_line: part.start_line,
+            line: part.line,
+        };
+        return Ok(parts.into_iter().map(document).collect());
+    }
+    read_generally(text, &shared)
+}
+
+/// Reads any YAML.
+fn read_generally(text: &str, shared: &Arc<str>) -> Result<Vec<Document>, Error> {
     let mut reader = Reader::new(text);
     let mut documents = Vec::new();
     // Where the document before ended: byte offset and line.
@@ -84,7 +101,7 @@ fn read(text: &str) -> Result<Vec<Document>, Error> {
         if !node.value.is_null() {
             documents.push(Document {
                 value: node.value,
-                text: Arc::clone(&shared),
+                text: Arc::clone(shared),
                 start,
                 end,
                 start_line,
@@ -190,7 +207,7 @@ impl<'text> Reader<'text> {
                 let scalar = scalar::resolve(tag, style == ScalarStyle::Plain, &text)
                     .map_err(|message| failure(span, message))?;
                 let bytes = text.len();
-                let value = json_scalar(scalar, text.into_owned(), span)?;
+                let value = json_scalar(scalar, &text).map_err(|message| failure(span, message))?;
                 let node = Node {
                     value,
                     depth: 0,
@@ -344,7 +361,7 @@ impl<'text> Reader<'text> {
             }
         };
         if anchor > 0 {
-            let value = json_scalar(scalar, text.into_owned(), span)?;
+            let value = json_scalar(scalar, &text).map_err(|message| failure(span, message))?;
             self.finish(
                 anchor,
                 Node {
@@ -368,7 +385,7 @@ impl Node {
     }
 }
 
-fn json_scalar(scalar: Scalar, text: String, span: &Span) -> Result<Value, Error> {
+pub(crate) fn json_scalar(scalar: Scalar, text: &str) -> Result<Value, String> {
     Ok(match scalar {
         Scalar::Null => Value::Null,
         Scalar::Bool(value) => Value::Bool(value),
@@ -379,16 +396,15 @@ fn json_scalar(scalar: Scalar, text: String, span: &Span) -> Result<Value, Error
             if value.fract() == 0.0 && value.abs() < 9_223_372_036_854_775_807.0 {
                 Value::from(value as i64)
             } else {
-                let number = Number::from_f64(value).ok_or_else(|| {
-                    failure(
-                        span,
-                        format!("{} is not a number that JSON can hold", format_float(value)),
-                    )
-                })?;
-                Value::Number(number)
+                let number = Number::from_f64(value);
+                Value::Number(
+                    number.ok_or_else(|| {
+                        format!("{} is not a number that JSON can hold", format_float(value))
+                    })?,
+                )
             }
         }
-        Scalar::String | Scalar::Timestamp => Value::String(text),
+        Scalar::String | Scalar::Timestamp => Value::String(text.to_owned()),
         Scalar::Bytes(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
     })
 }
@@ -706,7 +722,62 @@ mod tests {
         check("spec", None);
     }
 
+    /// Lines as charts print them, with indents that go wrong now and then.
+    fn block_text() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            "[a-z0-9.:/# -]{0,8}",
+            Just(String::new()),
+            Just("|".to_owned()),
+            Just("|-".to_owned()),
+            Just("|+".to_owned()),
+            Just("{}".to_owned()),
+            Just("[]".to_owned()),
+            "\\[[a-c1, '\"]{0,8}\\]",
+            Just("\"q: \\n\\\" x\" # c".to_owned()),
+            Just("'it''s' ".to_owned()),
+            Just("*a".to_owned()),
+            Just("yes".to_owned()),
+            Just("- b".to_owned()),
+        ];
+        let line = (
+            0..4_usize,
+            0..2_usize,
+            "([a-c]|\"k k\"|'k'|on|1)?",
+            value,
+            0..10_usize,
+        )
+            .prop_map(|(indent, dashes, key, value, odd)| {
+                let pad = " ".repeat(indent * 2 + usize::from(odd == 0));
+                match odd {
+                    1 => String::new(),
+                    2 => format!("{pad}# c"),
+                    3 => "---".to_owned(),
+                    4 => format!("{pad}{value}"),
+                    _ if key.is_empty() => format!("{pad}{}{value}", "- ".repeat(dashes)),
+                    _ => format!("{pad}{}{key}: {value}", "- ".repeat(dashes)),
+                }
+            });
+        proptest::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n") + "\n")
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn the_fast_reader_agrees_with_the_general_one(text in block_text(), cut in 0..4_usize) {
+            let text = &text[..text.len() - cut.min(text.len())];
+            if let Some(parts) = block::read(text) {
+                let general = read_generally(text, &Arc::from(text));
+                let general = general.map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+                let fast: Vec<Value> =
+                    parts.iter().map(|part| part.value.clone()).filter(|value| !value.is_null()).collect();
+                let slow: Vec<Value> = general.iter().map(|document| document.value.clone()).collect();
+                prop_assert_eq!(fast, slow, "{}", text);
+                for (part, document) in parts.iter().zip(&general) {
+                    prop_assert_eq!((part.line, part.start_line), (document.line, document.start_line), "{}", text);
+                }
+            }
+        }
+
         #[test]
         fn any_text_is_read_or_refused(
             text in "\\PC{0,200}|[-a-c:&*!|>{}\\[\\], \n#'\"<0-9.]{0,120}",
