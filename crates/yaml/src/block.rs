@@ -21,11 +21,10 @@ pub(crate) struct Part {
 
 /// Reads a stream, or gives up.
 pub(crate) fn read(text: &str) -> Option<Vec<Part>> {
-    // Other line breaks than newlines, and marks that editors leave.
-    if text
-        .bytes()
-        .any(|byte| byte == b'\r' || byte < b' ' && !matches!(byte, b'\n' | b'\t'))
-        || text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}', '\u{7f}'])
+    // Other line breaks than newlines, controls, and marks that editors leave.
+    let odd = |byte: &u8| matches!(byte, b'\r' | 0x7f) || *byte < b' ' && !matches!(byte, b'\n' | b'\t');
+    if text.as_bytes().iter().any(odd)
+        || !text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'])
     {
         return None;
     }
@@ -94,7 +93,7 @@ struct Reader<'text> {
     nodes: usize,
 }
 
-impl<'text> Reader<'text> {
+impl Reader<'_> {
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.position).copied()
     }
