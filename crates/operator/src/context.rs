@@ -5,6 +5,7 @@ use apply::Applier;
 use expansion::Place;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
+use tokio_util::task::TaskTracker;
 
 use crate::error::OperatorError;
 use crate::policies::PolicyStore;
@@ -20,6 +21,8 @@ pub struct Context {
     pub applier: Applier,
     /// The guardrails.
     pub policies: PolicyStore,
+    /// The reconciles under way.
+    pub busy: TaskTracker,
 }
 
 /// Where an Application runs and what that place offers.

@@ -15,6 +15,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::error::OperatorError;
@@ -23,6 +24,9 @@ use crate::{application, team};
 
 /// After a failure a resource is looked at again this much later.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How long reconciles may take to finish once the operator is told to stop.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The operator of one cluster.
 #[derive(Clone)]
@@ -40,27 +44,41 @@ impl Operator {
                 group,
                 applier,
                 policies,
+                busy: TaskTracker::new(),
             },
         }
     }
 
-    /// Keeps everything true until `stop`.
+    /// Keeps everything true until `stop`. Reconciles that have begun by then are finished, if they are quick.
     pub async fn run(self, stop: CancellationToken) {
-        let provision = provision::Context {
-            client: self.context.client.clone(),
-            group: self.context.group.clone(),
-            applier: self.context.applier.clone(),
-        };
         let context = Arc::new(self.context);
-        futures::join!(
-            provision::run(provision, stop.clone()),
-            teams(Arc::clone(&context), stop.clone()),
-            applications(context, stop),
-        );
+        let provision = provision::Context {
+            client: context.client.clone(),
+            group: context.group.clone(),
+            applier: context.applier.clone(),
+            busy: context.busy.clone(),
+        };
+        let busy = context.busy.clone();
+        let controllers = async {
+            futures::join!(
+                provision::run(provision),
+                teams(Arc::clone(&context)),
+                applications(context)
+            )
+        };
+        let stopped = async {
+            stop.cancelled().await;
+            busy.close();
+            tokio::time::timeout(LAST_WORDS, busy.wait()).await
+        };
+        tokio::select! {
+            _ = controllers => {}
+            _ = stopped => {}
+        }
     }
 }
 
-async fn applications(context: Arc<Context>, stop: CancellationToken) {
+async fn applications(context: Arc<Context>) {
     let group = context.group.clone();
     let client = context.client.clone();
     let resource = group.resource(Kind::Application);
@@ -123,9 +141,13 @@ async fn applications(context: Arc<Context>, stop: CancellationToken) {
             of_namespace,
         )
         .reconcile_all_on(policies)
-        .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            |application, context| async move { application::reconcile(&context, &application).await },
+            |application, context| async move {
+                context
+                    .busy
+                    .track_future(application::reconcile(&context, &application))
+                    .await
+            },
             retry,
             context,
         )
@@ -141,7 +163,7 @@ fn policy_changes(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Sen
     })
 }
 
-async fn teams(context: Arc<Context>, stop: CancellationToken) {
+async fn teams(context: Arc<Context>) {
     let resource = context.group.resource(Kind::Team);
     let all: Api<Team> = Api::all_with(context.client.clone(), &resource);
     let managed = watcher::Config::default().labels(&format!("{}=true", context.group.label_managed()));
@@ -156,9 +178,8 @@ async fn teams(context: Arc<Context>, stop: CancellationToken) {
         context.group.resource(Kind::Team),
     )
     .watches(Api::<Namespace>::all(context.client.clone()), managed, to_team)
-    .graceful_shutdown_on(stop.cancelled_owned())
     .run(
-        |team, context| async move { team::reconcile(&context, &team).await },
+        |team, context| async move { context.busy.track_future(team::reconcile(&context, &team)).await },
         retry,
         context,
     )

@@ -13,7 +13,7 @@ use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::claim::reconcile;
 use crate::error::ProvisionError;
@@ -27,21 +27,23 @@ pub struct Context {
     pub group: Group,
     /// The way in for objects.
     pub applier: Applier,
+    /// The reconciles under way: what has begun is finished before the controllers are let go.
+    pub busy: TaskTracker,
 }
 
 /// After a failure the claim is looked at again this much later.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Runs the controllers of all claims until `stop`.
-pub async fn run(context: Context, stop: CancellationToken) {
+/// Runs the controllers of all claims. It never ends: whoever runs it drops it when [`Context::busy`] is empty.
+pub async fn run(context: Context) {
     let context = Arc::new(context);
     futures::join!(
-        control(Arc::clone(&context), Kind::Database, stop.clone()),
-        control(context, Kind::Cache, stop),
+        control(Arc::clone(&context), Kind::Database),
+        control(context, Kind::Cache),
     );
 }
 
-fn control(context: Arc<Context>, kind: Kind, stop: CancellationToken) -> impl Future<Output = ()> {
+fn control(context: Arc<Context>, kind: Kind) -> impl Future<Output = ()> {
     let resource = context.group.resource(kind);
     let client = context.client.clone();
     let claims: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
@@ -57,8 +59,7 @@ fn control(context: Arc<Context>, kind: Kind, stop: CancellationToken) -> impl F
     let controller = Controller::new_with(claims, watcher::Config::default(), resource.clone())
         .owns(Api::<StatefulSet>::all(client.clone()), managed.clone())
         .watches(Api::<Pod>::all(client.clone()), managed.clone(), to_pod)
-        .watches(Api::<PersistentVolumeClaim>::all(client), managed, to_volume)
-        .graceful_shutdown_on(stop.cancelled_owned());
+        .watches(Api::<PersistentVolumeClaim>::all(client), managed, to_volume);
     controller
         .run(
             move |claim, context| reconcile_one(kind, claim, context),
@@ -78,7 +79,8 @@ async fn reconcile_one(
     claim: Arc<DynamicObject>,
     context: Arc<Context>,
 ) -> Result<Action, ProvisionError> {
-    reconcile(&context, kind, &claim).await
+    let busy = context.busy.clone();
+    busy.track_future(reconcile(&context, kind, &claim)).await
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the controller's")]
