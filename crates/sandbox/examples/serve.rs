@@ -4,6 +4,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use sandbox::life::{self, LifeOptions};
 use sandbox::{Options, Sandbox, ServeOptions};
 
 #[tokio::main]
@@ -29,7 +30,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         serving.url(),
         serving.kubeconfig().display()
     );
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async { stopped.await.unwrap_or_default() };
+    let life = tokio::spawn(life::run(
+        sandbox.client("default"),
+        LifeOptions::default(),
+        stopped,
+    ));
     tokio::signal::ctrl_c().await?;
+    drop(stop);
+    life.await?;
     serving.shutdown().await;
     sandbox.close();
     Ok(())

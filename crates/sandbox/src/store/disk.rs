@@ -1,5 +1,6 @@
 //! The file: one redb table of objects by place, one of facts about the store.
 
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -31,9 +32,10 @@ impl Disk {
         }
         // A damaged file must end in a message, and the storage library asserts some of its invariants.
         let opened = std::panic::catch_unwind(|| {
+            let file = open_private(path).map_err(|source| OpenError::from_io(path, source))?;
             let database = Database::builder()
                 .set_cache_size(CACHE)
-                .create(path)
+                .create_file(file)
                 .map_err(|error| from_database(path, error))?;
             let contents = read(path, &database)?;
             Ok((Self { database }, contents))
@@ -65,6 +67,18 @@ impl Disk {
         };
         write().map_err(|error| error.to_string())
     }
+}
+
+/// The file, which holds Secrets, for its owner only.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
 }
 
 fn read(path: &Path, database: &Database) -> Result<Contents, OpenError> {

@@ -283,7 +283,9 @@ mod tests {
     use crate::catalog::Catalog;
 
     fn pods() -> std::sync::Arc<Resource> {
-        Catalog::new(&Catalog::default(), &[]).find("", "v1", "pods").unwrap()
+        Catalog::new(&Catalog::default(), &[])
+            .find("", "v1", "pods")
+            .unwrap()
     }
 
     #[test]

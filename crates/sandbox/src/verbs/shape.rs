@@ -159,7 +159,10 @@ impl Engine {
             reset: &resource.reset_fields(&target.subresource),
         };
         // The status that the server itself settled is nobody's and stays.
-        let settled = new.get("status").filter(|_| target.subresource.is_empty()).cloned();
+        let settled = new
+            .get("status")
+            .filter(|_| target.subresource.is_empty())
+            .cloned();
         let mut written = schema::update(resource.stored_schema(), old, new, &write).object;
         if let (Some(settled), Some(written)) = (settled, written.as_object_mut()) {
             written.insert("status".to_owned(), settled);
