@@ -377,7 +377,7 @@ impl<'chart> Collected<'chart> {
             (Arc::from("Values"), values.clone()),
             (Arc::from("Subcharts"), Value::map(subcharts)),
         ]);
-        let dot = Value::map(entries);
+        let dot = Value::declared(entries, Declared::Values);
         let Value::Map(data) = &dot else { return Ok(dot) };
         for file in &chart.templates {
             let base = file.path.rsplit('/').next().unwrap_or_default();

@@ -105,16 +105,20 @@ fn last(engine: &Engine<'_>, args: &[Value]) -> Outcome {
 
 fn rest(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let items = elements(engine, "find rest on", &args[0])?;
-    Ok(items
-        .split_first()
-        .map_or(Value::Nil, |(_, rest)| Value::list(rest.to_vec())))
+    Ok(Value::list(
+        items
+            .split_first()
+            .map_or_else(Vec::new, |(_, rest)| rest.to_vec()),
+    ))
 }
 
 fn initial(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let items = elements(engine, "find initial on", &args[0])?;
-    Ok(items
-        .split_last()
-        .map_or(Value::Nil, |(_, initial)| Value::list(initial.to_vec())))
+    Ok(Value::list(
+        items
+            .split_last()
+            .map_or_else(Vec::new, |(_, initial)| initial.to_vec()),
+    ))
 }
 
 fn reverse(engine: &Engine<'_>, args: &[Value]) -> Outcome {

@@ -250,6 +250,22 @@ impl<'render> Engine<'render> {
     }
 }
 
+/// The start and the end of a long chain of errors: the middle is the same calls over and over.
+fn shortened(text: &str) -> String {
+    const KEPT: usize = 2000;
+    if text.len() <= 3 * KEPT {
+        return text.to_owned();
+    }
+    let head = (0..=KEPT)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
+    let tail = (text.len() - KEPT..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len());
+    format!("{} … {}", &text[..head], &text[tail..])
+}
+
 /// Where a run stands, for errors: an offset and what stands there.
 #[derive(Clone, Copy)]
 struct At<'tree> {
@@ -819,11 +835,12 @@ impl<'tree> Run<'_, '_, 'tree> {
                     Failure::Message(message) => {
                         self.fail_with(&format!("error calling {name}: {message}"), None)
                     }
-                    Failure::Exec(inner) => {
-                        self.fail_with(&format!("error calling {name}: {}", inner.text), inner.refusal)
-                    }
+                    Failure::Exec(inner) => self.fail_with(
+                        &format!("error calling {name}: {}", shortened(&shortened(&inner.text))),
+                        inner.refusal,
+                    ),
                     Failure::Wrapped(words, inner) => self.fail_with(
-                        &format!("error calling {name}: {words}{}", inner.text),
+                        &format!("error calling {name}: {words}{}", shortened(&inner.text)),
                         inner.refusal,
                     ),
                     Failure::Refusal(message) => {

@@ -155,18 +155,25 @@ impl<'tokens> Parser<'tokens> {
             Ending::Else => return Self::fail(keyword, format!("unexpected {{{{else}}}} in {CONTEXT}")),
             Ending::Text => return Self::fail(self.peek(), "unexpected EOF"),
         }
-        self.define(name, body);
-        Ok(())
+        self.define(name, body)
     }
 
-    fn define(&mut self, name: Arc<str>, body: Vec<Node>) {
-        self.defined.push((
-            name,
-            Arc::new(Template {
-                body,
-                source: Arc::clone(&self.source),
-            }),
-        ));
+    /// Keeps a defined template. Of two with one name the blank one yields; two with content are an error.
+    fn define(&mut self, name: Arc<str>, body: Vec<Node>) -> Parsed<()> {
+        let template = Arc::new(Template {
+            body,
+            source: Arc::clone(&self.source),
+        });
+        match self.defined.iter_mut().find(|(known, _)| *known == name) {
+            None => self.defined.push((name, template)),
+            Some((_, known)) if known.is_blank() => *known = template,
+            Some(_) if template.is_blank() => {}
+            Some(_) => {
+                let message = format!("template: multiple definition of template {name:?}");
+                return Err((self.peek().offset, message));
+            }
+        }
+        Ok(())
     }
 
     fn name(&mut self, context: &str) -> Parsed<Arc<str>> {
@@ -239,7 +246,7 @@ impl<'tokens> Parser<'tokens> {
             "if" => nodes.push(Node::If(self.branch("if", token)?)),
             "with" => nodes.push(Node::With(self.branch("with", token)?)),
             "range" => nodes.push(Node::Range(self.branch("range", token)?)),
-            "template" => nodes.push(self.template(token)?),
+            "template" => nodes.push(self.template()?),
             "block" => nodes.push(self.block(token)?),
             "break" | "continue" => {
                 self.close(token.text)?;
@@ -300,8 +307,9 @@ impl<'tokens> Parser<'tokens> {
         })
     }
 
-    fn template(&mut self, keyword: &Token<'_>) -> Parsed<Node> {
+    fn template(&mut self) -> Parsed<Node> {
         const CONTEXT: &str = "template clause";
+        let offset = self.peek().offset as u32;
         let name = self.name(CONTEXT)?;
         let pipeline = if self.peek().kind == Kind::Close {
             self.next();
@@ -310,7 +318,7 @@ impl<'tokens> Parser<'tokens> {
             Some(self.pipeline(CONTEXT, Kind::Close)?)
         };
         Ok(Node::Template {
-            offset: keyword.offset as u32,
+            offset,
             name,
             pipeline,
         })
@@ -318,6 +326,7 @@ impl<'tokens> Parser<'tokens> {
 
     fn block(&mut self, keyword: &Token<'_>) -> Parsed<Node> {
         const CONTEXT: &str = "block clause";
+        let offset = self.peek().offset as u32;
         let name = self.name(CONTEXT)?;
         let pipeline = self.pipeline(CONTEXT, Kind::Close)?;
         let outer = std::mem::replace(&mut self.variables, vec![Arc::from("$")]);
@@ -330,9 +339,9 @@ impl<'tokens> Parser<'tokens> {
             Ending::Else => return Self::fail(keyword, format!("unexpected {{{{else}}}} in {CONTEXT}")),
             Ending::Text => return Self::fail(self.peek(), "unexpected EOF"),
         }
-        self.define(Arc::clone(&name), body);
+        self.define(Arc::clone(&name), body)?;
         Ok(Node::Template {
-            offset: keyword.offset as u32,
+            offset,
             name,
             pipeline: Some(pipeline),
         })

@@ -179,6 +179,10 @@ pub(crate) fn sprintf(engine: &Engine<'_>, format: &str, values: &[Value]) -> Re
             break;
         };
         rest = &rest[verb.len_utf8()..];
+        if verb == 'v' {
+            // There it asks for field names, which no value here has.
+            spec.plus = false;
+        }
         if verb == '%' {
             out.push('%');
         } else if bad_index {
