@@ -106,6 +106,7 @@ fn tidy(value: &mut Value) {
 }
 
 fn tidy_schema(map: &mut Map<String, Value>) {
+    hoist_optional(map);
     map.remove("title");
     if map.get("default") == Some(&Value::Null) {
         map.remove("default");
@@ -128,6 +129,24 @@ fn tidy_schema(map: &mut Map<String, Value>) {
         conditions.insert("x-kubernetes-list-type".to_owned(), json!("map"));
         conditions.insert("x-kubernetes-list-map-keys".to_owned(), json!(["type"]));
     }
+}
+
+/// An optional list of words comes as "the words, or null"; Kubernetes says the same with `nullable`.
+fn hoist_optional(map: &mut Map<String, Value>) {
+    let is_null = |schema: &Value| schema.get("enum") == Some(&json!([null]));
+    let Some(Value::Array(choices)) = map.get("anyOf") else {
+        return;
+    };
+    let [choice, null] = &choices[..] else { return };
+    let Some(words) = choice.as_object().filter(|_| is_null(null)) else {
+        return;
+    };
+    let words = words.clone();
+    map.remove("anyOf");
+    for (key, value) in words {
+        map.entry(key).or_insert(value);
+    }
+    map.insert("nullable".to_owned(), json!(true));
 }
 
 fn describe(kind: Kind) -> &'static str {
@@ -212,7 +231,15 @@ mod tests {
     fn schemas_are_structural() {
         for kind in Kind::ALL {
             walk(&schema_of(kind), "", &mut |path, map| {
-                for word in ["$ref", "definitions", "$schema", "const", "oneOf", "allOf"] {
+                for word in [
+                    "$ref",
+                    "definitions",
+                    "$schema",
+                    "const",
+                    "oneOf",
+                    "allOf",
+                    "title",
+                ] {
                     assert!(
                         !map.contains_key(word) || path.ends_with("properties"),
                         "{kind}{path} has {word}"
@@ -231,5 +258,12 @@ mod tests {
         let kind = &schema["properties"]["spec"]["properties"]["database"]["properties"]["type"];
         assert_eq!(kind["enum"], json!(["postgres"]));
         assert_eq!(kind["type"], json!("string"));
+        let policy = &schema["properties"]["spec"]["properties"]["database"]["properties"]["deletionPolicy"];
+        assert_eq!(
+            (&policy["enum"], &policy["type"]),
+            (&json!(["Retain", "Delete"]), &json!("string"))
+        );
+        let health = &schema["properties"]["status"]["properties"]["health"];
+        assert_eq!(health["type"], json!("string"));
     }
 }
