@@ -578,7 +578,7 @@ impl ApplicationSpec {
                 )),
             }
             if let Some(port) = dependency.port {
-                check_port(found, &format!("{field}.port"), port);
+                check_port_number(found, &format!("{field}.port"), port);
             }
         }
     }
@@ -694,9 +694,8 @@ fn check_choice(found: &mut Vec<Problem>, field: &str, given: Option<&str>, know
 }
 
 fn check_port(found: &mut Vec<Problem>, field: &str, port: i32) {
-    if !(1..=65535).contains(&port) {
-        found.push(Problem::new(field, format!("{port} is not a port: 1 to 65535")));
-    } else if port < 1024 {
+    check_port_number(found, field, port);
+    if (1..1024).contains(&port) {
         found.push(
             Problem::new(
                 field,
@@ -704,6 +703,13 @@ fn check_port(found: &mut Vec<Problem>, field: &str, port: i32) {
             )
             .hint("use a port from 1024 up, such as 8080"),
         );
+    }
+}
+
+/// Any port, such as that of somebody else's service.
+fn check_port_number(found: &mut Vec<Problem>, field: &str, port: i32) {
+    if !(1..=65535).contains(&port) {
+        found.push(Problem::new(field, format!("{port} is not a port: 1 to 65535")));
     }
 }
 
@@ -797,7 +803,7 @@ mod tests {
                 "database": {"type": "postgres", "size": "db-custom-2-8192", "user": "api_gateway_user"},
                 "cache": {"type": "redis", "version": "7.0"},
                 "monitoring": {"enabled": true, "alerts": ["high-error-rate", "high-latency"]},
-                "dependsOn": [{"application": "orders"}, {"host": "api.stripe.com"}],
+                "dependsOn": [{"application": "orders"}, {"host": "api.stripe.com", "port": 443}],
             })),
             Vec::<String>::new()
         );

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use api::{DeletionPolicy, Kind};
 use delivery::{ChangeSet, Outcome as GitOutcome};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,8 +75,16 @@ pub async fn delete_service(
                 .rsplit_once('/')
                 .is_some_and(|(_, name)| name == request.name)
     });
-    let (place, path) = match (catalog.find(&request.name, team, environment), &left) {
-        (Ok(service), _) => (service.place, Some(service.path)),
+    let (place, path, keeps) = match (catalog.find(&request.name, team, environment), &left) {
+        (Ok(service), _) => {
+            let database = service.application.spec.database.as_ref();
+            let policy = database.and_then(|d| d.deletion_policy).unwrap_or_default();
+            (
+                service.place,
+                Some(service.path),
+                policy == DeletionPolicy::Retain,
+            )
+        }
         // The file is gone already, by this very command: what is left is to wait for the cluster.
         (Err(OperationError::NotFound { .. }), Some(log)) => {
             let text = |key: &str| {
@@ -85,7 +94,12 @@ pub async fn delete_service(
                     .unwrap_or_default()
                     .to_owned()
             };
-            (expansion::Place::of(&text("team"), &text("environment")), None)
+            let keeps = log.facts.get("keepsDatabase") != Some(&json!(false));
+            (
+                expansion::Place::of(&text("team"), &text("environment")),
+                None,
+                keeps,
+            )
         }
         (Err(error), _) => return Err(error),
     };
@@ -99,7 +113,7 @@ pub async fn delete_service(
     let mut run = if let Some(log) = left {
         platform.journal.reopen(log)?
     } else {
-        let facts = json!({"team": place.team, "environment": place.environment});
+        let facts = json!({"team": place.team, "environment": place.environment, "keepsDatabase": keeps});
         platform.journal.begin(subject, facts, jiff::Timestamp::now())?
     };
 
@@ -141,8 +155,13 @@ pub async fn delete_service(
         let Some(uid) = leftover.uid().await? else {
             continue;
         };
-        let words = format!("{} {}", leftover.word(), leftover.name());
-        if request.delete_data {
+        let words = leftover.describe();
+        let stays = leftover.claim == Kind::Database && keeps;
+        if !stays {
+            // Owned by the service: it goes with it.
+            leftover.wait_gone(&uid, &patience).await?;
+            deleted.push(words);
+        } else if request.delete_data {
             leftover.delete(&uid, &patience).await?;
             lap.done("deleted", words.clone(), String::new());
             deleted.push(words);

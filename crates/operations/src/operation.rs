@@ -199,7 +199,7 @@ async fn leave_cluster(
             && !before.contains(&uid.as_str())
         {
             leftover.delete(&uid, &patience).await?;
-            removed.push(format!("{} {}", leftover.word(), leftover.name()));
+            removed.push(leftover.describe());
         }
     }
     Ok(removed)
@@ -227,66 +227,84 @@ pub(crate) async fn wait_gone(
         .map_err(|i| i.explain(service, "its Deployment is still there".to_owned(), look))
 }
 
-/// What a service's claims may leave: the claims themselves, their credentials and their volumes.
-pub(crate) enum Leftover {
-    Claim(Kind, Api<DynamicObject>, String),
-    Secret(Api<Secret>, String),
-    Volume(Api<PersistentVolumeClaim>, String),
+/// Something a service's claim may leave: the claim itself, its volume, its credentials.
+pub(crate) struct Leftover {
+    /// The kind of claim it belongs to.
+    pub claim: Kind,
+    name: String,
+    thing: Thing,
+}
+
+enum Thing {
+    Claim(Api<DynamicObject>),
+    Volume(Api<PersistentVolumeClaim>),
+    Secret(Api<Secret>),
 }
 
 /// Everything the claims of a service may leave, in the order in which it is to be removed.
 pub(crate) fn leftovers(platform: &Platform, namespace: &str, service: &str) -> Vec<Leftover> {
     let client = &platform.client;
     let mut all = Vec::new();
-    for (kind, suffix) in [(Kind::Database, "db"), (Kind::Cache, "cache")] {
+    for (claim, suffix) in [(Kind::Database, "db"), (Kind::Cache, "cache")] {
         let name = format!("{service}-{suffix}");
-        let resource = platform.group().resource(kind);
-        all.push(Leftover::Claim(
-            kind,
-            Api::namespaced_with(client.clone(), namespace, &resource),
-            name.clone(),
-        ));
-        all.push(Leftover::Volume(
-            Api::namespaced(client.clone(), namespace),
-            format!("data-{name}-0"),
-        ));
-        all.push(Leftover::Secret(Api::namespaced(client.clone(), namespace), name));
+        let resource = platform.group().resource(claim);
+        let claims = Api::namespaced_with(client.clone(), namespace, &resource);
+        let volume = format!("data-{name}-0");
+        all.push(Leftover {
+            claim,
+            name: name.clone(),
+            thing: Thing::Claim(claims),
+        });
+        all.push(Leftover {
+            claim,
+            name: volume,
+            thing: Thing::Volume(Api::namespaced(client.clone(), namespace)),
+        });
+        all.push(Leftover {
+            claim,
+            name,
+            thing: Thing::Secret(Api::namespaced(client.clone(), namespace)),
+        });
     }
     all
 }
 
 impl Leftover {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Claim(_, _, name) | Self::Secret(_, name) | Self::Volume(_, name) => name,
-        }
-    }
-
-    /// What it is, in a word.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Claim(Kind::Database, ..) => "database",
-            Self::Claim(..) => "cache",
-            Self::Secret(..) => "secret",
-            Self::Volume(..) => "volume",
-        }
+    /// As a person says it: `database api-gateway-db`.
+    pub(crate) fn describe(&self) -> String {
+        let word = match (&self.thing, self.claim) {
+            (Thing::Claim(_), Kind::Database) => "database",
+            (Thing::Claim(_), _) => "cache",
+            (Thing::Volume(_), _) => "volume",
+            (Thing::Secret(_), _) => "secret",
+        };
+        format!("{word} {}", self.name)
     }
 
     /// Its uid, if it exists.
     pub(crate) async fn uid(&self) -> Result<Option<String>, OperationError> {
-        match self {
-            Self::Claim(_, api, name) => uid(api, name).await,
-            Self::Secret(api, name) => uid(api, name).await,
-            Self::Volume(api, name) => uid(api, name).await,
+        match &self.thing {
+            Thing::Claim(api) => uid(api, &self.name).await,
+            Thing::Volume(api) => uid(api, &self.name).await,
+            Thing::Secret(api) => uid(api, &self.name).await,
         }
     }
 
     /// Deletes exactly this object and waits until it is gone.
     pub(crate) async fn delete(&self, uid: &str, patience: &Patience) -> Result<(), OperationError> {
-        match self {
-            Self::Claim(_, api, name) => delete(api, name, uid, patience).await,
-            Self::Secret(api, name) => delete(api, name, uid, patience).await,
-            Self::Volume(api, name) => delete(api, name, uid, patience).await,
+        match &self.thing {
+            Thing::Claim(api) => delete(api, &self.name, uid, patience).await,
+            Thing::Volume(api) => delete(api, &self.name, uid, patience).await,
+            Thing::Secret(api) => delete(api, &self.name, uid, patience).await,
+        }
+    }
+
+    /// Waits until the cluster has removed exactly this object by itself.
+    pub(crate) async fn wait_gone(&self, uid: &str, patience: &Patience) -> Result<(), OperationError> {
+        match &self.thing {
+            Thing::Claim(api) => wait_without(api, &self.name, uid, patience).await,
+            Thing::Volume(api) => wait_without(api, &self.name, uid, patience).await,
+            Thing::Secret(api) => wait_without(api, &self.name, uid, patience).await,
         }
     }
 }
@@ -321,6 +339,18 @@ where
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => return Ok(()),
         Err(error) => return Err(OperationError::cluster(format!("delete {name}"))(error)),
     }
+    wait_without(api, name, uid, patience).await
+}
+
+async fn wait_without<K>(
+    api: &Api<K>,
+    name: &str,
+    uid: &str,
+    patience: &Patience,
+) -> Result<(), OperationError>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + 'static,
+{
     let gone = |found: Option<&K>| {
         let same = found
             .map(Resource::meta)
