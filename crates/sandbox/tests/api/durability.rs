@@ -83,7 +83,6 @@ fn files_that_are_no_store_are_refused() {
 
 /// Not a test of its own: the process that the next test kills while it writes.
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the parent reads it")]
 async fn child_that_writes_until_killed() {
     let Some(path) = std::env::var_os(CHILD).map(PathBuf::from) else {
         return;

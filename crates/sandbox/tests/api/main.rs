@@ -1,5 +1,12 @@
 //! The sandbox as its clients see it: over the router, over `kube::Client`, across restarts.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation is how a test fails"
+)]
+
 mod admission;
 mod custom;
 mod durability;
