@@ -6,17 +6,19 @@ use std::rc::Rc;
 use regex::{NoExpand, Regex, RegexBuilder};
 
 use super::Kind::{Int, Text};
-use super::{Function, Outcome, fixed, int_of, string, text_of};
+use super::{Function, Outcome, bytes_of, fixed, int_of, string, text_of};
 use crate::template::{Engine, Failure};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     fixed("regexMatch", &[Text, Text], |engine, args| {
         // Sprig's form swallows the error.
+        engine.budget.spend(bytes_of(&args[1]).len() as u64 / 4)?;
         let matches = compile(engine, &args[0]).is_ok_and(|regex| regex.is_match(&text_of(&args[1])));
         Ok(Value::Bool(matches))
     }),
     fixed("mustRegexMatch", &[Text, Text], |engine, args| {
+        engine.budget.spend(bytes_of(&args[1]).len() as u64 / 4)?;
         Ok(Value::Bool(
             compile(engine, &args[0])?.is_match(&text_of(&args[1])),
         ))
@@ -134,6 +136,7 @@ fn translated(pattern: &str) -> String {
 
 fn find(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let text = text_of(&args[1]);
+    engine.budget.spend(text.len() as u64 / 4)?;
     string(
         compile(engine, &args[0])?
             .find(&text)

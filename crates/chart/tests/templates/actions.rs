@@ -156,22 +156,22 @@ fn they_do_what_helm_says() {
     );
     check(
         r#"{{ .Files.Get "files/a.txt" }}|{{ .Files.Get "none" }}|{{ (.Files.Glob "files/*").AsConfig }}|{{ .Files.Lines "files/b.txt" }}"#,
-        r#"alpha
+        r"alpha
 ||a.txt: |
   alpha
 b.txt: |
   one
-  two|[one two]"#,
+  two|[one two]",
     );
     check(
         r#"{{ range $path, $_ := .Files.Glob "files/**" }}{{ $path }}={{ $.Files.Get $path | trim }};{{ end }}"#,
-        r#"files/a.txt=alpha;files/b.txt=one
-two;"#,
+        r"files/a.txt=alpha;files/b.txt=one
+two;",
     );
     check(
         r#"{{ (.Files.Glob "files/a*").AsSecrets }} {{ .Files.GetBytes "files/a.txt" | toString }}"#,
-        r#"a.txt: YWxwaGEK alpha
-"#,
+        r"a.txt: YWxwaGEK alpha
+",
     );
     check(
         r#"{{ lookup "v1" "Secret" "ns" "name" }} {{ (lookup "v1" "Secret" "" "").items }}|"#,
@@ -183,8 +183,8 @@ two;"#,
     );
     check(
         r#"{{ print "a" "b" 1 2 true "c" }}|{{ println "a" 1 }}|{{ print 1 2 }}{{ print }}"#,
-        r#"ab1 2 truec|a 1
-|1 2"#,
+        r"ab1 2 truec|a 1
+|1 2",
     );
     check(
         "{{ .Values.list }} {{ .Values.map }} {{ .Values.mixed }} {{ .Values.emptyMap }}",
@@ -196,7 +196,7 @@ two;"#,
     );
     check(
         r#"{{ html "<a&'\">" }} {{ js "it's <b>" }} {{ urlquery "a b&c/é" }}"#,
-        r#"&lt;a&amp;&#39;&#34;&gt; it\'s \u003Cb\u003E a+b%26c%2F%C3%A9"#,
+        r"&lt;a&amp;&#39;&#34;&gt; it\'s \u003Cb\u003E a+b%26c%2F%C3%A9",
     );
     check(
         r#"{{ (dict "f" (list 1 2)).f }} {{ (index (list (dict "k" "v")) 0).k }}"#,

@@ -6,17 +6,17 @@ use crate::check;
 fn they_do_what_helm_says() {
     check(
         "{{ toYaml .Values.map }}",
-        r#"a: 1
+        r"a: 1
 b: 2
 nested:
   deep:
-    er: x"#,
+    er: x",
     );
     check(
         r#"{{ toYaml .Values.list }}|{{ toYaml .Values.emptyMap }}|{{ toYaml .Values.emptyList }}|{{ toYaml nil }}|{{ toYaml "a" }}|{{ toYaml 1.0 }}|{{ toYaml true }}|{{ toYaml .Values.missing }}"#,
-        r#"- a
+        r"- a
 - b
-- c|{}|[]|null|a|1|true|null"#,
+- c|{}|[]|null|a|1|true|null",
     );
     check(
         r##"{{ toYaml (dict "a" "yes" "b" "012" "c" "1e3" "d" "null" "e" "" "f" "a: b" "g" "*x" "h" "true" "i" "y" "j" "1:30" "k" "2001-01-01" "l" "-" "m" "0x1" "n" ".5" "o" "~" "p" "#c" "q" "it's" "r" "[a" "s" "a #b" "t" "@x" "u" "%x" "v" "!t" "w" "a:" "x" "=" "y" "<<" "z" "1_000") }}"##,
@@ -84,13 +84,13 @@ b: 4"#,
     );
     check(
         r#"{{ toYaml (dict "l" (list (list 1 2) (dict "a" (list)) nil "x" (dict))) }}"#,
-        r#"l:
+        r"l:
 - - 1
   - 2
 - a: []
 - null
 - x
-- {}"#,
+- {}",
     );
     check(
         r#"{{ toYaml (dict "q" (printf "%s: x" .Values.long) "d" (printf "%s\t" .Values.long)) }}"#,
@@ -101,14 +101,14 @@ q: 'word word word word word word word word word word word word word word word w
     );
     check(
         r#"{{ toYaml (dict "i" 1 "f" 1.5 "big" 1234567.0 "bigger" 12345678.5 "e" 1e21 "small" 0.0000001 "i64" (int64 7) "neg" -0.0) }}"#,
-        r#"big: 1234567
+        r"big: 1234567
 bigger: 1.23456785e+07
 e: 1e+21
 f: 1.5
 i: 1
 i64: 7
 neg: 0
-small: 1e-07"#,
+small: 1e-07",
     );
     check(
         r#"{{ toJson .Values.map }} {{ toJson .Values.list }} {{ toJson .Values.quoted }} {{ toJson nil }} {{ toJson (dict "f" 1.0 "g" 1e21 "h" 1e-7 "i" 123456789.0 "s" "é\u2028\n\t\\\"\x01") }}"#,
@@ -145,7 +145,7 @@ small: 1e-07"#,
     );
     check(
         r#"{{ .Values.map | toYaml | nindent 2 }} {{ toYaml (list "a\nb" (dict "k" "x\ny\n")) | indent 4 }}"#,
-        r#"
+        r"
   a: 1
   b: 2
   nested:
@@ -155,7 +155,7 @@ small: 1e-07"#,
       b
     - k: |
         x
-        y"#,
+        y",
     );
     check(
         r#"{{ mustToYaml (dict "a" 1) }} {{ toYaml (until 3) }} {{ toYaml (splitList "," "a,1") }} {{ toYaml .Chart.Annotations }} {{ toYaml .Release }}"#,

@@ -39,11 +39,11 @@ fn they_do_what_helm_says() {
     check(r#"{{ cat "a" 1 nil "b" }}|{{ cat }}|"#, "a 1 b||");
     check(
         r#"{{ indent 2 "a\nb\n" }}|{{ nindent 4 "a\nb" }}|{{ indent 0 "a" }}"#,
-        r#"  a
+        r"  a
   b
   |
     a
-    b|a"#,
+    b|a",
     );
     check(
         r#"{{ replace "a" "b" "banana" }} {{ replace "" "-" "ab" }} {{ "a.b" | replace "." "-" }}"#,
@@ -67,10 +67,10 @@ fn they_do_what_helm_says() {
     );
     check(
         r#"{{ wrap 10 "a long line of words that wraps" }}|{{ wrapWith 5 "~" "Hello World" }}"#,
-        r#"a long
+        r"a long
 line of
 words that
-wraps|Hello~World"#,
+wraps|Hello~World",
     );
     check(
         r#"{{ join "," .Values.list }} {{ join "," .Values.numbers }} {{ join "-" "solo" }} {{ join "," .Values.mixed }} {{ join "," nil }}|"#,
@@ -102,7 +102,7 @@ wraps|Hello~World"#,
     );
     check(
         r#"{{ regexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }} {{ regexReplaceAll "a(x*)b" "-ab-axxb-" "$1W" }} {{ regexReplaceAllLiteral "a(x*)b" "-ab-" "${1}" }} {{ regexSplit "z+" "pizza" -1 }} {{ regexSplit "z" "pizza" 2 }} {{ regexQuoteMeta "1.2*3" }}"#,
-        r#"-W-xxW- --- -${1}- [pi a] [pi za] 1\.2\*3"#,
+        r"-W-xxW- --- -${1}- [pi a] [pi za] 1\.2\*3",
     );
     check(
         r#"{{ regexReplaceAll "[^a-zA-Z0-9-]" "a.b_c" "-" }} {{ regexMatch "^[\\w-\\.]+$" "a-b.c" }} {{ regexReplaceAll "\\W+" "a b!c" "_" }} {{ regexMatch "(?i)ABC" "xabcx" }}"#,
