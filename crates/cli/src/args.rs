@@ -79,7 +79,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Service {
     /// Create a service: source repository, Git change, objects, database, cache
-    Create(Create),
+    Create(Box<Create>),
     /// List services
     #[command(visible_alias = "ls")]
     List(Place),
@@ -166,8 +166,8 @@ pub(crate) struct Delete {
     #[command(flatten)]
     pub place: Place,
     /// Delete its database and cache too, with everything in them
-    #[arg(long)]
-    pub delete_data: bool,
+    #[arg(long = "delete-data")]
+    pub with_data: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn times_are_read() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
         for bad in ["", "m", "-1s", "1.5h", "0s", "2d", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");

@@ -28,7 +28,7 @@ fn text(talk: &Talk, checked: &Checked) -> String {
     }
     let what = what.join(" and ");
     if checked.findings.is_empty() {
-        return format!("{} checked, all is well.\n", what);
+        return format!("{what} checked, all is well.\n");
     }
     let mut text = String::new();
     for finding in &checked.findings {

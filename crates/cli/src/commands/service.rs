@@ -20,7 +20,7 @@ use crate::session::{Purpose, Session, repository};
 pub(super) fn run(talk: &Talk, global: &Global, command: Service) -> Result<ExitCode, OperationError> {
     match command {
         Service::Render(request) => render_one(global, &request),
-        Service::Create(request) => crate::runtime()?.block_on(create(talk, global, request)),
+        Service::Create(request) => crate::runtime()?.block_on(create(talk, global, *request)),
         Service::List(place) => crate::runtime()?.block_on(list(global, &place)),
         Service::Get(request) => crate::runtime()?.block_on(get(global, &request)),
         Service::Delete(request) => crate::runtime()?.block_on(delete(talk, global, request)),
@@ -156,7 +156,7 @@ async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCod
         name: request.name,
         team: request.place.team,
         environment: request.place.environment,
-        delete_data: request.delete_data,
+        delete_data: request.with_data,
         timeout: request.timeout,
         typed: typed(),
     };
@@ -186,7 +186,7 @@ fn confirmed(request: &Delete) -> Result<bool, OperationError> {
             "add --yes",
         ));
     }
-    let data = if request.delete_data {
+    let data = if request.with_data {
         " with its database, its cache and everything in them"
     } else {
         "; its data stays"
