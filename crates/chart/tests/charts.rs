@@ -1,6 +1,8 @@
 //! Whole charts: subcharts and their values, what is rendered and in which order, what is refused. The
 //! expected values were taken from Helm 4.3.1.
 
+#![cfg(test)]
+
 use chart::{Capabilities, Chart, ChartError, Release, Rendered, render};
 use serde_json::{Value, json};
 

@@ -1,6 +1,8 @@
 //! Charts that try to run forever, to fill the memory or to crash the process: each ends with an error, and
 //! soon.
 
+#![cfg(test)]
+
 use std::time::{Duration, Instant};
 
 use chart::{Capabilities, Chart, ChartError, Limits, Release, Rendered, Surroundings, render_in};
@@ -54,7 +56,7 @@ fn check(template: &str, expect: &str) {
         "{template:.200}: {error:.500} should say {expect:?}"
     );
     assert!(
-        start.elapsed() < Duration::from_secs(60),
+        start.elapsed() < Duration::from_mins(1),
         "{template:.200} took {:?}",
         start.elapsed()
     );

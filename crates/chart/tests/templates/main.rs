@@ -1,5 +1,7 @@
 //! Small templates and what they print. The expected texts were taken from Helm 4.3.1.
 
+#![cfg(test)]
+
 mod actions;
 mod conversion;
 mod errors;
@@ -12,7 +14,7 @@ use serde_json::Value;
 
 const CHART: &str = "apiVersion: v2\nname: demo\nversion: 0.1.0\nappVersion: 1.16\ndescription: A demo\ntype: application\nannotations:\n  note: 5\n";
 
-const VALUES: &str = r##"name: demo
+const VALUES: &str = r#"name: demo
 empty: ""
 nothing: null
 int: 3
@@ -37,9 +39,9 @@ version: "1.10"
 long: "word word word word word word word word word word word word word word word word word word word word"
 quoted: "it's \"quoted\" & <tagged>"
 unicode: "héllo wörld ☃"
-"##;
+"#;
 
-const HELPERS: &str = r##"{{- define "helper" -}}<{{ . | typeOf }}>{{- end -}}
+const HELPERS: &str = r#"{{- define "helper" -}}<{{ . | typeOf }}>{{- end -}}
 {{- define "boom" }}
   {{ .Values.missing.deep }}
 {{ end -}}
@@ -48,7 +50,7 @@ const HELPERS: &str = r##"{{- define "helper" -}}<{{ . | typeOf }}>{{- end -}}
 - a: b
 {{ end -}}
 {{- define "loop" }}{{ include "loop" . }}{{ end -}}
-"##;
+"#;
 
 fn rendered(template: String) -> Result<Value, ChartError> {
     let files = [
