@@ -4,10 +4,13 @@
 //! is given.
 
 mod ast;
-mod evaluator;
+mod engine;
+mod evaluate;
 mod lexer;
+mod literals;
 mod parser;
 pub(crate) mod printing;
+mod run;
 
-pub(crate) use evaluator::{Bound, Engine, Failure, Scope};
+pub(crate) use engine::{Bound, Engine, Failure, Scope};
 pub(crate) use parser::{ParseError, ParsedFile, parse};

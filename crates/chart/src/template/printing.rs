@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::evaluator::Engine;
+use super::engine::Engine;
 use crate::object::Object;
 use crate::value::Value;
 
