@@ -5,6 +5,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
+use super::protobuf;
 use crate::status::ApiError;
 use crate::verbs::PatchKind;
 
@@ -12,7 +13,7 @@ use crate::verbs::PatchKind;
 const LARGEST: usize = 3 << 20;
 
 /// The media types of objects.
-const OBJECTS: &str = "application/json, application/yaml";
+const OBJECTS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 const PATCHES: &str = "application/json-patch+json, application/merge-patch+json, \
                        application/strategic-merge-patch+json, application/apply-patch+yaml";
 
@@ -40,6 +41,8 @@ pub(super) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, ApiErro
     match media_type(headers) {
         "" | "application/json" | "text/plain" | "*/*" => json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
+        "application/vnd.kubernetes.protobuf" => protobuf::object(bytes)
+            .map_err(|error| ApiError::bad_request(format!("the object provided is unrecognized: {error}"))),
         _ => Err(ApiError::unsupported_media_type(OBJECTS)),
     }
 }

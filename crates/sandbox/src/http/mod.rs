@@ -8,6 +8,7 @@ mod discovery;
 mod negotiate;
 mod openapi;
 mod path;
+mod protobuf;
 mod query;
 mod respond;
 pub(crate) mod serve;

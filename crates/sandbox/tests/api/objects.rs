@@ -75,7 +75,7 @@ async fn failures_have_the_words_of_the_api_server() {
     let sandbox = sandbox();
     assert_eq!(post(&sandbox, MAPS, &map("one")).await.code, 201);
     let not_json = [("content-type", "application/json")];
-    let protobuf = [("content-type", "application/vnd.kubernetes.protobuf")];
+    let protobuf = [("content-type", "application/cbor")];
 
     refused(
         &get(&sandbox, &format!("{MAPS}/x")).await,
@@ -131,7 +131,7 @@ async fn failures_have_the_words_of_the_api_server() {
         415,
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: application/json, \
-         application/yaml",
+         application/yaml, application/vnd.kubernetes.protobuf",
     );
     refused(
         &send(&sandbox, Method::PATCH, MAPS, &not_json, "{}").await,
