@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (number, field, kind, shape) in message.fields {
             let (json, flag) = tags.get(&(name.clone(), number)).cloned().unwrap_or_default();
             let field = if json.is_empty() { field } else { json };
-            line.push_str(&format!(" {number}:{field}:{kind}:{shape}{flag}"));
+            write!(line, " {number}:{field}:{kind}:{shape}{flag}")?;
         }
         println!("{line}");
     }
@@ -109,7 +110,7 @@ fn read_proto(text: &str, messages: &mut BTreeMap<String, Message>) -> String {
     for line in text.lines().map(str::trim) {
         let words: Vec<&str> = line.trim_end_matches(['{', ';']).split_whitespace().collect();
         match words.as_slice() {
-            ["package", name] => package = (*name).to_owned(),
+            ["package", name] => (*name).clone_into(&mut package),
             ["message", name] => current = Some(short(&format!("{package}.{name}"))),
             ["optional" | "repeated" | "map<string,", ..] => {
                 let Some(message) = current.clone() else { continue };

@@ -67,7 +67,7 @@ pub struct AdmissionRequest<'a> {
     pub object: &'a Value,
     /// The object as it stands; `None` when it is new.
     pub old_object: Option<&'a Value>,
-    /// The labels of the namespace; empty for cluster-scoped objects.
+    /// The labels of the namespace the object is in, or of the namespace that it is; else empty.
     pub namespace_labels: &'a BTreeMap<String, String>,
     /// Who asks.
     pub user: &'a User,

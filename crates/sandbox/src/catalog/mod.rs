@@ -91,6 +91,11 @@ impl Resource {
         matches!(self.source, Source::Custom(_))
     }
 
+    /// Whether an update must name the version it was made for. A patch need not.
+    pub(crate) fn needs_revision(&self) -> bool {
+        self.is_custom() || self.is("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
     /// The fields that a write to the resource, or to a subresource of it, neither changes nor owns.
     pub(crate) fn reset_fields(&self, subresource: &str) -> FieldSet {
         match &self.source {

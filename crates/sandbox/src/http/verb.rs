@@ -212,6 +212,13 @@ impl Call<'_> {
             ..
         } = &self.target;
         if !subresource.is_empty() && !resource.has(subresource) {
+            let running = matches!(subresource.as_str(), "exec" | "attach" | "portforward" | "proxy");
+            if running && resource.is("", "pods") {
+                self.engine.get(&self.target)?;
+                let what =
+                    format!("the pods of the sandbox are simulated: there is nothing to {subresource} to");
+                return Err(ApiError::bad_request(what));
+            }
             return Err(ApiError::no_such_resource());
         }
         if resource.allows(subresource, verb) {
@@ -397,10 +404,17 @@ fn caller(headers: &HeaderMap, authenticated: Option<&User>) -> User {
             .collect()
     };
     match words("impersonate-user").into_iter().next() {
-        Some(name) => User {
-            name,
-            groups: words("impersonate-group"),
-        },
+        Some(name) => {
+            let mut groups = words("impersonate-group");
+            if let Some(account) = name.strip_prefix("system:serviceaccount:")
+                && let Some((namespace, _)) = account.split_once(':')
+            {
+                groups.push("system:serviceaccounts".to_owned());
+                groups.push(format!("system:serviceaccounts:{namespace}"));
+            }
+            groups.push("system:authenticated".to_owned());
+            User { name, groups }
+        }
         None => authenticated.cloned().unwrap_or_else(User::administrator),
     }
 }

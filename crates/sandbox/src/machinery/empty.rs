@@ -12,12 +12,7 @@ use crate::verbs::{CUSTOM_RESOURCES, Propagation, collection_of};
 impl Collector {
     /// After something went from a namespace that is being deleted, the namespace may be next.
     pub(super) async fn after_removal(&self, key: &Key) {
-        let collection = &key.collection;
-        let definition = Key {
-            collection: Collection::new("apiextensions.k8s.io", "customresourcedefinitions"),
-            namespace: String::new(),
-            name: format!("{}.{}", collection.plural, collection.group),
-        };
+        let definition = Key::definition(&key.collection);
         if let Some(object) = self.engine.store.get(&definition) {
             self.empty_definition(&definition, &object).await;
         }

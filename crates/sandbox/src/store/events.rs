@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Key, Object};
 
 /// Kept at least, whatever their size.
-const FEWEST: usize = 256;
+const FEWEST: usize = 16;
 /// Kept at most.
 const MOST: usize = 8192;
 /// JSON bytes kept at most, beyond [`FEWEST`] events.

@@ -54,6 +54,15 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// The CRD that defines a collection.
+    pub(crate) fn definition(collection: &Collection) -> Self {
+        Self {
+            collection: Collection::new("apiextensions.k8s.io", "customresourcedefinitions"),
+            namespace: String::new(),
+            name: format!("{}.{}", collection.plural, collection.group),
+        }
+    }
+
     pub(crate) fn namespace(name: &str) -> Self {
         Self {
             collection: Collection::new("", "namespaces"),

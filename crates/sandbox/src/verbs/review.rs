@@ -31,6 +31,15 @@ impl Engine {
             kind: target.resource.kind.clone(),
             subresource: target.subresource.clone(),
         };
+        // A namespace is judged by its own labels, as selectors of webhooks do.
+        let labels = if target.resource.is("", "namespaces") {
+            labels_of(old.unwrap_or(object))
+        } else {
+            self.store
+                .get(&Key::namespace(&target.namespace))
+                .map(|namespace| labels_of(&namespace.value))
+                .unwrap_or_default()
+        };
         let request = AdmissionRequest {
             operation,
             resource: &resource,
@@ -38,7 +47,7 @@ impl Engine {
             name: &target.name,
             object,
             old_object: old,
-            namespace_labels: &self.namespace_labels(&target.namespace),
+            namespace_labels: &labels,
             user: &options.user,
             dry_run: options.dry_run,
         };
@@ -58,15 +67,11 @@ impl Engine {
             )
         })
     }
+}
 
-    fn namespace_labels(&self, namespace: &str) -> BTreeMap<String, String> {
-        let object = self.store.get(&Key::namespace(namespace));
-        let labels = object
-            .as_ref()
-            .and_then(|object| object.metadata("labels")?.as_object());
-        let pairs = labels.into_iter().flatten();
-        pairs
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect()
-    }
+fn labels_of(object: &Value) -> BTreeMap<String, String> {
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    labels
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }

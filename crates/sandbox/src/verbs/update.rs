@@ -33,6 +33,11 @@ impl Engine {
     ) -> Result<Outcome, ApiError> {
         let mut warnings = Vec::new();
         let body = shape::decode(target, body, options.validation, &mut warnings)?;
+        if text(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.needs_revision() {
+            let message = "Invalid value: 0: must be specified for an update";
+            let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
+            return Err(ApiError::invalid(target.resource.about(&target.name), &[cause]));
+        }
         self.modify(target, options, |_| {
             Ok(Proposal {
                 object: body.clone(),

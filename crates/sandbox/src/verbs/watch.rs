@@ -10,7 +10,7 @@ use super::read::too_large_revision;
 use super::{Selector, Target};
 use crate::engine::Engine;
 use crate::status::ApiError;
-use crate::store::{Collection, Event, Object};
+use crate::store::{Collection, Event, Key, Object};
 
 /// How to watch.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,9 @@ pub(crate) struct Watcher {
     name: String,
     selector: Selector,
     at: u64,
+    /// The CRD that the resource comes from, and whether it is gone.
+    definition: Option<Key>,
+    undefined: bool,
     pending: VecDeque<Change>,
 }
 
@@ -64,6 +67,11 @@ impl Engine {
             name: target.name.clone(),
             selector: options.selector,
             at: memory.revision(),
+            definition: target
+                .resource
+                .is_custom()
+                .then(|| Key::definition(&target.resource.collection)),
+            undefined: false,
             pending: VecDeque::new(),
         };
         match options.since {
@@ -110,13 +118,18 @@ impl Watcher {
             .since(self.at)
             .map_err(|expired| ApiError::expired(self.at, expired.oldest))?;
         ready.extend(events.filter_map(|event| self.seen(event)));
+        self.undefined = self
+            .definition
+            .as_ref()
+            .is_some_and(|key| memory.get(key).is_none());
         self.at = memory.revision();
         Ok(ready)
     }
 
-    /// Waits until there may be more; `false` when the store has closed.
+    /// Waits until there may be more; `false` when there will not be, since the store has closed or the definition
+    /// of the resource is gone.
     pub(crate) async fn changed(&mut self) -> bool {
-        self.revisions.changed().await.is_ok()
+        !self.undefined && self.revisions.changed().await.is_ok()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

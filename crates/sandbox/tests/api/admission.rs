@@ -106,7 +106,7 @@ async fn writes_are_reviewed() {
     assert_eq!(
         seen,
         [
-            "create namespaces team by sandbox-admin in none",
+            "create namespaces team by sandbox-admin in dev",
             "create configmaps a by sandbox-admin in dev",
             "update configmaps a by sandbox-admin in dev",
             "create configmaps b by sandbox-admin in dev",

@@ -319,12 +319,19 @@ async fn objects_go_with_their_definition() {
     );
     let late = post(&sandbox, WIDGETS, &widget("late", &json!({ "size": 1 }))).await;
     assert_eq!(late.code, 405, "{late:?}");
-    let free = json!({ "metadata": { "finalizers": null } });
+    let since = going.at("/metadata/resourceVersion").as_str().unwrap().to_owned();
+    let path = format!("{WIDGETS}?watch=1&resourceVersion={since}");
+    let watch = get(&sandbox, &path);
+    let free = async {
+        let free = json!({ "metadata": { "finalizers": null } });
+        patch(&sandbox, &format!("{WIDGETS}/held"), "merge", &free).await
+    };
+    let (watch, freed) = tokio::join!(watch, free);
+    assert_eq!(freed.code, 200);
+    let lines = watch.body.as_str().unwrap().lines().count();
     assert_eq!(
-        patch(&sandbox, &format!("{WIDGETS}/held"), "merge", &free)
-            .await
-            .code,
-        200
+        lines, 3,
+        "a watch tells of every removal and ends with its resource: {watch:?}"
     );
     let definitions: Api<CustomResourceDefinition> = Api::all(sandbox.client("default"));
     let gone = await_condition(
@@ -350,6 +357,13 @@ async fn a_changed_definition_changes_its_resource() {
     let size = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/minimum";
     *changed.pointer_mut(size).unwrap() = json!(5);
     let path = format!("{DEFINITIONS}/widgets.example.com");
+    assert_eq!(
+        put(&sandbox, &path, &changed).await.code,
+        422,
+        "an update names the version it was made for"
+    );
+    changed["metadata"]["resourceVersion"] =
+        get(&sandbox, &path).await.at("/metadata/resourceVersion").clone();
     let put = put(&sandbox, &path, &changed).await;
     assert_eq!(
         (put.code, put.at("/metadata/generation")),
