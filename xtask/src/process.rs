@@ -110,15 +110,19 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
     let stdout = collect(child.1.stdout.take());
     let stderr = collect(child.1.stderr.take());
     let number = write_down(child);
-    let status = wait(number, &name, limit)?;
+    let status = wait(number, &name, limit);
     let text = |thread: thread::JoinHandle<Vec<u8>>| {
         String::from_utf8_lossy(&thread.join().unwrap_or_default()).into_owned()
     };
-    Ok(Finished {
-        status,
-        stdout: text(stdout),
-        stderr: text(stderr),
-    })
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    match status {
+        Ok(status) => Ok(Finished {
+            status,
+            stdout,
+            stderr,
+        }),
+        Err(failure) => fail!("{failure}; it had said:\n{stdout}{stderr}"),
+    }
 }
 
 /// Runs a command to its end with its output going where ours goes; stopped when it takes longer than `limit`.
@@ -346,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_process_that_takes_too_long_is_stopped() {
-        let failure = run(&mut shell("sleep 600"), Duration::from_millis(50))
+        let failure = run(&mut shell("echo word; sleep 600"), Duration::from_millis(50))
             .unwrap_err()
             .to_string();
         assert!(failure.contains("sh did not end within 50 ms"), "{failure}");

@@ -32,8 +32,7 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
         &format!("operator --context {CONTEXT}"),
     )?;
     let definition = "crd/applications.platform.company.com";
-    eventually("the operator to bring its resources", || {
-        operator.check()?;
+    eventually("the operator to bring its resources", &operator, || {
         run(
             cluster
                 .kubectl()
@@ -86,16 +85,19 @@ fn becomes_healthy(kubectl: &dyn Fn() -> Command) -> Result<()> {
     call("delete -n production --wait applications.platform.company.com/api-gateway --timeout=100s").map(drop)
 }
 
-/// Tries again until it works or too much time has passed.
-fn eventually<T>(what: &str, attempt: impl Fn() -> Result<T>) -> Result<T> {
+/// Tries again until it works, too much time has passed, or what it depends on has ended.
+fn eventually<T>(what: &str, daemon: &Daemon, attempt: impl Fn() -> Result<T>) -> Result<T> {
     let started = Instant::now();
     loop {
-        match attempt() {
+        let failure = match attempt() {
             Ok(value) => return Ok(value),
-            Err(failure) if started.elapsed() > LIMIT => {
-                fail!("waited {} for {what}: {failure}", crate::say::duration(LIMIT))
-            }
-            Err(_) => thread::sleep(Duration::from_millis(100)),
+            Err(failure) => failure,
+        };
+        daemon.check()?;
+        if started.elapsed() > LIMIT {
+            let (limit, last) = (crate::say::duration(LIMIT), daemon.last_lines());
+            fail!("waited {limit} for {what}: {failure}\nthe last lines of its log:\n{last}");
         }
+        thread::sleep(Duration::from_millis(100));
     }
 }

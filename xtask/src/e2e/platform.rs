@@ -122,7 +122,7 @@ impl User<'_> {
 
     /// Runs `platform` with these arguments.
     pub(crate) fn run(&self, arguments: &str) -> Result<Finished> {
-        run(&mut self.command(arguments), LIMIT)
+        run(&mut self.command(arguments), LIMIT).doing(|| format!("run platform {arguments}"))
     }
 
     /// Runs `platform`, which must succeed, with this kubeconfig, if any; its standard output.
@@ -131,7 +131,9 @@ impl User<'_> {
         if let Some(kubeconfig) = kubeconfig {
             command.env("KUBECONFIG", kubeconfig);
         }
-        run(&mut command, LIMIT)?.success(&format!("platform {arguments}"))
+        run(&mut command, LIMIT)
+            .doing(|| format!("run platform {arguments}"))?
+            .success(&format!("platform {arguments}"))
     }
 
     /// Starts `platform` beside us; what it prints goes to a file in the user's folder.
