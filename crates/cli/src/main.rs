@@ -29,7 +29,7 @@ fn main() -> ProcessExit {
 }
 
 fn run(talk: &Talk, cli: Cli) -> ExitCode {
-    trace(cli.global.verbose);
+    trace(talk, cli.global.verbose);
     match commands::run(talk, cli) {
         Ok(code) => code,
         Err(error) => failure::operation(talk, &error),
@@ -37,7 +37,7 @@ fn run(talk: &Talk, cli: Cli) -> ExitCode {
 }
 
 /// What goes on inside, on stderr, for those who ask.
-fn trace(verbose: u8) {
+fn trace(talk: &Talk, verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => "info,kube=warn",
@@ -48,6 +48,7 @@ fn trace(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(talk.colourful())
         .with_target(false)
         .init();
 }

@@ -28,6 +28,10 @@ pub(crate) fn operation(talk: &Talk, error: &OperationError) -> ExitCode {
 /// An error and its causes, each said once.
 fn sentence(error: &OperationError) -> String {
     let mut words = error.to_string();
+    // These tell their causes themselves, in the words of the one who refused.
+    if matches!(error, OperationError::Cluster { .. } | OperationError::Io { .. } | OperationError::Git(_)) {
+        return words;
+    }
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         let text = inner.to_string();

@@ -26,6 +26,11 @@ impl Talk {
         }
     }
 
+    /// Whether colour is wanted.
+    pub(crate) fn colourful(&self) -> bool {
+        self.colour
+    }
+
     /// A line of talk.
     pub(crate) fn say(&self, text: &str) {
         self.line(text);
