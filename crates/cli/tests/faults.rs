@@ -107,6 +107,11 @@ fn nothing_is_left(machine: &Machine) {
     assert_eq!(machine.in_git(MAIN_FILE), None);
     only_the_source(machine, &[]);
     assert_eq!(text(&only_run(machine), "/state"), "undone");
+    nothing_of_it_is_in_the_cluster(machine);
+}
+
+/// Neither the service nor its data is in the cluster.
+fn nothing_of_it_is_in_the_cluster(machine: &Machine) {
     machine.run("service get api-gateway").fails(4, &["hint: "]);
     let up = machine.up();
     for kind in [
@@ -202,6 +207,51 @@ fn undo_leaves_what_was_there_before() {
     assert_eq!(secret(&up), before, "the data of an earlier service is kept");
     assert!(up.get("Application", NAMESPACE, "api-gateway").is_none());
     assert!(up.get("Cache", NAMESPACE, "api-gateway-cache").is_none());
+}
+
+/// A service whose delete, with its data, was killed at a point; and the id of that run.
+fn delete_killed_at(point: &str) -> (Machine, String) {
+    let machine = Machine::new();
+    machine.run(&format!("{MAIN_JOB} --no-scaffold")).exits(0);
+    let mut command = machine.platform(DELETE);
+    command.env("TOWPATH_TEST_KILL", point);
+    let killed = machine.finish(command);
+    assert_eq!(killed.code, None, "nothing ended it at {point}\n{killed}");
+    let runs = machine.run("operation list -o json").exits(0).json();
+    assert_eq!(text(&runs, "/1/state"), "half done", "{runs:#}");
+    let id = text(&runs, "/1/id").to_owned();
+    (machine, id)
+}
+
+const DELETE: &str = "service delete api-gateway --yes --delete-data";
+
+#[test]
+fn a_killed_delete_is_finished_by_the_same_command() {
+    for point in ["commit:before", "commit:after", "data:before"] {
+        let (machine, _) = delete_killed_at(point);
+        machine
+            .run(&format!("{MAIN_JOB} --no-scaffold"))
+            .fails(6, &["half done", DELETE, "hint: "]);
+        machine.run(DELETE).exits(0);
+        let runs = machine.run("operation list -o json").exits(0).json();
+        assert_eq!(text(&runs, "/1/state"), "done", "{point}: {runs:#}");
+        assert_eq!(machine.commits(MAIN_FILE).len(), 2, "{point}");
+        nothing_of_it_is_in_the_cluster(&machine);
+    }
+}
+
+#[test]
+fn a_killed_delete_is_undone() {
+    for point in ["commit:before", "commit:after", "data:before"] {
+        let (machine, id) = delete_killed_at(point);
+        machine.run(&format!("operation undo {id}")).exits(0);
+        let runs = machine.run("operation list -o json").exits(0).json();
+        assert_eq!(text(&runs, "/1/state"), "undone", "{point}: {runs:#}");
+        machine
+            .run(&format!("{MAIN_JOB} --no-scaffold"))
+            .exits(0)
+            .says(&["already in Git as asked", "✓ 3 of 3 replicas ready"]);
+    }
 }
 
 /// Ctrl-C once a line was said.

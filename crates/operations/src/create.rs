@@ -225,16 +225,7 @@ fn earlier_run(platform: &Platform, plan: &Plan) -> Result<Option<RunLog>, Opera
     if run.subject.command == COMMAND && run.subject.digest == plan.digest {
         return Ok(Some(run));
     }
-    Err(OperationError::Conflict {
-        message: format!(
-            "an earlier run for {service} was left half done: {}",
-            run.subject.typed
-        ),
-        hint: Some(format!(
-            "go on with that very command, or undo it: platform operation undo {}",
-            run.id
-        )),
-    })
+    Err(operation::half_done(&run))
 }
 
 async fn open_run(

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use api::{DeletionPolicy, Kind};
-use delivery::{ChangeSet, Outcome as GitOutcome};
+use delivery::{ChangeSet, CommitId, Outcome as GitOutcome};
+use expansion::Place;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -11,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::create::{Lap, STEP_COMMIT};
 use crate::error::OperationError;
-use crate::journal::{Outcome, Subject};
-use crate::operation::{leftovers, wait_gone};
+use crate::journal::{Outcome, Run, RunLog, Subject};
+use crate::operation::{half_done, leftovers, wait_gone, wait_synced};
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::wait::Patience;
@@ -66,16 +67,20 @@ pub async fn delete_service(
     let (catalog, head) = Catalog::read(&platform.repository, &platform.settings)?;
     let (team, environment) = (request.team.as_deref(), request.environment.as_deref());
     let target = platform.target.id();
-    let left = platform.journal.unfinished().into_iter().rfind(|run| {
-        run.subject.command == COMMAND
-            && run.subject.target == target
-            && run
-                .subject
-                .service
-                .rsplit_once('/')
-                .is_some_and(|(_, name)| name == request.name)
-    });
-    let (place, path, keeps) = match (catalog.find(&request.name, team, environment), &left) {
+    let mut unfinished = platform.journal.unfinished();
+    unfinished.retain(|run| run.subject.target == target);
+    let found = catalog.find(&request.name, team, environment);
+    let left = match &found {
+        Ok(service) => {
+            let subject = format!("{}/{}", service.place.namespace, request.name);
+            unfinished.into_iter().rfind(|run| run.subject.service == subject)
+        }
+        Err(_) => unfinished.into_iter().rfind(|run| is_of(run, request)),
+    };
+    if let Some(run) = left.as_ref().filter(|run| run.subject.command != COMMAND) {
+        return Err(half_done(run));
+    }
+    let (place, path, keeps) = match (found, &left) {
         (Ok(service), _) => {
             let database = service.application.spec.database.as_ref();
             let policy = database.and_then(|d| d.deletion_policy).unwrap_or_default();
@@ -95,11 +100,7 @@ pub async fn delete_service(
                     .to_owned()
             };
             let keeps = log.facts.get("keepsDatabase") != Some(&json!(false));
-            (
-                expansion::Place::of(&text("team"), &text("environment")),
-                None,
-                keeps,
-            )
+            (Place::of(&text("team"), &text("environment")), None, keeps)
         }
         (Err(error), _) => return Err(error),
     };
@@ -117,7 +118,7 @@ pub async fn delete_service(
         platform.journal.begin(subject, facts, jiff::Timestamp::now())?
     };
 
-    if let Some(path) = path {
+    let commit = if let Some(path) = path {
         run.starting(STEP_COMMIT, json!({"path": path.as_str()}))?;
         let message = format!(
             "Delete {} from {}\n\nOperation: {}\n",
@@ -128,6 +129,7 @@ pub async fn delete_service(
         let change = ChangeSet::new(message, platform.author.clone(), jiff::Timestamp::now())
             .delete(path.clone())
             .based_on(head);
+        crate::fault::point(STEP_COMMIT, "before");
         let outcome = match platform.repository.commit(&change) {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -135,6 +137,7 @@ pub async fn delete_service(
                 return Err(error.into());
             }
         };
+        crate::fault::point(STEP_COMMIT, "after");
         run.done(STEP_COMMIT, json!({"commit": outcome.commit().as_str()}))?;
         if let GitOutcome::Committed { id, .. } = &outcome {
             lap.done(
@@ -143,40 +146,97 @@ pub async fn delete_service(
                 path.to_string(),
             );
         }
-    }
-    platform.sync_soon().await?;
+        outcome.commit().clone()
+    } else {
+        head
+    };
+    let leaving = Leaving { place, keeps, commit };
     let patience = Patience::new(request.timeout, cancel.clone());
-    lap.started("waiting for the cluster");
-    wait_gone(platform, &place.namespace, &request.name, &patience).await?;
-    lap.done("removed from the cluster", request.name.clone(), String::new());
-
-    let (mut kept, mut deleted) = (Vec::new(), Vec::new());
-    for leftover in leftovers(platform, &place.namespace, &request.name) {
-        let Some(uid) = leftover.uid().await? else {
-            continue;
-        };
-        let words = leftover.describe();
-        let stays = leftover.claim == Kind::Database && keeps;
-        if !stays {
-            // Owned by the service: it goes with it.
-            leftover.wait_gone(&uid, &patience).await?;
-            deleted.push(words);
-        } else if request.delete_data {
-            leftover.delete(&uid, &patience).await?;
-            lap.done("deleted", words.clone(), String::new());
-            deleted.push(words);
-        } else {
-            kept.push(words);
-        }
-    }
+    let followed = follow(platform, request, &mut run, &leaving, &patience, &mut lap).await;
+    let (kept, deleted) = followed.inspect_err(|_| {
+        reporter.note(&format!(
+            "{} is out of Git. The same command goes on from here; to take it back: platform operation undo {}",
+            request.name, run.log.id
+        ));
+    })?;
     run.finish(Outcome::Done, jiff::Timestamp::now())?;
     Ok(Deleted {
         name: request.name.clone(),
-        place: place.describe(),
+        place: leaving.place.describe(),
         kept,
         deleted,
         took_ms: begun.elapsed().as_millis(),
     })
 }
 
+/// A service that is out of Git.
+struct Leaving {
+    place: Place,
+    /// Whether its database is meant to outlive it.
+    keeps: bool,
+    /// The commit that took it out, or a later one.
+    commit: CommitId,
+}
+
+/// Waits until the cluster has followed Git, and sees to the data: what was kept, and what was deleted.
+async fn follow(
+    platform: &Platform,
+    request: &DeleteRequest,
+    run: &mut Run,
+    leaving: &Leaving,
+    patience: &Patience,
+    lap: &mut Lap<'_>,
+) -> Result<(Vec<String>, Vec<String>), OperationError> {
+    let namespace = &leaving.place.namespace;
+    platform.sync_soon().await?;
+    lap.started("waiting for the cluster");
+    wait_synced(platform, &leaving.commit, patience).await?;
+    wait_gone(platform, namespace, &request.name, patience).await?;
+    lap.done("removed from the cluster", request.name.clone(), String::new());
+
+    if request.delete_data {
+        run.starting(STEP_DATA, Value::Null)?;
+        crate::fault::point(STEP_DATA, "before");
+    }
+    let (mut kept, mut deleted) = (Vec::new(), Vec::new());
+    for leftover in leftovers(platform, namespace, &request.name) {
+        let Some(uid) = leftover.uid().await? else {
+            continue;
+        };
+        let words = leftover.describe();
+        let stays = leftover.claim == Kind::Database && leaving.keeps;
+        if !stays {
+            // Owned by the service: it goes with it.
+            leftover.wait_gone(&uid, patience).await?;
+            deleted.push(words);
+        } else if request.delete_data {
+            leftover.delete(&uid, patience).await?;
+            lap.done("deleted", words.clone(), String::new());
+            deleted.push(words);
+        } else {
+            kept.push(words);
+        }
+    }
+    Ok((kept, deleted))
+}
+
+/// Whether a half-done run is a delete of the service that is asked for, as far as that is said.
+fn is_of(run: &RunLog, request: &DeleteRequest) -> bool {
+    let named = run
+        .subject
+        .service
+        .rsplit_once('/')
+        .is_some_and(|(_, name)| name == request.name);
+    let agrees = |key: &str, asked: Option<&String>| {
+        asked.is_none_or(|asked| run.facts.get(key).and_then(Value::as_str) == Some(asked.as_str()))
+    };
+    run.subject.command == COMMAND
+        && named
+        && agrees("team", request.team.as_ref())
+        && agrees("environment", request.environment.as_ref())
+}
+
+/// The command, as journals write it.
 const COMMAND: &str = "service delete";
+/// The step that deletes data, by the name the journal knows it by.
+pub(crate) const STEP_DATA: &str = "data";

@@ -186,8 +186,10 @@ impl Journal {
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         paths.retain(|p| p.extension().is_some_and(|e| e == "jsonl"));
-        paths.sort();
-        paths.iter().filter_map(|path| read(path)).collect()
+        let mut runs: Vec<RunLog> = paths.iter().filter_map(|path| read(path)).collect();
+        // An id tells the second alone.
+        runs.sort_by_cached_key(|run| (run.time.parse::<jiff::Timestamp>().ok(), run.id.clone()));
+        runs
     }
 
     /// The runs that were left half done, oldest first.
@@ -406,6 +408,20 @@ mod tests {
             .starting("commit", json!(null))
             .unwrap();
         assert!(journal.unfinished()[0].started("commit").is_some());
+    }
+
+    #[test]
+    fn runs_of_the_same_second_keep_their_order() {
+        let home = tempfile::tempdir().unwrap();
+        let journal = Journal::at(home.path());
+        let begun: Vec<String> = (0..8)
+            .map(|millisecond| {
+                let now = jiff::Timestamp::from_millisecond(millisecond).unwrap();
+                journal.begin(subject(), json!(null), now).unwrap().log.id
+            })
+            .collect();
+        let read: Vec<String> = journal.runs().into_iter().map(|run| run.id).collect();
+        assert_eq!(read, begun);
     }
 
     #[test]

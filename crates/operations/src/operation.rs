@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use api::{Application, Kind};
 use delivery::{CommitId, Outcome as GitOutcome, RepoPath};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, DynamicObject, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::create::{COMMAND, STEP_COMMIT, STEP_SCAFFOLD};
+use crate::delete::STEP_DATA;
 use crate::error::OperationError;
 use crate::journal::{Journal, Outcome, Run, RunLog};
 use crate::platform::Platform;
@@ -25,6 +26,10 @@ use crate::wait::Patience;
 
 /// How long undo waits for the cluster to let go of something.
 const UNDO_PATIENCE: Duration = Duration::from_mins(2);
+/// How often undo looks again for what was made while it was removing.
+const PASSES: usize = 5;
+/// Where the sync loop says how far it is.
+const SYNC_STATUS: &str = "platform-sync";
 
 /// The command that goes on with a half-done run, as it was typed.
 pub fn resume_command(journal: &Journal, id: &str) -> Result<String, OperationError> {
@@ -65,6 +70,20 @@ pub async fn undo_operation(
     }
     let mut run = platform.journal.reopen(log)?;
     undo(platform, &mut run, reporter).await
+}
+
+/// An earlier run is in the way.
+pub(crate) fn half_done(run: &RunLog) -> OperationError {
+    OperationError::Conflict {
+        message: format!(
+            "an earlier run for {} was left half done: {}",
+            run.subject.service, run.subject.typed
+        ),
+        hint: Some(format!(
+            "go on with that very command, or undo it: platform operation undo {}",
+            run.id
+        )),
+    }
 }
 
 fn find(journal: &Journal, id: &str) -> Result<RunLog, OperationError> {
@@ -115,7 +134,8 @@ pub(crate) async fn undo(
     if log.started(STEP_COMMIT).is_some() {
         let since = Instant::now();
         if let Some(commit) = commit_of(platform, &log)? {
-            let message = format!("Undo: create {service}\n\nOperation: {}\n", log.id);
+            let verb = log.subject.command.trim_start_matches("service ");
+            let message = format!("Undo: {verb} {service}\n\nOperation: {}\n", log.id);
             let reverted =
                 platform
                     .repository
@@ -125,11 +145,18 @@ pub(crate) async fn undo(
             }
             platform.sync_soon().await?;
             let since = Instant::now();
-            let removed = leave_cluster(platform, namespace, service, &log).await?;
-            if !removed.is_empty() {
-                tell("removed", removed.join(", "), since);
+            let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
+            wait_synced(platform, reverted.commit(), &patience).await?;
+            if log.subject.command == COMMAND {
+                let removed = leave_cluster(platform, namespace, service, &log, &patience).await?;
+                if !removed.is_empty() {
+                    tell("removed", removed.join(", "), since);
+                }
             }
         }
+    }
+    if log.started(STEP_DATA).is_some() {
+        reporter.note("Data that was deleted does not come back.");
     }
     if let Some(facts) = log.started(STEP_SCAFFOLD) {
         let since = Instant::now();
@@ -147,7 +174,11 @@ pub(crate) async fn undo(
         }
     }
     run.finish(Outcome::Undone, jiff::Timestamp::now())?;
-    reporter.note("Nothing else is left of this run.");
+    reporter.note(if log.subject.command == COMMAND {
+        "Nothing else is left of this run."
+    } else {
+        "The service is in Git again, and comes back."
+    });
     Ok(())
 }
 
@@ -164,7 +195,7 @@ fn commit_of(platform: &Platform, log: &RunLog) -> Result<Option<CommitId>, Oper
         .started(STEP_COMMIT)
         .and_then(|f| f.get("path"))
         .and_then(Value::as_str);
-    let Some(path) = path.filter(|_| log.subject.command == COMMAND) else {
+    let Some(path) = path else {
         return Ok(None);
     };
     let head = platform.repository.head()?;
@@ -182,9 +213,9 @@ async fn leave_cluster(
     namespace: &str,
     service: &str,
     log: &RunLog,
+    patience: &Patience,
 ) -> Result<Vec<String>, OperationError> {
-    let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
-    wait_gone(platform, namespace, service, &patience).await?;
+    wait_gone(platform, namespace, service, patience).await?;
     let before: Vec<&str> = log
         .facts
         .get("there")
@@ -194,15 +225,48 @@ async fn leave_cluster(
         .filter_map(Value::as_str)
         .collect();
     let mut removed = Vec::new();
-    for leftover in leftovers(platform, namespace, service) {
-        if let Some(uid) = leftover.uid().await?
-            && !before.contains(&uid.as_str())
-        {
-            leftover.delete(&uid, &patience).await?;
-            removed.push(leftover.describe());
+    // A controller may just have been at work on what was removed, so one more look than there was to do.
+    for _ in 0..PASSES {
+        let done = removed.len();
+        for leftover in leftovers(platform, namespace, service) {
+            if let Some(uid) = leftover.uid().await?
+                && !before.contains(&uid.as_str())
+            {
+                leftover.delete(&uid, patience).await?;
+                removed.push(leftover.describe());
+            }
+        }
+        if removed.len() == done {
+            break;
         }
     }
+    removed.dedup();
     Ok(removed)
+}
+
+/// Waits until the sync loop, wherever it runs, has brought the cluster to a commit or beyond it.
+///
+/// Until then it may still be busy with an older one, and make what is being removed.
+pub(crate) async fn wait_synced(
+    platform: &Platform,
+    commit: &CommitId,
+    patience: &Patience,
+) -> Result<(), OperationError> {
+    let maps: Api<ConfigMap> = Api::namespaced(platform.client.clone(), api::SYSTEM_NAMESPACE);
+    let reached = |map: Option<&ConfigMap>| {
+        let revision = map?.data.as_ref()?.get("revision")?;
+        let reached = revision == commit.as_str()
+            || CommitId::new(revision.clone())
+                .is_ok_and(|at| platform.repository.is_ancestor(commit, &at).unwrap_or(false));
+        reached.then_some(())
+    };
+    patience.watch(maps, SYNC_STATUS, reached).await.map_err(|i| {
+        i.explain(
+            "the sync",
+            format!("the cluster is not at commit {} yet", commit.short()),
+            "run the same command again".to_owned(),
+        )
+    })
 }
 
 /// Waits until a service is out of the cluster: neither the Application nor its Deployment is there.
