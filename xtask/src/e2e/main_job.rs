@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What the newcomer types.
 pub(crate) const CREATE: &str =
     "service create api-gateway --language go --replicas 3 --database postgres --cache redis";
+/// On a real cluster nothing runs before there is an image.
+const IMAGE: &str = "--image registry.internal/payments/api-gateway:v1.2.3";
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// In an empty home, without a server or a cluster; then what must be refused.
@@ -64,7 +66,7 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
     let there = format!("--context {CONTEXT}");
     user.succeed(
         Some(cluster.kubeconfig()),
-        &format!("{CREATE} --team payments {there}"),
+        &format!("{CREATE} {IMAGE} --team payments {there}"),
     )
     .or_else(|failure| fail!("{failure}\nthe objects:\n{}", objects(cluster, "payments-dev")))?;
     let service = get(
