@@ -11,6 +11,7 @@ mod generate;
 mod https;
 mod peers;
 mod process;
+mod protobuf_data;
 mod say;
 #[expect(
     unreachable_pub,
@@ -38,7 +39,8 @@ Chores of this repository: cargo xtask <chore>
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
-  generate [schema]    write generated files anew: the facts about Kubernetes' own kinds";
+  generate [schema | protobuf]
+                       write generated files anew: the facts about Kubernetes' own kinds";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -66,7 +68,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
             _ => fail!("--runs needs a number from 1 to 1000"),
         },
         ["measure-one", command @ ..] => bench::measure_one(command),
-        ["generate"] | ["generate", "schema"] => generate::schema(),
+        ["generate"] => generate::schema().and_then(|()| protobuf_data::generate()),
+        ["generate", "schema"] => generate::schema(),
+        ["generate", "protobuf"] => protobuf_data::generate(),
         [] | ["help" | "--help" | "-h"] => {
             say::line(USAGE);
             Ok(())

@@ -34,6 +34,7 @@ mod model;
 mod openapi;
 mod pattern;
 mod pointers;
+pub mod protobuf;
 mod prune;
 mod quantity;
 mod rules;
