@@ -1,4 +1,5 @@
-//! Serves a sandbox until Ctrl-C: `cargo run -p sandbox --example serve -- [directory] [port]`.
+//! Serves a sandbox until Ctrl-C: `cargo run -p sandbox --example serve -- [directory] [port] [bare]`.
+//! With `bare` there are no controllers and no nodes, only the API.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .next()
         .map_or_else(|| std::env::temp_dir().join("sandbox"), PathBuf::from);
     let port: u16 = arguments.next().map_or(Ok(0), |port| port.parse())?;
+    let bare = arguments.next().is_some_and(|word| word == "bare");
     let sandbox = Sandbox::open(Options {
         path: Some(directory.join("store.redb")),
         ..Options::default()
@@ -32,14 +34,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
-    let life = tokio::spawn(life::run(
-        sandbox.client("default"),
-        LifeOptions::default(),
-        stopped,
-    ));
-    tokio::signal::ctrl_c().await?;
-    drop(stop);
-    life.await?;
+    let life = async {
+        if bare {
+            stopped.await;
+        } else {
+            life::run(sandbox.client("default"), LifeOptions::default(), stopped).await;
+        }
+    };
+    let interrupted = async {
+        let interrupted = tokio::signal::ctrl_c().await;
+        drop(stop);
+        interrupted
+    };
+    let ((), interrupted) = tokio::join!(life, interrupted);
+    interrupted?;
     serving.shutdown().await;
     sandbox.close();
     Ok(())

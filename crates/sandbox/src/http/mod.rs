@@ -7,6 +7,7 @@ mod body;
 mod discovery;
 mod negotiate;
 mod openapi;
+mod options;
 mod path;
 mod protobuf;
 mod query;

@@ -8,7 +8,7 @@ use http::Uri;
 
 use crate::catalog::Resource;
 use crate::status::ApiError;
-use crate::verbs::{FieldValidation, Selector};
+use crate::verbs::Selector;
 
 /// The query string, each name with its last value.
 #[derive(Clone, Debug, Default)]
@@ -29,11 +29,6 @@ impl Query {
         self.0
             .get(name)
             .is_some_and(|value| !matches!(value.as_str(), "" | "false" | "0" | "f" | "F" | "False"))
-    }
-
-    /// Whether the parameter was given with a value.
-    pub(super) fn has(&self, name: &str) -> bool {
-        !self.text(name).is_empty()
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
@@ -68,26 +63,5 @@ impl Query {
 
     pub(super) fn selector(&self, resource: &Resource) -> Result<Selector, ApiError> {
         Selector::parse(resource, self.text("labelSelector"), self.text("fieldSelector"))
-    }
-
-    pub(super) fn dry_run(&self) -> Result<bool, ApiError> {
-        match self.text("dryRun") {
-            "" => Ok(false),
-            "All" => Ok(true),
-            other => Err(ApiError::bad_request(format!(
-                "dryRun: Unsupported value: {other:?}: supported values: \"All\""
-            ))),
-        }
-    }
-
-    pub(super) fn validation(&self) -> Result<FieldValidation, ApiError> {
-        match self.text("fieldValidation") {
-            "Ignore" => Ok(FieldValidation::Ignore),
-            "" | "Warn" => Ok(FieldValidation::Warn),
-            "Strict" => Ok(FieldValidation::Strict),
-            other => Err(ApiError::bad_request(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-            ))),
-        }
     }
 }

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderMap, Method, StatusCode, header};
-use serde_json::{Value, json};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
 
 use super::negotiate::{Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
 use super::table::{Include, Style};
-use super::{body, respond, table, watch};
+use super::{body, options, respond, table, watch};
 use crate::User;
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Propagation, ScaleChange, Target,
-    WatchOptions, WriteOptions, is_question,
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, WatchOptions,
+    WriteOptions, is_question,
 };
 
 /// Answers one request.
@@ -63,6 +63,12 @@ impl Call<'_> {
         let shape = shape(&self.headers)?;
         let one = !self.target.name.is_empty();
         self.allow(if one { "get" } else { "list" })?;
+        if one
+            && let Some(asked) = self.query.revision()?
+            && !self.query.flag("watch")
+        {
+            self.engine.require_revision(asked)?;
+        }
         if self.query.flag("watch") {
             return self.watch(shape);
         }
@@ -260,73 +266,22 @@ impl Call<'_> {
     }
 
     fn write_options(&self) -> Result<WriteOptions, ApiError> {
-        let manager = match self.query.text("fieldManager") {
-            "" => {
-                let agent = self
-                    .headers
-                    .get(header::USER_AGENT)
-                    .and_then(|agent| agent.to_str().ok());
-                let name = agent.unwrap_or_default().split('/').next().unwrap_or_default();
-                if name.is_empty() {
-                    "unknown".to_owned()
-                } else {
-                    name.chars().take(128).collect()
-                }
-            }
-            given if given.len() > 128 => {
-                return Err(ApiError::bad_request(
-                    "fieldManager: may not be more than 128 characters",
-                ));
-            }
-            given => given.to_owned(),
+        let kind = match self.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            _ => "DeleteOptions",
         };
-        Ok(WriteOptions {
-            user: self.user.clone(),
-            manager,
-            manager_named: self.query.has("fieldManager"),
-            dry_run: self.query.dry_run()?,
-            validation: self.query.validation()?,
-            force: self.query.flag("force"),
-            reviewed: true,
-        })
+        options::write(&self.query, &self.headers, &self.user, kind)
     }
 
-    /// The options of a delete, from its body and, as kubectl of old did, from the query; and whether the body asks
-    /// for a dry run.
     fn delete_options(&self, bytes: &[u8]) -> Result<(DeleteOptions, bool), ApiError> {
         let given = if bytes.is_empty() {
             json!({})
         } else {
             body::object(&self.headers, bytes)?
         };
-        let word = |name: &str| {
-            let in_body = given.get(name).and_then(Value::as_str);
-            in_body.unwrap_or_else(|| self.query.text(name)).to_owned()
-        };
-        let orphans =
-            given["orphanDependents"].as_bool() == Some(true) || self.query.flag("orphanDependents");
-        let propagation = match word("propagationPolicy").as_str() {
-            "" if orphans => Propagation::Orphan,
-            "" | "Background" => Propagation::Background,
-            "Foreground" => Propagation::Foreground,
-            "Orphan" => Propagation::Orphan,
-            other => {
-                return Err(ApiError::bad_request(format!(
-                    "propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \
-                     \"Foreground\", \"Orphan\""
-                )));
-            }
-        };
-        let precondition = |name: &str| given["preconditions"][name].as_str().map(str::to_owned);
-        let dry_run = given["dryRun"]
-            .as_array()
-            .is_some_and(|words| words.iter().any(|word| word == "All"));
-        let how = DeleteOptions {
-            propagation,
-            uid: precondition("uid"),
-            revision: precondition("resourceVersion"),
-        };
-        Ok((how, dry_run))
+        options::delete(&self.query, &given)
     }
 
     fn style(&self) -> Style {

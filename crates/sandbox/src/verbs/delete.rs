@@ -10,7 +10,7 @@ use super::update::is_finished;
 use super::{Selector, Target, WriteOptions};
 use crate::Operation;
 use crate::engine::Engine;
-use crate::status::ApiError;
+use crate::status::{About, ApiError};
 use crate::store::{Change, Collection, CommitError, Expect, Object};
 
 /// The finalizer by which an object waits until its dependents are gone.
@@ -214,10 +214,15 @@ fn check_deletable(target: &Target, old: &Object) -> Result<(), ApiError> {
 }
 
 fn check_preconditions(target: &Target, how: &DeleteOptions, old: &Object) -> Result<(), ApiError> {
-    let about = target.resource.about(&target.name);
+    // Upstream names the kind here, where it names the resource elsewhere.
+    let about = About {
+        plural: &target.resource.kind,
+        ..target.resource.about(&target.name)
+    };
     if let Some(uid) = how.uid.as_deref().filter(|uid| *uid != old.uid()) {
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \
+             deleted and then recreated",
             old.uid()
         );
         return Err(ApiError::conflict(about, &why));
@@ -225,7 +230,8 @@ fn check_preconditions(target: &Target, how: &DeleteOptions, old: &Object) -> Re
     let held = old.revision.to_string();
     if let Some(revision) = how.revision.as_deref().filter(|revision| *revision != held) {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {revision}, ResourceVersion in object meta: {held}"
+            "the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record \
+             ({held}). The object might have been modified"
         );
         return Err(ApiError::conflict(about, &why));
     }

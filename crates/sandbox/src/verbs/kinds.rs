@@ -5,9 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::meta::text;
+use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events};
+use super::{Target, events, shape};
 use crate::catalog::{Resource, check_definition, settle_definition};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
@@ -166,9 +166,13 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
 pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
         ("apiextensions.k8s.io", "customresourcedefinitions") => check_definition(new),
-        ("", "secrets") => secret_causes(new),
         _ => Vec::new(),
     };
+    // What was there before the rule may stay.
+    causes.extend(
+        finalizer_causes(new)
+            .filter(|cause| old.is_none_or(|old| !finalizer_causes(old).any(|known| known == *cause))),
+    );
     // Names are places in the store and in paths, whatever a kind allows.
     if old.is_none()
         && target
@@ -242,14 +246,47 @@ fn secret_data(object: &mut Value) {
     }
 }
 
-fn secret_causes(object: &Value) -> Vec<Cause> {
-    let data = object["data"].as_object().into_iter().flatten();
-    let broken = data.filter(|(_, value)| value.as_str().is_none_or(|value| STANDARD.decode(value).is_err()));
-    broken
-        .map(|(name, _)| {
-            // The value is left out: it may be the secret.
-            let message = "Invalid value: must be base64";
-            Cause::new("FieldValueInvalid", format!("data[{name}]"), message)
-        })
-        .collect()
+/// Refuses a Secret whose data is not base64, without repeating it.
+pub(super) fn read_secret(target: &Target, object: &Value) -> Result<(), ApiError> {
+    if !target.resource.is("", "secrets") {
+        return Ok(());
+    }
+    for (name, value) in object["data"].as_object().into_iter().flatten() {
+        if value.as_str().is_none_or(|value| STANDARD.decode(value).is_err()) {
+            return Err(shape::unreadable(
+                target,
+                &format!("illegal base64 data in data[{name:?}]"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Finalizers are names with a domain, or the few that the server itself uses.
+fn finalizer_causes(object: &Value) -> impl Iterator<Item = Cause> {
+    const OWN: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    let part = |text: &str, most: usize, also: &str| {
+        let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        text.len() <= most
+            && edge(text.bytes().next())
+            && edge(text.bytes().last())
+            && text
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || also.contains(letter))
+    };
+    finalizers(object).filter_map(move |finalizer| {
+        let why = match finalizer.split_once('/') {
+            Some((domain, name)) if part(domain, 253, "-.") && part(name, 63, "-_.") => return None,
+            None if OWN.contains(&finalizer) => return None,
+            None if part(finalizer, 63, "-_.") => {
+                "name is neither a standard finalizer name nor is it fully qualified"
+            }
+            _ => {
+                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+                 alphanumeric character, with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            }
+        };
+        let message = format!("Invalid value: {finalizer:?}: {why}");
+        Some(Cause::new("FieldValueInvalid", "metadata.finalizers", message))
+    })
 }

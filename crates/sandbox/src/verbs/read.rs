@@ -44,6 +44,16 @@ impl Engine {
             .ok_or_else(|| ApiError::not_found(target.resource.about(&target.name)))
     }
 
+    /// Refuses a state that this server has not reached.
+    pub(crate) fn require_revision(&self, asked: u64) -> Result<(), ApiError> {
+        let held = self.store.read().revision();
+        if asked > held {
+            Err(too_large_revision(asked, held))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Lists a collection in order of namespace and name.
     ///
     /// Later pages show the objects as they are by then but carry the revision of the first page, so that a watch
@@ -108,7 +118,7 @@ pub(super) fn too_large_revision(asked: u64, current: u64) -> ApiError {
     let mut error = ApiError::new(
         http::StatusCode::GATEWAY_TIMEOUT,
         "Timeout",
-        format!("Too large resource version: {asked}, current: {current}"),
+        format!("Timeout: Too large resource version: {asked}, current: {current}"),
     );
     error.details = Some(serde_json::json!({
         "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],

@@ -29,17 +29,13 @@ pub(super) fn decode(
             .map(ToString::to_string)
             .collect();
         if validation == FieldValidation::Strict && !unknown.is_empty() {
-            return Err(ApiError::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
-                resource.kind,
-                resource.version,
-                resource.kind,
-                unknown.join(", ")
-            )));
+            let unknown = unknown.join(", ");
+            return Err(unreadable(target, &format!("strict decoding error: {unknown}")));
         }
         warnings.extend(unknown);
     }
     schema::prepare(resource.schema(), &mut body);
+    kinds::read_secret(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
 }
@@ -99,6 +95,14 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
         }
         found.extend(schema::validate_update(schema, old, new));
     }
+    // What cannot be read into the types of a built-in kind is no object at all.
+    if let Some(error) = found
+        .iter()
+        .find(|error| error.cause == schema::Cause::TypeInvalid)
+        && !resource.is_custom()
+    {
+        return Err(unreadable(target, &error.message));
+    }
     let mut causes: Vec<Cause> = found.iter().map(cause).collect();
     causes.extend(kinds::check(target, new, old));
     if causes.is_empty() {
@@ -106,6 +110,14 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
     } else {
         Err(ApiError::invalid(resource.about(&target.name), &causes))
     }
+}
+
+/// A body that does not fit the kind it claims.
+pub(super) fn unreadable(target: &Target, why: &str) -> ApiError {
+    let (kind, version) = (&target.resource.kind, &target.resource.version);
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+    ))
 }
 
 fn cause(error: &FieldError) -> Cause {
@@ -146,7 +158,7 @@ impl Engine {
         &self,
         target: &Target,
         old: Option<&Value>,
-        new: Value,
+        mut new: Value,
         options: &WriteOptions,
     ) -> Value {
         let resource = &target.resource;
@@ -158,14 +170,17 @@ impl Engine {
             time: &time,
             reset: &resource.reset_fields(&target.subresource),
         };
-        // The status that the server itself settled is nobody's and stays.
-        let settled = new
-            .get("status")
-            .filter(|_| target.subresource.is_empty())
-            .cloned();
+        // What the server itself settled is nobody's and stays: the status, and a namespace's finalizers.
+        let mut settled = Vec::new();
+        if target.subresource.is_empty() && resource.has("status") {
+            let finalizers = resource.is("", "namespaces").then_some("spec");
+            for field in ["status"].into_iter().chain(finalizers) {
+                settled.extend(new.as_object_mut().and_then(|new| new.remove_entry(field)));
+            }
+        }
         let mut written = schema::update(resource.stored_schema(), old, new, &write).object;
-        if let (Some(settled), Some(written)) = (settled, written.as_object_mut()) {
-            written.insert("status".to_owned(), settled);
+        if let Some(written) = written.as_object_mut() {
+            written.extend(settled);
         }
         written
     }

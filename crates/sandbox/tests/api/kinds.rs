@@ -313,7 +313,7 @@ async fn secrets_are_written_plainly_and_read_encoded() {
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "t" }, "data": { "password": "not base64!" },
     });
     let refused = post(&sandbox, "/api/v1/namespaces/default/secrets", &broken).await;
-    assert_eq!(refused.code, 422);
+    assert_eq!(refused.code, 400);
     assert!(
         !refused.body.to_string().contains("not base64"),
         "a secret is not repeated: {refused:?}"

@@ -263,7 +263,10 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!(delete(&sandbox, &path).await.code, 200);
     assert_eq!(get(&sandbox, &format!("{MAPS}/one")).await.body, kept.body);
     let wrong = post(&sandbox, &format!("{MAPS}?dryRun=Maybe"), &map("two")).await;
-    assert_eq!(wrong.code, 400);
+    assert_eq!(
+        (wrong.code, wrong.at("/details/kind")),
+        (422, &json!("CreateOptions"))
+    );
 }
 
 #[tokio::test]
