@@ -51,6 +51,25 @@ pub struct Deleted {
     pub took_ms: u128,
 }
 
+/// Where a service that is gone left its data, if it did.
+async fn data_left(platform: &Platform, request: &DeleteRequest) -> Result<Option<Place>, OperationError> {
+    let team = request.team.as_ref().or(platform.settings.team.as_ref());
+    let environment = request
+        .environment
+        .as_ref()
+        .or(platform.settings.environment.as_ref());
+    let (Some(team), Some(environment)) = (team, environment) else {
+        return Ok(None);
+    };
+    let place = Place::of(team, environment);
+    for leftover in leftovers(platform, &place.namespace, &request.name) {
+        if leftover.uid().await?.is_some() {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
 /// Deletes a service.
 ///
 /// The commit is the point of no return: what comes after it is only waiting for the cluster to follow, and a
@@ -101,6 +120,13 @@ pub async fn delete_service(
             };
             let keeps = log.facts.get("keepsDatabase") != Some(&json!(false));
             (Place::of(&text("team"), &text("environment")), None, keeps)
+        }
+        // The service went earlier and left its data; now that is to go as well.
+        (Err(error @ OperationError::NotFound { .. }), None) if request.delete_data => {
+            match data_left(platform, request).await? {
+                Some(place) => (place, None, true),
+                None => return Err(error),
+            }
         }
         (Err(error), _) => return Err(error),
     };

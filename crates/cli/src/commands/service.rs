@@ -168,7 +168,7 @@ async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCod
         let mut text = format!("\n{} is deleted from {}.\n", deleted.name, deleted.place);
         if !deleted.kept.is_empty() {
             text = format!(
-                "{text}Its data stays: {}.\nDelete that too: platform service delete {} --delete-data, while it exists; a new {} finds it again.\n",
+                "{text}Its data stays: {}.\nA new {} finds it again; to delete it too: platform service delete {} --delete-data\n",
                 deleted.kept.join(", "),
                 deleted.name,
                 deleted.name
