@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// An internal developer platform in one binary.
@@ -33,7 +34,9 @@ pub(crate) struct Global {
         global = true,
         env = "TOWPATH_HOME",
         value_name = "FOLDER",
-        hide_env_values = true
+        hide_env_values = true,
+        // An empty one gets an answer of its own.
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub home: Option<PathBuf>,
     /// Work on a real cluster, by its name in the kubeconfig

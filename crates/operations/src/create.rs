@@ -27,7 +27,7 @@ use crate::operation;
 use crate::platform::Platform;
 use crate::progress::{Progress, Reporter};
 use crate::view::{ServiceView, get_service};
-use crate::wait::Patience;
+use crate::wait::{Patience, unless_stuck};
 
 use plan::{Existing, Plan};
 
@@ -150,7 +150,11 @@ pub async fn create_service(
         ));
         let commit = last_commit(platform, &plan)?;
         platform.sync_soon().await?;
-        ready::wait(platform, &plan, &commit, &patience, &mut lap).await?;
+        unless_stuck(
+            platform,
+            ready::wait(platform, &plan, &commit, &patience, &mut lap),
+        )
+        .await?;
         created.source = None;
     } else {
         if let Some(log) = &left {
@@ -300,7 +304,7 @@ async fn write(
 
     platform.sync_soon().await?;
     crate::fault::point("ready", "before");
-    ready::wait(platform, plan, &commit, patience, lap).await?;
+    unless_stuck(platform, ready::wait(platform, plan, &commit, patience, lap)).await?;
     crate::fault::point("ready", "after");
     tracing::debug!(service = request.name, "ready");
     Ok(())

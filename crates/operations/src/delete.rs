@@ -16,7 +16,7 @@ use crate::journal::{Outcome, Run, RunLog, Subject};
 use crate::operation::{half_done, leftovers, wait_gone, wait_synced};
 use crate::platform::Platform;
 use crate::progress::Reporter;
-use crate::wait::Patience;
+use crate::wait::{Patience, unless_stuck};
 
 /// What is to be deleted.
 #[derive(Clone, Debug)]
@@ -178,7 +178,8 @@ pub async fn delete_service(
     };
     let leaving = Leaving { place, keeps, commit };
     let patience = Patience::new(request.timeout, cancel.clone());
-    let followed = follow(platform, request, &mut run, &leaving, &patience, &mut lap).await;
+    let following = follow(platform, request, &mut run, &leaving, &patience, &mut lap);
+    let followed = unless_stuck(platform, following).await;
     let (kept, deleted) = followed.inspect_err(|_| {
         reporter.note(&format!(
             "{} is out of Git. The same command goes on from here; to take it back: platform operation undo {}",

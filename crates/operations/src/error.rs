@@ -1,5 +1,6 @@
 //! What can go wrong in a use case, what the person can do about it, and the exit code that says so.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::guard::Refusal;
@@ -169,9 +170,7 @@ impl OperationError {
             }
             Self::TimedOut { .. } => ExitCode::TimedOut,
             Self::Interrupted => ExitCode::Interrupted,
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                ExitCode::NotAllowed
-            }
+            Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => ExitCode::NotAllowed,
             Self::Cluster { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) if status.code == 401 || status.code == 403 => ExitCode::NotAllowed,
                 kube::Error::Api(status) if status.code == 409 => ExitCode::Conflict,
@@ -188,6 +187,11 @@ impl OperationError {
                 hint.clone()
             }
             Self::TimedOut { hint, .. } | Self::Unhealthy { hint, .. } => Some(hint.clone()),
+            Self::Git(delivery::Error::Git { detail, .. })
+                if detail.contains("No space left") || detail.contains("File too large") =>
+            {
+                Some(FULL.to_owned())
+            }
             Self::Git(error) => error.hint(),
             Self::Expand(expansion::ExpandError::Invalid { problems, .. }) => {
                 problems.iter().find_map(|p| p.hint.clone())
@@ -195,12 +199,15 @@ impl OperationError {
             Self::Expand(expansion::ExpandError::Unknown { known, .. }) => {
                 Some(format!("there is {}", known.join(", ")))
             }
-            Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::StorageFull => {
-                    Some("the disk is full: free some space and run it again".to_owned())
+            Self::Io { doing, source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                    Some(FULL.to_owned())
                 }
-                std::io::ErrorKind::PermissionDenied => {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotADirectory => {
                     Some("choose a folder you may write to, with --home, TOWPATH_HOME or --dir".to_owned())
+                }
+                _ if *doing == "make the folder" => {
+                    Some("choose another folder, with --home or TOWPATH_HOME".to_owned())
                 }
                 _ => None,
             },
@@ -210,6 +217,9 @@ impl OperationError {
                 }
                 kube::Error::Api(status) if status.code == 401 => {
                     Some("log in to the cluster again".to_owned())
+                }
+                kube::Error::Api(status) if status.message.contains("could not store the change") => {
+                    Some(FULL.to_owned())
                 }
                 kube::Error::HyperError(_) | kube::Error::Service(_) => Some(
                     "is the cluster running and reachable? try kubectl --context NAME get --raw /readyz"
@@ -222,31 +232,40 @@ impl OperationError {
     }
 }
 
+/// What to do where nothing more can be written.
+const FULL: &str =
+    "free some space on the disk, or raise the limit (ulimit -f), and run the same command again";
+
 /// What an I/O error means, without the number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
-        _ => error.to_string(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::NotFound => "it does not exist".to_owned(),
+        ErrorKind::StorageFull => "the disk is full".to_owned(),
+        ErrorKind::AlreadyExists => "something else is there".to_owned(),
+        ErrorKind::NotADirectory => "a file is where a folder would have to be".to_owned(),
+        _ => without_number(error.to_string()),
+    }
+}
+
+fn without_number(text: String) -> String {
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
     }
 }
 
 /// What the cluster says, in its own words where it has some.
 fn cluster(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) => status.message.clone(),
+        kube::Error::Api(status) => without_number(status.message.clone()),
+        // The outer layers only say that a request failed; the innermost says why.
         other => {
-            let mut words = other.to_string();
-            let mut source = std::error::Error::source(other);
-            while let Some(inner) = source {
-                let text = inner.to_string();
-                if !words.contains(&text) {
-                    words = format!("{words}: {text}");
-                }
-                source = inner.source();
+            let mut inner: &dyn std::error::Error = other;
+            while let Some(source) = inner.source() {
+                inner = source;
             }
-            words
+            without_number(inner.to_string())
         }
     }
 }

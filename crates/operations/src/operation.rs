@@ -22,7 +22,7 @@ use crate::journal::{Journal, Outcome, Run, RunLog};
 use crate::platform::Platform;
 use crate::progress::{Progress, Reporter};
 use crate::scaffold::{Removed, remove};
-use crate::wait::Patience;
+use crate::wait::{Patience, unless_stuck};
 
 /// How long undo waits for the cluster to let go of something.
 const UNDO_PATIENCE: Duration = Duration::from_mins(2);
@@ -146,9 +146,10 @@ pub(crate) async fn undo(
             platform.sync_soon().await?;
             let since = Instant::now();
             let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
-            wait_synced(platform, reverted.commit(), &patience).await?;
+            unless_stuck(platform, wait_synced(platform, reverted.commit(), &patience)).await?;
             if log.subject.command == COMMAND {
-                let removed = leave_cluster(platform, namespace, service, &log, &patience).await?;
+                let leaving = leave_cluster(platform, namespace, service, &log, &patience);
+                let removed = unless_stuck(platform, leaving).await?;
                 if !removed.is_empty() {
                     tell("removed", removed.join(", "), since);
                 }

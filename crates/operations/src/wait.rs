@@ -1,6 +1,7 @@
 //! Waiting for the cluster by watching it, until something is so, time is up, or the person stops it.
 
 use std::fmt::Debug;
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::OperationError;
+use crate::platform::Platform;
 
 /// Until when to wait, and what ends it early.
 #[derive(Clone, Debug)]
@@ -107,6 +109,35 @@ impl Patience {
             () = tokio::time::sleep_until(self.deadline) => Err(Impatience::TimeUp(self.limit)),
             () = self.cancel.cancelled() => Err(Impatience::Cancelled),
         }
+    }
+}
+
+/// How often a sandbox is asked whether it still takes writes.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Does `work`, which waits for the cluster, unless the sandbox can no longer write anything down: its disk may be
+/// full, or the process that serves it gone. Its controllers would only try again, and nobody would say why.
+pub(crate) async fn unless_stuck<T>(
+    platform: &Platform,
+    work: impl Future<Output = Result<T, OperationError>>,
+) -> Result<T, OperationError> {
+    let stuck = async {
+        if !platform.simulated() {
+            // A real cluster says so in its own ways.
+            return pending().await;
+        }
+        loop {
+            tokio::time::sleep(PROBE).await;
+            let now = jiff::Timestamp::now();
+            let written = delivery::sync::request_sync(&platform.client, platform.group(), now).await;
+            if let Err(error) = written {
+                return OperationError::cluster("write to the sandbox")(error);
+            }
+        }
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        error = stuck => Err(error),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Failures: what, why, what to do.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use operations::{ExitCode, OperationError, Refusal};
 
+use crate::args::Cli;
 use crate::print::talk::Talk;
 
 /// Prints why a command failed and gives its exit code.
@@ -29,7 +31,7 @@ pub(crate) fn operation(talk: &Talk, error: &OperationError) -> ExitCode {
 fn sentence(error: &OperationError) -> String {
     let mut words = error.to_string();
     // These tell their causes themselves, in the words of the one who refused.
-    if matches!(error, OperationError::Cluster { .. } | OperationError::Io { .. } | OperationError::Git(_)) {
+    if matches!(error, OperationError::Cluster { .. } | OperationError::Io { .. }) {
         return words;
     }
     let mut source = std::error::Error::source(error);
@@ -40,7 +42,16 @@ fn sentence(error: &OperationError) -> String {
         }
         source = inner.source();
     }
-    words
+    without_numbers(&words)
+}
+
+/// `File exists (os error 17)` as `File exists`: the number helps nobody who can read.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |said, part| {
+        format!("{said}{}", part.split_once(')').map_or("", |(_, rest)| rest))
+    })
 }
 
 fn refused(refusal: &Refusal) -> String {
@@ -71,6 +82,19 @@ fn refused(refusal: &Refusal) -> String {
     lines.join("\n")
 }
 
+/// The help of a command by its words, `platform service`.
+fn help_of(words: &str) -> String {
+    let mut command = Cli::command();
+    command.build();
+    let inner = words
+        .split_whitespace()
+        .skip(1)
+        .try_fold(&mut command, |command, word| command.find_subcommand_mut(word));
+    inner
+        .map(|command| command.render_help().to_string())
+        .unwrap_or_default()
+}
+
 /// Prints what is wrong with a command line and gives the exit code.
 pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
     let text = |kind: ContextKind| match error.get(kind) {
@@ -86,6 +110,12 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             talk.say(error.render().to_string().trim_end());
+            return ExitCode::Usage;
+        }
+        // The same, where the environment has set an option already.
+        ErrorKind::MissingSubcommand => {
+            let given = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+            talk.say(help_of(&given).trim_end());
             return ExitCode::Usage;
         }
         ErrorKind::UnknownArgument => {
@@ -118,4 +148,19 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
         }
     }
     ExitCode::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_numbers("cannot read x: File exists (os error 17)"),
+            "cannot read x: File exists"
+        );
+        assert_eq!(without_numbers("a (os error 1): b (os error 2) c"), "a: b c");
+        assert_eq!(without_numbers("as it is"), "as it is");
+    }
 }
