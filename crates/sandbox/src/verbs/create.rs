@@ -89,15 +89,16 @@ impl Engine {
             return Err(ApiError::already_exists(about));
         }
         self.stamp_new(target, &mut object)?;
+        // What the server fills in after this is nobody's.
+        if managed == Managed::Update {
+            object = self.track(target, None, object, options);
+        }
         self.begin(target, &mut object)?;
         if let Some(changed) = self.review(target, Operation::Create, options, &object, None)? {
             object = changed;
             shape::restore(target, &mut object)?;
         }
         shape::validate(target, &object, None)?;
-        if managed == Managed::Update {
-            object = self.track(target, None, object, options);
-        }
         shape::limit(&object)?;
         if options.dry_run {
             return Ok(Outcome {

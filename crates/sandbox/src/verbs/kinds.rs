@@ -18,6 +18,9 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
     if resource.is("events.k8s.io", "events") {
         events::to_core(object);
     }
+    if resource.is("", "secrets") {
+        secret_data(object);
+    }
     if text(object, &["apiVersion"]) != resource.stored {
         object["apiVersion"] = json!(resource.stored);
     }
@@ -205,7 +208,29 @@ fn begin_pod(object: &mut Value) {
         spec.entry("preemptionPolicy")
             .or_insert_with(|| json!("PreemptLowerPriority"));
     }
+    tolerate(object);
     object["status"] = json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
+}
+
+/// Pods stay for five minutes on a node that is in trouble, unless they say otherwise.
+fn tolerate(object: &mut Value) {
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let given = object["spec"]["tolerations"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let covered = given.iter().any(|one| {
+            let whole = one["key"].is_null() && one["operator"] == "Exists";
+            (whole || one["key"] == key) && (one["effect"].is_null() || one["effect"] == "NoExecute")
+        });
+        if !covered {
+            let toleration =
+                json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
+            let mut all = given.to_vec();
+            all.push(toleration);
+            object["spec"]["tolerations"] = json!(all);
+        }
+    }
 }
 
 /// Guaranteed when every container has equal requests and limits for CPU and memory, best effort when none has any.

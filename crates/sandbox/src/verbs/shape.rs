@@ -158,7 +158,7 @@ impl Engine {
         &self,
         target: &Target,
         old: Option<&Value>,
-        mut new: Value,
+        new: Value,
         options: &WriteOptions,
     ) -> Value {
         let resource = &target.resource;
@@ -170,17 +170,14 @@ impl Engine {
             time: &time,
             reset: &resource.reset_fields(&target.subresource),
         };
-        // What the server itself settled is nobody's and stays: the status, and a namespace's finalizers.
-        let mut settled = Vec::new();
-        if target.subresource.is_empty() && resource.has("status") {
-            let finalizers = resource.is("", "namespaces").then_some("spec");
-            for field in ["status"].into_iter().chain(finalizers) {
-                settled.extend(new.as_object_mut().and_then(|new| new.remove_entry(field)));
-            }
-        }
+        // A node registers itself with its status.
+        let registered = new
+            .get("status")
+            .filter(|_| old.is_none() && resource.is("", "nodes"))
+            .cloned();
         let mut written = schema::update(resource.stored_schema(), old, new, &write).object;
-        if let Some(written) = written.as_object_mut() {
-            written.extend(settled);
+        if let Some(status) = registered {
+            written["status"] = status;
         }
         written
     }

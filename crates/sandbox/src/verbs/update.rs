@@ -38,6 +38,10 @@ impl Engine {
             let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
             return Err(ApiError::invalid(target.resource.about(&target.name), &[cause]));
         }
+        let name = text(&body, &["metadata", "name"]);
+        if !name.is_empty() {
+            check_name(target, name)?;
+        }
         self.modify(target, options, |_| {
             Ok(Proposal {
                 object: body.clone(),
@@ -84,13 +88,19 @@ impl Engine {
                 key: target.key(),
                 expect: Expect::Revision(old.revision),
                 guard: None,
-                object: (!gone).then_some(new),
+                object: (!gone).then(|| new.clone()),
             };
             match self.store.commit(change).await {
                 Ok(stored) => {
                     self.after_write(target, &stored).await;
+                    // Who took the last finalizer sees the object without it.
+                    let object = if gone {
+                        Arc::new(Object::unstored(new))
+                    } else {
+                        stored
+                    };
                     return Ok(Outcome {
-                        object: stored,
+                        object,
                         code: StatusCode::OK,
                         warnings,
                     });
@@ -146,6 +156,10 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Option<Value>, ApiError> {
         carry_over(target, old, &mut new)?;
+        // What the server fills in after this is nobody's.
+        if managed == Managed::Update {
+            new = self.track(target, Some(&old.value), new, options);
+        }
         self.go_on(target, &old.value, &mut new)?;
         count_generation(target, &old.value, &mut new)?;
         if let Some(changed) = self.review(target, Operation::Update, options, &new, Some(&old.value))? {
@@ -156,9 +170,6 @@ impl Engine {
             count_generation(target, &old.value, &mut new)?;
         }
         shape::validate(target, &new, Some(&old.value))?;
-        if managed == Managed::Update {
-            new = self.track(target, Some(&old.value), new, options);
-        }
         if same(&old.value, &new) && !is_finished(&new) {
             return Ok(None);
         }
@@ -167,17 +178,23 @@ impl Engine {
     }
 }
 
+fn check_name(target: &Target, name: &str) -> Result<(), ApiError> {
+    if name == target.name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "the name of the object ({name}) does not match the name on the URL ({})",
+        target.name
+    )))
+}
+
 /// Checks identity and resource version, and keeps what only the server writes.
 fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiError> {
     let about = target.resource.about(&target.name);
     let name = text(new, &["metadata", "name"]);
     // Writes to subresources may leave the name to the path.
-    let unnamed = name.is_empty() && !target.subresource.is_empty();
-    if name != target.name && !unnamed {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
-        )));
+    if target.subresource.is_empty() || !name.is_empty() {
+        check_name(target, name)?;
     }
     let uid = text(new, &["metadata", "uid"]);
     if !uid.is_empty() && uid != old.uid() {
