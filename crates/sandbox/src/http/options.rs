@@ -1,0 +1,125 @@
+//! How to write and how to delete, as the query, the headers and the body of a delete say.
+
+use http::{HeaderMap, header};
+use serde_json::Value;
+
+use super::query::Query;
+use crate::User;
+use crate::status::{About, ApiError, Cause};
+use crate::verbs::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
+
+/// The longest name of a field manager.
+const LONGEST_MANAGER: usize = 128;
+
+fn unsupported(kind: &str, field: &str, given: &str, supported: &str) -> ApiError {
+    let about = About {
+        group: "meta.k8s.io",
+        plural: "",
+        kind,
+        name: "",
+    };
+    let message = format!("Unsupported value: {given}: supported values: {supported}");
+    ApiError::invalid(about, &[Cause::new("FieldValueNotSupported", field, message)])
+}
+
+/// `kind` is what the options are called in failures, such as `CreateOptions`.
+pub(super) fn write(
+    query: &Query,
+    headers: &HeaderMap,
+    user: &User,
+    kind: &str,
+) -> Result<WriteOptions, ApiError> {
+    let given = query.text("fieldManager");
+    if given.len() > LONGEST_MANAGER {
+        let message = format!("Too long: may not be more than {LONGEST_MANAGER} bytes");
+        let about = About {
+            group: "meta.k8s.io",
+            plural: "",
+            kind,
+            name: "",
+        };
+        return Err(ApiError::invalid(
+            about,
+            &[Cause::new("FieldValueTooLong", "fieldManager", message)],
+        ));
+    }
+    let dry_run = match query.text("dryRun") {
+        "" => false,
+        "All" => true,
+        other => return Err(unsupported(kind, "dryRun", &format!("[{other:?}]"), "\"All\"")),
+    };
+    let validation = match query.text("fieldValidation") {
+        "Ignore" => FieldValidation::Ignore,
+        "" | "Warn" => FieldValidation::Warn,
+        "Strict" => FieldValidation::Strict,
+        other => {
+            let supported = "\"\", \"Ignore\", \"Strict\", \"Warn\"";
+            return Err(unsupported(
+                kind,
+                "fieldValidation",
+                &format!("{other:?}"),
+                supported,
+            ));
+        }
+    };
+    Ok(WriteOptions {
+        user: user.clone(),
+        manager: if given.is_empty() {
+            manager_of(headers)
+        } else {
+            given.to_owned()
+        },
+        manager_named: !given.is_empty(),
+        dry_run,
+        validation,
+        force: query.flag("force"),
+        reviewed: true,
+    })
+}
+
+/// Who writes without saying so: the program in the user agent.
+fn manager_of(headers: &HeaderMap) -> String {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    let name = agent.unwrap_or_default().split('/').next().unwrap_or_default();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name.chars().take(LONGEST_MANAGER).collect()
+    }
+}
+
+/// The options of a delete, from its body and, as kubectl of old did, from the query; and whether the body asks for a
+/// dry run.
+pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, bool), ApiError> {
+    let kind = "DeleteOptions";
+    let written = given.get("propagationPolicy").and_then(Value::as_str);
+    let orphans = given["orphanDependents"] == true || query.flag("orphanDependents");
+    let propagation = match written.unwrap_or_else(|| query.text("propagationPolicy")) {
+        "" if orphans => Propagation::Orphan,
+        "" | "Background" => Propagation::Background,
+        "Foreground" => Propagation::Foreground,
+        "Orphan" => Propagation::Orphan,
+        other => {
+            let supported = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+            return Err(unsupported(
+                kind,
+                "propagationPolicy",
+                &format!("{other:?}"),
+                supported,
+            ));
+        }
+    };
+    let precondition = |name: &str| given["preconditions"][name].as_str().map(str::to_owned);
+    let dry_runs = given["dryRun"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(other) = dry_runs.iter().find(|word| *word != "All") {
+        return Err(unsupported(kind, "dryRun", &format!("[{other}]"), "\"All\""));
+    }
+    let how = DeleteOptions {
+        propagation,
+        uid: precondition("uid"),
+        revision: precondition("resourceVersion"),
+    };
+    Ok((how, !dry_runs.is_empty()))
+}
