@@ -127,7 +127,7 @@ fn columns(resource: &Resource) -> Value {
 
 fn row(resource: &Resource, object: &Object, style: Style) -> Value {
     let value = &object.value;
-    let name = json!(text(value, &["metadata", "name"]));
+    let name = storage::class_name(value).unwrap_or_else(|| json!(text(value, &["metadata", "name"])));
     let mut cells = match &resource.source {
         Source::Builtin(_) => (printer(&resource.collection.group, &resource.plural).cells)(value, style.now),
         Source::Custom(version) => version

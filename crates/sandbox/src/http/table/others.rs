@@ -26,10 +26,6 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
             ],
             cells: node,
         },
-        ("", "serviceaccounts") => Printer {
-            heads: &[("Secrets", "string", 0), ("Age", "string", 0)],
-            cells: |object, now| vec![json!(list(object, "/secrets").len()), age(object, now)],
-        },
         ("", "events") => Printer {
             heads: &[
                 ("Last Seen", "string", 0),
@@ -65,14 +61,34 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
             cells: |object, _| vec![json!(text(object, "/metadata/creationTimestamp"))],
         },
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => Printer {
-            heads: &[("Role", "string", 0), ("Age", "string", 0)],
+            heads: &[
+                ("Role", "string", 0),
+                ("Age", "string", 0),
+                ("Users", "string", 1),
+                ("Groups", "string", 1),
+                ("ServiceAccounts", "string", 1),
+            ],
             cells: |object, now| {
                 let role = format!(
                     "{}/{}",
                     text(object, "/roleRef/kind"),
                     text(object, "/roleRef/name")
                 );
-                vec![json!(role), age(object, now)]
+                let subjects = |kind: &str| {
+                    let named = list(object, "/subjects").iter().filter(|one| one["kind"] == kind);
+                    let names = named.map(|one| match text(one, "/namespace") {
+                        "" => text(one, "/name").to_owned(),
+                        namespace => format!("{namespace}/{}", text(one, "/name")),
+                    });
+                    json!(names.collect::<Vec<_>>().join(", "))
+                };
+                vec![
+                    json!(role),
+                    age(object, now),
+                    subjects("User"),
+                    subjects("Group"),
+                    subjects("ServiceAccount"),
+                ]
             },
         },
         ("autoscaling", "horizontalpodautoscalers") => Printer {
@@ -101,7 +117,7 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
             heads: &[
                 ("Min Available", "string", 0),
                 ("Max Unavailable", "string", 0),
-                ("Allowed Disruptions", "string", 0),
+                ("Allowed Disruptions", "integer", 0),
                 ("Age", "string", 0),
             ],
             cells: |object, now| {
@@ -202,6 +218,15 @@ fn event(object: &Value, now: Timestamp) -> Vec<Value> {
     let source = match text(object, "/source/component") {
         "" => text(object, "/reportingComponent"),
         component => component,
+    };
+    let source = match text(object, "/source/host") {
+        "" => match text(object, "/reportingInstance") {
+            instance if !instance.is_empty() && text(object, "/source/component").is_empty() => {
+                format!("{source}, {instance}")
+            }
+            _ => source.to_owned(),
+        },
+        host => format!("{source}, {host}"),
     };
     let count = match (number(object, "/series/count"), number(object, "/count")) {
         (0, 0) => 1,

@@ -96,7 +96,6 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 ("ReclaimPolicy", "string", 0),
                 ("VolumeBindingMode", "string", 0),
                 ("AllowVolumeExpansion", "string", 0),
-                ("Default", "string", 0),
                 ("Age", "string", 0),
             ],
             cells: |object, now| {
@@ -105,13 +104,18 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                     text_or_none(object, "/reclaimPolicy"),
                     text_or_none(object, "/volumeBindingMode"),
                     json!(object.get("allowVolumeExpansion") == Some(&Value::Bool(true))),
-                    json!(text(object, DEFAULT_CLASS) == "true"),
                     age(object, now),
                 ]
             },
         },
         _ => return None,
     })
+}
+
+/// The name of a storage class, with a word when it is the default.
+pub(super) fn class_name(object: &Value) -> Option<Value> {
+    let is_default = text(object, "/kind") == "StorageClass" && text(object, DEFAULT_CLASS) == "true";
+    is_default.then(|| json!(format!("{} (default)", text(object, "/metadata/name"))))
 }
 
 fn unset(name: &str) -> &str {

@@ -117,6 +117,9 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 ("Completions", "string", 0),
                 ("Duration", "string", 0),
                 ("Age", "string", 0),
+                ("Containers", "string", 1),
+                ("Images", "string", 1),
+                ("Selector", "string", 1),
             ],
             cells: job,
         },
@@ -128,20 +131,24 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 ("Active", "integer", 0),
                 ("Last Schedule", "string", 0),
                 ("Age", "string", 0),
+                ("Containers", "string", 1),
+                ("Images", "string", 1),
+                ("Selector", "string", 1),
             ],
             cells: |object, now| {
                 let last = match text(object, "/status/lastScheduleTime") {
                     "" => NONE.to_owned(),
                     moment => since(moment, now),
                 };
-                vec![
+                let cells = vec![
                     json!(text(object, "/spec/schedule")),
                     text_or_none(object, "/spec/timeZone"),
                     json!(object.pointer("/spec/suspend") == Some(&Value::Bool(true))),
                     json!(list(object, "/status/active").len()),
                     json!(last),
                     age(object, now),
-                ]
+                ];
+                with_template(&object["spec"]["jobTemplate"], cells, true)
             },
         },
         ("apps", "controllerrevisions") => Printer {
@@ -298,10 +305,11 @@ fn job(object: &Value, now: Timestamp) -> Vec<Value> {
             let end = text(object, "/status/completionTime").parse().unwrap_or(now);
             duration(end.as_second() - start.as_second())
         });
-    vec![
+    let cells = vec![
         json!(status),
         json!(format!("{}/{wanted}", number(object, "/status/succeeded"))),
         json!(took.unwrap_or_default()),
         age(object, now),
-    ]
+    ];
+    with_template(object, cells, true)
 }
