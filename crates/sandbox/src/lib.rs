@@ -13,6 +13,15 @@
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
 //! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal.
 //!
+//! # What it leaves out
+//!
+//! Authorization (whoever gets in may do everything), admission webhooks and quotas (there is one in-process
+//! [`Admission`]), CEL rules of CRDs (`x-kubernetes-validations` are kept and not evaluated), conversion between API
+//! versions (the served versions of a CRD show the same fields; `autoscaling/v1` is not served), `exec`, `attach`,
+//! `port-forward` and tokens (nothing runs), consistent snapshots of the past (later pages of a list show the present,
+//! with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2. Pods go at once when
+//! they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 
 mod admission;
