@@ -178,10 +178,12 @@ impl Living {
 
 fn rolled_out(deployment: &Value, replicas: u64) -> bool {
     let status = &deployment["status"];
+    // The API leaves counts of zero out.
+    let count = |field: &str| status[field].as_u64().unwrap_or(0);
     status["observedGeneration"] == deployment["metadata"]["generation"]
-        && status["updatedReplicas"] == replicas
-        && status["replicas"] == replicas
-        && status["availableReplicas"] == replicas
+        && count("updatedReplicas") == replicas
+        && count("replicas") == replicas
+        && count("availableReplicas") == replicas
         && condition(deployment, "Progressing")["reason"] == "NewReplicaSetAvailable"
 }
 
