@@ -1,11 +1,11 @@
-//! Request bodies: bounded, decoded from JSON or YAML.
+//! Request bodies: bounded, decoded from JSON, YAML or protobuf.
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
+use schema::protobuf;
 use serde_json::Value;
 
-use super::protobuf;
 use crate::status::ApiError;
 use crate::verbs::PatchKind;
 
@@ -41,8 +41,9 @@ pub(super) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, ApiErro
     match media_type(headers) {
         "" | "application/json" | "text/plain" | "*/*" => json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
-        "application/vnd.kubernetes.protobuf" => protobuf::object(bytes)
-            .map_err(|error| ApiError::bad_request(format!("the object provided is unrecognized: {error}"))),
+        protobuf::MEDIA_TYPE => {
+            protobuf::decode(bytes).map_err(|error| ApiError::bad_request(error.to_string()))
+        }
         _ => Err(ApiError::unsupported_media_type(OBJECTS)),
     }
 }

@@ -9,7 +9,6 @@ mod negotiate;
 mod openapi;
 mod options;
 mod path;
-mod protobuf;
 mod query;
 mod respond;
 pub(crate) mod serve;
