@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use api::{Application, Kind};
+use api::{Application, Health, Kind};
 use delivery::{CommitId, Outcome as GitOutcome, RepoPath};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, DynamicObject, ObjectMeta};
@@ -26,6 +26,8 @@ use crate::wait::{Patience, unless_stuck};
 
 /// How long undo waits for the cluster to let go of something.
 const UNDO_PATIENCE: Duration = Duration::from_mins(2);
+/// How long undo lets the cluster finish what it began.
+const REST: Duration = Duration::from_secs(15);
 /// How often undo looks again for what was made while it was removing.
 const PASSES: usize = 5;
 /// Where the sync loop says how far it is.
@@ -132,8 +134,11 @@ pub(crate) async fn undo(
     };
 
     if log.started(STEP_COMMIT).is_some() {
-        let since = Instant::now();
         if let Some(commit) = commit_of(platform, &log)? {
+            if log.subject.command == COMMAND {
+                come_to_rest(platform, namespace, service).await?;
+            }
+            let since = Instant::now();
             let verb = log.subject.command.trim_start_matches("service ");
             let message = format!("Undo: {verb} {service}\n\nOperation: {}\n", log.id);
             let reverted =
@@ -206,6 +211,35 @@ fn commit_of(platform: &Platform, log: &RunLog) -> Result<Option<CommitId>, Oper
         .into_iter()
         .find(|entry| entry.body.contains(&mark))
         .map(|entry| entry.id))
+}
+
+/// Gives the cluster a moment to finish what it began: a controller that is at work makes things again while they
+/// are being removed, and nobody would remove them then.
+async fn come_to_rest(platform: &Platform, namespace: &str, service: &str) -> Result<(), OperationError> {
+    let patience = Patience::new(REST, CancellationToken::new());
+    let head = platform.repository.head()?;
+    let resource = platform.group().resource(Kind::Application);
+    let applications: Api<Application> = Api::namespaced_with(platform.client.clone(), namespace, &resource);
+    let rests = |application: &Application| {
+        let status = application.status.as_ref();
+        status.is_some_and(|status| {
+            status.observed_generation == application.metadata.generation
+                && matches!(
+                    status.health,
+                    Some(Health::Healthy | Health::Degraded | Health::Suspended)
+                )
+        })
+    };
+    let resting = async {
+        // Neither has to come true: a moment is all that is given.
+        drop(wait_synced(platform, &head, &patience).await);
+        let rest = patience.watch(applications, service, |found| {
+            found.is_none_or(rests).then_some(())
+        });
+        drop(rest.await);
+        Ok(())
+    };
+    unless_stuck(platform, resting).await
 }
 
 /// Waits until the service is out of the cluster, then removes what this run's claims left.
