@@ -477,3 +477,27 @@ fn deleting_keeps_the_data_unless_it_is_asked_for() {
         });
     }
 }
+
+#[test]
+fn data_that_a_service_left_can_be_deleted_later() {
+    let machine = Machine::new();
+    machine.run(&format!("{MAIN_JOB} --no-scaffold")).exits(0);
+    let deleted = machine.run("service delete api-gateway --yes").exits(0);
+    assert!(
+        deleted.stdout.contains("Its data stays: database api-gateway-db"),
+        "{deleted}"
+    );
+    let head = machine.head();
+    machine
+        .run("service delete api-gateway --yes --delete-data")
+        .exits(0);
+    assert_eq!(machine.head(), head, "Git has nothing to do with it");
+    machine
+        .run("service delete api-gateway --yes --delete-data")
+        .fails(4, &["hint: "]);
+    let up = machine.up();
+    for kind in ["Database", "StatefulSet", "Secret", "Pod"] {
+        assert_eq!(up.names(kind, NAMESPACE, "api-gateway"), [""; 0], "{kind}");
+    }
+    assert_eq!(up.names("PersistentVolumeClaim", NAMESPACE, ""), [""; 0]);
+}

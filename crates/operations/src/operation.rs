@@ -133,31 +133,31 @@ pub(crate) async fn undo(
         });
     };
 
-    if log.started(STEP_COMMIT).is_some() {
-        if let Some(commit) = commit_of(platform, &log)? {
-            if log.subject.command == COMMAND {
-                come_to_rest(platform, namespace, service).await?;
-            }
-            let since = Instant::now();
-            let verb = log.subject.command.trim_start_matches("service ");
-            let message = format!("Undo: {verb} {service}\n\nOperation: {}\n", log.id);
-            let reverted =
-                platform
-                    .repository
-                    .revert(&commit, &message, &platform.author, jiff::Timestamp::now())?;
-            if matches!(reverted, GitOutcome::Committed { .. }) {
-                tell("reverted commit", commit.short().to_owned(), since);
-            }
-            platform.sync_soon().await?;
-            let since = Instant::now();
-            let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
-            unless_stuck(platform, wait_synced(platform, reverted.commit(), &patience)).await?;
-            if log.subject.command == COMMAND {
-                let leaving = leave_cluster(platform, namespace, service, &log, &patience);
-                let removed = unless_stuck(platform, leaving).await?;
-                if !removed.is_empty() {
-                    tell("removed", removed.join(", "), since);
-                }
+    if log.started(STEP_COMMIT).is_some()
+        && let Some(commit) = commit_of(platform, &log)?
+    {
+        if log.subject.command == COMMAND {
+            come_to_rest(platform, namespace, service).await?;
+        }
+        let since = Instant::now();
+        let verb = log.subject.command.trim_start_matches("service ");
+        let message = format!("Undo: {verb} {service}\n\nOperation: {}\n", log.id);
+        let reverted =
+            platform
+                .repository
+                .revert(&commit, &message, &platform.author, jiff::Timestamp::now())?;
+        if matches!(reverted, GitOutcome::Committed { .. }) {
+            tell("reverted commit", commit.short().to_owned(), since);
+        }
+        platform.sync_soon().await?;
+        let since = Instant::now();
+        let patience = Patience::new(UNDO_PATIENCE, CancellationToken::new());
+        unless_stuck(platform, wait_synced(platform, reverted.commit(), &patience)).await?;
+        if log.subject.command == COMMAND {
+            let leaving = leave_cluster(platform, namespace, service, &log, &patience);
+            let removed = unless_stuck(platform, leaving).await?;
+            if !removed.is_empty() {
+                tell("removed", removed.join(", "), since);
             }
         }
     }
