@@ -16,7 +16,7 @@ mod ready;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use delivery::Outcome as GitOutcome;
+use delivery::{Outcome as GitOutcome, RepoPath};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -285,7 +285,10 @@ async fn write(
 
     patience.check()?;
     lap.started("committing");
-    run.starting(STEP_COMMIT, json!({"path": plan.path.as_str()}))?;
+    run.starting(
+        STEP_COMMIT,
+        json!({"path": plan.path.as_str(), "teamFile": plan.team_file().map(RepoPath::as_str)}),
+    )?;
     crate::fault::point(STEP_COMMIT, "before");
     let commit = match platform.repository.commit(&plan.change(platform, &run.log.id))? {
         GitOutcome::Committed { id, .. } => id,

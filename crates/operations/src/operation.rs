@@ -3,11 +3,11 @@
 //! Undo starts with Git: the commit is reverted first, so that nothing is made again while it is being removed.
 //! Then the service leaves the cluster; then the claims that this run made, which are empty; then local files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use api::{Application, Health, Kind};
-use delivery::{CommitId, Outcome as GitOutcome, RepoPath};
+use delivery::{ChangeSet, CommitId, Outcome as GitOutcome, RepoPath};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, DynamicObject, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
@@ -142,10 +142,17 @@ pub(crate) async fn undo(
         let since = Instant::now();
         let verb = log.subject.command.trim_start_matches("service ");
         let message = format!("Undo: {verb} {service}\n\nOperation: {}\n", log.id);
-        let reverted =
+        let now = jiff::Timestamp::now();
+        let reverted = if log.subject.command == COMMAND {
+            let change = ChangeSet::new(message, platform.author.clone(), now).based_on(commit.clone());
             platform
                 .repository
-                .revert(&commit, &message, &platform.author, jiff::Timestamp::now())?;
+                .commit(&without(platform, &log, &commit, change)?)?
+        } else {
+            platform
+                .repository
+                .revert(&commit, &message, &platform.author, now)?
+        };
         if matches!(reverted, GitOutcome::Committed { .. }) {
             tell("reverted commit", commit.short().to_owned(), since);
         }
@@ -186,6 +193,41 @@ pub(crate) async fn undo(
         "The service is in Git again, and comes back."
     });
     Ok(())
+}
+
+/// Takes out what the commit of a create brought in. The team that it made stays where others have come to use it,
+/// or somebody has changed it.
+fn without(
+    platform: &Platform,
+    log: &RunLog,
+    commit: &CommitId,
+    change: ChangeSet,
+) -> Result<ChangeSet, OperationError> {
+    let file = |key: &str| {
+        let path = log.started(STEP_COMMIT)?.get(key)?.as_str()?;
+        Some(RepoPath::new(path))
+    };
+    let Some(service) = file("path").transpose()? else {
+        return Ok(change);
+    };
+    let change = change.delete(service.clone());
+    let Some(team) = file("teamFile").transpose()? else {
+        return Ok(change);
+    };
+    let head = platform.repository.head()?;
+    let name = Path::new(team.as_str()).file_stem().unwrap_or_default();
+    let folder = format!("teams/{}/", name.to_string_lossy());
+    let tree = platform.repository.tree(&head, None)?;
+    let shared = tree
+        .files
+        .keys()
+        .any(|path| *path != service && path.as_str().starts_with(&folder));
+    let changed = platform.repository.read(&team, commit)? != platform.repository.read(&team, &head)?;
+    Ok(if shared || changed {
+        change
+    } else {
+        change.delete(team)
+    })
 }
 
 /// The commit a run made, if it made one: from the journal, or by the run's name in the commit's message.

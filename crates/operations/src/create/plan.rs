@@ -169,6 +169,11 @@ impl Plan {
         change
     }
 
+    /// The team's file, where this very commit makes it.
+    pub(super) fn team_file(&self) -> Option<&RepoPath> {
+        self.team_file.as_ref().map(|(path, _)| path)
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
