@@ -282,12 +282,14 @@ impl Driver {
         self.enqueue_all(vec![key.clone()]);
     }
 
-    /// Pods hold still until their claims have been looked at, so that nobody says too early that a
+    /// Pods and volumes hold still until their claims have been looked at, so that nobody says too early that a
     /// claim is not bound.
     fn settled(&mut self, key: &Key) {
         if key.kind == Kind::PersistentVolumeClaim && !self.queued.contains(key) {
-            let pods = links::waiting_for_claim(&self.world, &key.namespace, &key.name);
-            self.enqueue_all(pods);
+            let mut others = links::waiting_for_claim(&self.world, &key.namespace, &key.name);
+            // A volume whose claim is gone by now has nobody else who would wake it.
+            others.extend(links::volumes_of_claim(&self.world, &key.namespace, &key.name));
+            self.enqueue_all(others);
         }
     }
 

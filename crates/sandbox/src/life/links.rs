@@ -92,6 +92,18 @@ fn has_controller(kind: Kind) -> bool {
     )
 }
 
+/// The volumes that say they are of a claim, whether it is there or not.
+pub(super) fn volumes_of_claim(world: &World, space: &str, claim: &str) -> Vec<Key> {
+    let of_it = |volume: &&Value| {
+        text(volume, "/spec/claimRef/namespace") == space && text(volume, "/spec/claimRef/name") == claim
+    };
+    world
+        .all(Kind::PersistentVolume)
+        .filter(of_it)
+        .map(|volume| Key::of(Kind::PersistentVolume, volume))
+        .collect()
+}
+
 /// The pods without a node that mount a claim.
 pub(crate) fn waiting_for_claim(world: &World, namespace: &str, claim: &str) -> Vec<Key> {
     let pods = world.within(Kind::Pod, namespace);
