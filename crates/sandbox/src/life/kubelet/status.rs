@@ -164,7 +164,6 @@ fn transition(
     let mut next = Map::new();
     next.insert("type".to_owned(), json!(kind));
     next.insert("status".to_owned(), json!(word));
-    next.insert("lastProbeTime".to_owned(), Value::Null);
     next.insert("lastTransitionTime".to_owned(), json!(stamp(since)));
     for (key, value) in [
         ("reason", objection.map(|it| it.0)),
