@@ -19,7 +19,8 @@ pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) admission: Option<Arc<dyn Admission>>,
     clock: Arc<dyn Clock>,
-    catalog: RwLock<Arc<Catalog>>,
+    /// The catalog with the revision of the CRDs it was made of.
+    catalog: RwLock<Option<(u64, Arc<Catalog>)>>,
     random: Mutex<StdRng>,
     /// How far service addresses and node ports have been given out.
     given: Mutex<(u32, i64)>,
@@ -40,7 +41,6 @@ impl Engine {
             random: Mutex::new(random),
             given: Mutex::new((0, 0)),
         };
-        engine.read_definitions();
         engine.found().map_err(|error| OpenError::Io {
             path: options.path,
             source: std::io::Error::other(error.message),
@@ -48,30 +48,31 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The resources of this moment.
+    /// The resources of this moment: whoever has seen a change of a CRD sees what follows from it. Not to be asked
+    /// while the store is being read, since it may read the store itself.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Follows a change of a CRD.
-    pub(crate) fn follow_definitions(&self, collection: &Collection) {
-        if collection.is("apiextensions.k8s.io", "customresourcedefinitions") {
-            self.read_definitions();
+        let wanted = self.store.definitions_revision();
+        {
+            let known = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((revision, catalog)) = &*known
+                && *revision >= wanted
+            {
+                return Arc::clone(catalog);
+            }
         }
-    }
-
-    /// Puts a catalog of the CRDs of this moment in place.
-    fn read_definitions(&self) {
-        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        // Read under the lock, so that the last to get it has seen the last change.
-        let collection = Collection::new("apiextensions.k8s.io", "customresourcedefinitions");
+        let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        // Before the list: a change that comes in between is read now and once more later.
+        let revision = self.store.definitions_revision();
         let definitions: Vec<Arc<Object>> = self
             .store
             .read()
-            .list(&collection, None, None)
+            .list(&Collection::definitions(), None, None)
             .map(|(_, object)| Arc::clone(object))
             .collect();
-        *catalog = Arc::new(Catalog::new(&catalog, &definitions));
+        let before = known.take().map(|(_, catalog)| catalog).unwrap_or_default();
+        let catalog = Arc::new(Catalog::new(&before, &definitions));
+        *known = Some((revision, Arc::clone(&catalog)));
+        catalog
     }
 
     /// The cluster addresses of all Services.

@@ -159,10 +159,12 @@ impl Collector {
     }
 
     fn standing(&self, key: &Key, reference: &Value) -> Owner {
-        let memory = self.engine.store.read();
-        let owner = memory
-            .by_uid(text(reference, &["uid"]))
-            .and_then(|owner| Some((owner, memory.get(owner)?)));
+        let owner = {
+            let memory = self.engine.store.read();
+            memory
+                .by_uid(text(reference, &["uid"]))
+                .and_then(|owner| Some((owner.clone(), memory.get(owner)?)))
+        };
         match owner {
             Some((place, owner)) if place.namespace.is_empty() || place.namespace == key.namespace => {
                 if owner.is_terminating() && waits_for(&owner, FOREGROUND) {

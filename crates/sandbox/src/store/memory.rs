@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub(crate) struct Memory {
     uids: HashMap<String, Key>,
     dependents: HashMap<String, BTreeSet<Key>>,
     revision: u64,
+    /// The revision of the last change of a CRD, for whoever keeps something that follows from them.
+    definitions: Arc<AtomicU64>,
     ring: Ring,
 }
 
@@ -34,6 +37,7 @@ impl Memory {
             uids: HashMap::new(),
             dependents: HashMap::new(),
             revision,
+            definitions: Arc::new(AtomicU64::new(revision)),
             ring: Ring::new(revision),
         };
         for (key, object) in objects {
@@ -45,6 +49,10 @@ impl Memory {
     /// The resource version of the last change.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    pub(super) fn definitions(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.definitions)
     }
 
     /// The oldest revision a watch may start from.
@@ -106,6 +114,9 @@ impl Memory {
     /// Takes one committed change in. The revisions come in order.
     pub(super) fn apply(&mut self, key: &Key, object: Arc<Object>, removed: bool) {
         self.revision = object.revision;
+        if key.collection.is_definitions() {
+            self.definitions.store(object.revision, Ordering::Release);
+        }
         let previous = self.unindex(key);
         if !removed {
             self.index(key.clone(), Arc::clone(&object));

@@ -13,6 +13,7 @@ mod memory;
 mod writer;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
 
@@ -40,6 +41,15 @@ impl Collection {
         }
     }
 
+    /// The CRDs.
+    pub(crate) fn definitions() -> Self {
+        Self::new("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
+    fn is_definitions(&self) -> bool {
+        self.is("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
     pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
         &*self.group == group && &*self.plural == plural
     }
@@ -57,7 +67,7 @@ impl Key {
     /// The CRD that defines a collection.
     pub(crate) fn definition(collection: &Collection) -> Self {
         Self {
-            collection: Collection::new("apiextensions.k8s.io", "customresourcedefinitions"),
+            collection: Collection::definitions(),
             namespace: String::new(),
             name: format!("{}.{}", collection.plural, collection.group),
         }
@@ -157,6 +167,7 @@ struct Request {
 pub(crate) struct Store {
     memory: Arc<RwLock<Memory>>,
     revision: watch::Receiver<u64>,
+    definitions: Arc<AtomicU64>,
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -172,6 +183,7 @@ impl Store {
             None => (None, Memory::new(Vec::new(), 1)),
         };
         let (announce, revision) = watch::channel(memory.revision());
+        let definitions = memory.definitions();
         let memory = Arc::new(RwLock::new(memory));
         let (requests, queue) = mpsc::channel();
         let writer = writer::Writer {
@@ -190,6 +202,7 @@ impl Store {
         Ok(Self {
             memory,
             revision,
+            definitions,
             requests: Mutex::new(Some(requests)),
             writer: Mutex::new(Some(writer)),
         })
@@ -202,6 +215,11 @@ impl Store {
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Object>> {
         self.read().get(key)
+    }
+
+    /// The revision of the last change of a CRD.
+    pub(crate) fn definitions_revision(&self) -> u64 {
+        self.definitions.load(Ordering::Acquire)
     }
 
     /// A receiver that changes with every commit and closes with the store.

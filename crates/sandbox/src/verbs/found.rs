@@ -94,7 +94,6 @@ impl Engine {
 
     /// What follows from a write at once.
     pub(super) async fn after_write(&self, target: &Target, stored: &Object) {
-        self.follow_definitions(&target.resource.collection);
         if target.resource.is("", "namespaces") && !stored.is_terminating() {
             // Its absence is mended when the sandbox is opened again.
             if let Err(error) = self.found_service_account(&target.name).await {

@@ -138,10 +138,7 @@ impl Engine {
                 // Somebody else's change has happened, so this round was not in vain.
                 Err(CommitError::Changed) => {}
                 Err(error) => return Err(ApiError::commit(error, about)),
-                Ok(_) => {
-                    self.follow_definitions(&key.collection);
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
             }
         }
     }
