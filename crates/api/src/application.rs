@@ -1,15 +1,17 @@
 //! `Application`: one service, as a developer would describe it aloud.
 
+mod check;
+
 use kube::core::Object;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+pub(crate) use check::{is_host, is_object_name};
 
 use crate::claim::{CacheType, DatabaseType, DeletionPolicy};
-use crate::quantity::{Quantity, Resources};
-use crate::size::Size;
+use crate::quantity::{Quantity, Resources, Share};
 use crate::status::{Condition, Health, Sync};
-use crate::{Name, Problem};
 
 /// One service of one team in one environment.
 pub type Application = Object<ApplicationSpec, ApplicationStatus>;
@@ -80,12 +82,40 @@ pub struct ApplicationSpec {
     /// Disk that is kept between restarts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub storage: Vec<Storage>,
+    /// How many copies run, left to an autoscaler. Then `replicas` is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
+    /// Where the service answers from outside the cluster. Nowhere when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// How a new version takes the place of the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// What the container runs, instead of what its image says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub command: Vec<String>,
+    /// The arguments of what the container runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub args: Vec<String>,
+    /// When it runs, for a golden path that runs on a schedule: five fields as cron reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 120))]
+    pub schedule: Option<String>,
+    /// The time zone of the schedule, such as Europe/Berlin. The cluster's own, mostly UTC, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub time_zone: Option<String>,
     /// Metrics and alerts; on when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
     /// Run nothing for now, and keep everything else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// The escape hatch: what the fields above cannot say, reviewed like everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Overrides>,
 }
 
 /// Which golden path, and exactly which version of it.
@@ -252,7 +282,7 @@ pub struct Storage {
 }
 
 /// Metrics and alerts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Monitoring {
     /// Whether metrics are collected.
@@ -265,6 +295,129 @@ pub struct Monitoring {
     /// Alerts by name: high-error-rate, high-latency.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<String>,
+    /// What the service promises, which sets where its alerts begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
+}
+
+/// What a service promises.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Slo {
+    /// How many requests of a hundred succeed. 99.9 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 50.0, max = 99.999))]
+    pub availability: Option<f64>,
+    /// How long requests take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+}
+
+/// How long requests take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Latency {
+    /// What 99 of a hundred requests stay under, such as 300ms or 2s. 500ms when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<String>,
+}
+
+/// How many copies run, left to an autoscaler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Autoscaling {
+    /// The fewest copies. 2 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub min: Option<i32>,
+    /// The most copies.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: i32,
+    /// Average use of the requested CPU, in percent, that the autoscaler aims for. 70 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu: Option<i32>,
+}
+
+/// Where the service answers from outside the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The host name; one that the team may serve. `<service>.<team>.<domain of the environment>` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub host: Option<String>,
+    /// The path below which it answers. / when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub path: Option<String>,
+    /// Whether it answers over TLS. Yes when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
+}
+
+/// How a new version takes the place of the old one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// Copy by copy, or all at once. rolling when absent; a service with storage is recreated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<RolloutStrategy>,
+    /// How many copies more than wanted there may be meanwhile: a number or a percentage. 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_surge: Option<Share>,
+    /// How many copies less than wanted there may be meanwhile: a number or a percentage. 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<Share>,
+}
+
+/// Copy by copy, or all at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RolloutStrategy {
+    /// Copy by copy, without a gap.
+    Rolling,
+    /// The old ones stop before the new ones start.
+    Recreate,
+}
+
+/// The escape hatch: what the other fields cannot say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overrides {
+    /// Values of the golden path, merged last.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schemars(schema_with = "anything")]
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// Changes of the objects that the golden path makes. They cannot reach any other object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub patches: Vec<Patch>,
+}
+
+/// A change of one object that the golden path makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Patch {
+    /// Which object.
+    pub target: PatchTarget,
+    /// A strategic merge patch: the fields to set, and null for those to take away; or a list of operations as
+    /// JSON Patch (RFC 6902) has them.
+    #[schemars(schema_with = "anything")]
+    pub patch: serde_json::Value,
+}
+
+/// Which object of the golden path a patch changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PatchTarget {
+    /// Its kind.
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    /// Its name; the service's when absent and the service has several of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
 }
 
 /// How the service is. Written by the operator alone.
@@ -286,6 +439,9 @@ pub struct ApplicationStatus {
     /// The golden path in use, `name@version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden_path: Option<String>,
+    /// Where it answers from outside the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The image in use, which the environment's first image may stand in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -343,6 +499,11 @@ pub struct InventoryItem {
     pub uid: String,
 }
 
+/// Any value at all.
+pub(crate) fn anything(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
 fn yes() -> bool {
     true
 }
@@ -353,522 +514,7 @@ impl Default for Monitoring {
             enabled: true,
             path: None,
             alerts: Vec::new(),
+            slo: None,
         }
-    }
-}
-
-impl ApplicationSpec {
-    /// Everything wrong with this spec beyond its shape, for the service called `name`.
-    ///
-    /// What needs the cluster, the golden path or the team is judged elsewhere.
-    pub fn problems(&self, name: &str) -> Vec<Problem> {
-        let mut found = Vec::new();
-        if let Err(error) = Name::parse("service", name) {
-            found.push(name_problem("metadata.name", &error));
-        }
-        if let Some(image) = &self.image {
-            check_image(&mut found, image);
-        }
-        if let Some(language) = &self.language
-            && Name::parse("language", language).is_err()
-        {
-            found.push(Problem::new(
-                "spec.language",
-                format!("\"{language}\" is not the name of a language"),
-            ));
-        }
-        if let Some(replicas) = self.replicas
-            && !(0..=1000).contains(&replicas)
-        {
-            found.push(Problem::new(
-                "spec.replicas",
-                format!("{replicas} is not between 0 and 1000"),
-            ));
-        }
-        if let Some(size) = &self.size
-            && let Err(error) = Size::service(size)
-        {
-            found.push(Problem::new("spec.size", error.to_string()));
-        }
-        if let Some(resources) = &self.resources {
-            check_resources(&mut found, resources);
-        }
-        self.check_ports(&mut found);
-        self.check_health(&mut found);
-        self.check_env(&mut found);
-        self.check_files(&mut found);
-        self.check_dependencies(&mut found);
-        self.check_callers(&mut found);
-        self.check_stores(&mut found);
-        if let Some(monitoring) = &self.monitoring {
-            for alert in monitoring
-                .alerts
-                .iter()
-                .filter(|a| !KNOWN_ALERTS.contains(&a.as_str()))
-            {
-                found.push(
-                    Problem::new("spec.monitoring.alerts", format!("unknown alert \"{alert}\""))
-                        .hint(format!("there are {}", KNOWN_ALERTS.join(" and "))),
-                );
-            }
-            if let Some(path) = &monitoring.path {
-                check_http_path(&mut found, "spec.monitoring.path", path);
-            }
-        }
-        found
-    }
-
-    fn check_ports(&self, found: &mut Vec<Problem>) {
-        if self.port.is_some() && !self.ports.is_empty() {
-            found.push(
-                Problem::new("spec.ports", "port and ports cannot both be given")
-                    .hint("move the port into ports"),
-            );
-        }
-        if let Some(port) = self.port {
-            check_port(found, "spec.port", port);
-        }
-        let mut names = BTreeSet::new();
-        for (index, port) in self.ports.iter().enumerate() {
-            let field = format!("spec.ports[{index}]");
-            check_port(found, &format!("{field}.port"), port.port);
-            if port.name.len() > 15 || Name::parse("port", &port.name).is_err() {
-                found.push(Problem::new(
-                    format!("{field}.name"),
-                    format!("\"{}\" is not a port name: lowercase letters, digits and hyphens, at most 15 characters", port.name),
-                ));
-            }
-            if !names.insert(&port.name) {
-                found.push(Problem::new(
-                    format!("{field}.name"),
-                    format!("\"{}\" is used twice", port.name),
-                ));
-            }
-            if let Some(protocol) = &port.protocol
-                && !["TCP", "UDP", "SCTP"].contains(&protocol.as_str())
-            {
-                found.push(Problem::new(
-                    format!("{field}.protocol"),
-                    format!("\"{protocol}\" is not TCP, UDP or SCTP"),
-                ));
-            }
-        }
-    }
-
-    fn check_health(&self, found: &mut Vec<Problem>) {
-        let Some(health) = &self.health else { return };
-        for (field, path) in [
-            ("spec.health.path", &health.path),
-            ("spec.health.ready", &health.ready),
-        ] {
-            if let Some(path) = path {
-                check_http_path(found, field, path);
-            }
-        }
-        if let Some(startup) = &health.startup
-            && seconds(startup).is_none()
-        {
-            found.push(
-                Problem::new(
-                    "spec.health.startup",
-                    format!("\"{startup}\" is not a duration between 1s and 1h"),
-                )
-                .hint("such as 30s or 2m"),
-            );
-        }
-    }
-
-    fn check_env(&self, found: &mut Vec<Problem>) {
-        let mut names = BTreeSet::new();
-        for (index, variable) in self.env.iter().enumerate() {
-            let field = format!("spec.env[{index}]");
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
-            if variable.name.is_empty()
-                || variable.name.starts_with(|c: char| c.is_ascii_digit())
-                || !variable.name.chars().all(plain)
-            {
-                found.push(Problem::new(
-                    format!("{field}.name"),
-                    format!(
-                        "\"{}\" is not the name of an environment variable",
-                        variable.name.escape_default()
-                    ),
-                ));
-            }
-            if !names.insert(&variable.name) {
-                found.push(Problem::new(
-                    format!("{field}.name"),
-                    format!("\"{}\" is set twice", variable.name),
-                ));
-            }
-            if variable.value.is_some() == variable.from.is_some() {
-                found.push(Problem::new(
-                    field,
-                    "needs either a value or a from, and not both",
-                ));
-            }
-        }
-    }
-
-    fn check_files(&self, found: &mut Vec<Problem>) {
-        for name in self.config.keys() {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
-            if name.is_empty() || name.len() > 253 || name.starts_with("..") || !name.chars().all(plain) {
-                found.push(Problem::new(
-                    "spec.config",
-                    format!("\"{}\" cannot be a file name", name.escape_default()),
-                ));
-            }
-        }
-        for (index, secret) in self.secrets.iter().enumerate() {
-            if !is_object_name(&secret.name) {
-                found.push(Problem::new(
-                    format!("spec.secrets[{index}].name"),
-                    "is not the name of a secret",
-                ));
-            }
-        }
-        let mut paths = BTreeSet::new();
-        for (index, storage) in self.storage.iter().enumerate() {
-            let field = format!("spec.storage[{index}]");
-            if !storage.path.starts_with('/')
-                || storage.path == "/"
-                || storage.path.contains("..")
-                || storage.path.contains(':')
-            {
-                found.push(Problem::new(
-                    format!("{field}.path"),
-                    format!("\"{}\" is not an absolute folder", storage.path),
-                ));
-            }
-            if !paths.insert(&storage.path) {
-                found.push(Problem::new(
-                    format!("{field}.path"),
-                    format!("\"{}\" is used twice", storage.path),
-                ));
-            }
-            if storage.size.milli().is_none_or(|n| n <= 0) {
-                found.push(Problem::new(
-                    format!("{field}.size"),
-                    format!("\"{}\" is not an amount such as 10Gi", storage.size.0),
-                ));
-            }
-        }
-    }
-
-    fn check_dependencies(&self, found: &mut Vec<Problem>) {
-        for (index, dependency) in self.depends_on.iter().enumerate() {
-            let field = format!("spec.dependsOn[{index}]");
-            match (&dependency.application, &dependency.host) {
-                (Some(application), None) => {
-                    if let Err(error) = Name::parse("service", application) {
-                        found.push(name_problem(&format!("{field}.application"), &error));
-                    }
-                }
-                (None, Some(host)) if is_object_name(host) => {}
-                (None, Some(host)) => {
-                    found.push(Problem::new(
-                        format!("{field}.host"),
-                        format!("\"{}\" is not a host name", host.escape_default()),
-                    ));
-                }
-                _ => found.push(Problem::new(
-                    &field,
-                    "needs either an application or a host, and not both",
-                )),
-            }
-            if let Some(port) = dependency.port {
-                check_port_number(found, &format!("{field}.port"), port);
-            }
-        }
-    }
-
-    fn check_callers(&self, found: &mut Vec<Problem>) {
-        for (index, caller) in self.allow_from.iter().enumerate() {
-            let field = format!("spec.allowFrom[{index}]");
-            if caller.application.is_none() && caller.namespace.is_none() {
-                found.push(Problem::new(&field, "needs an application, a namespace, or both"));
-            }
-            if let Some(application) = caller.application.as_deref().filter(|a| *a != "*")
-                && let Err(error) = Name::parse("service", application)
-            {
-                found.push(name_problem(&format!("{field}.application"), &error));
-            }
-            if let Some(namespace) = &caller.namespace
-                && (namespace.len() > 63 || namespace.contains('.') || !is_object_name(namespace))
-            {
-                found.push(Problem::new(
-                    format!("{field}.namespace"),
-                    format!("\"{}\" is not a namespace", namespace.escape_default()),
-                ));
-            }
-        }
-    }
-
-    fn check_stores(&self, found: &mut Vec<Problem>) {
-        if let Some(database) = &self.database {
-            if let Some(size) = &database.size
-                && let Err(error) = Size::database(size)
-            {
-                found.push(Problem::new("spec.database.size", error.to_string()));
-            }
-            if let Some(user) = &database.user
-                && !is_database_user(user)
-            {
-                found.push(
-                    Problem::new(
-                        "spec.database.user",
-                        format!("\"{}\" cannot be a database user", user.escape_default()),
-                    )
-                    .hint(
-                        "a letter or underscore, then letters, digits and underscores, at most 63 characters",
-                    ),
-                );
-            }
-            check_choice(
-                found,
-                "spec.database.version",
-                database.version.as_deref(),
-                DatabaseType::VERSIONS,
-            );
-            check_choice(
-                found,
-                "spec.database.class",
-                database.class.as_deref(),
-                &["in-cluster"],
-            );
-        }
-        if let Some(cache) = &self.cache {
-            if let Some(size) = &cache.size
-                && let Err(error) = Size::cache(size)
-            {
-                found.push(Problem::new("spec.cache.size", error.to_string()));
-            }
-            check_choice(
-                found,
-                "spec.cache.version",
-                cache.version.as_deref(),
-                CacheType::VERSIONS,
-            );
-            check_choice(found, "spec.cache.class", cache.class.as_deref(), &["in-cluster"]);
-        }
-    }
-}
-
-/// Whole seconds of a duration such as `30s`, `2m` or `1h`, between one second and one hour.
-pub(crate) fn seconds(text: &str) -> Option<u32> {
-    let (number, factor) = match text.as_bytes().last()? {
-        b's' => (&text[..text.len() - 1], 1),
-        b'm' => (&text[..text.len() - 1], 60),
-        b'h' => (&text[..text.len() - 1], 3600),
-        _ => return None,
-    };
-    let seconds = number.parse::<u32>().ok()?.checked_mul(factor)?;
-    (1..=3600).contains(&seconds).then_some(seconds)
-}
-
-impl HealthChecks {
-    /// How long the service may take to start, in whole seconds.
-    pub fn startup_seconds(&self) -> Option<u32> {
-        self.startup.as_deref().and_then(seconds)
-    }
-}
-
-fn name_problem(field: &str, error: &crate::NameError) -> Problem {
-    let problem = Problem::new(field, error.to_string());
-    match &error.suggestion {
-        Some(suggestion) => problem.hint(suggestion),
-        None => problem,
-    }
-}
-
-fn check_choice(found: &mut Vec<Problem>, field: &str, given: Option<&str>, known: &[&str]) {
-    if let Some(given) = given
-        && !known.contains(&given)
-    {
-        found.push(
-            Problem::new(field, format!("\"{}\" is not offered", given.escape_default()))
-                .hint(format!("there is {}", known.join(", "))),
-        );
-    }
-}
-
-fn check_port(found: &mut Vec<Problem>, field: &str, port: i32) {
-    check_port_number(found, field, port);
-    if (1..1024).contains(&port) {
-        found.push(
-            Problem::new(
-                field,
-                format!("{port} is a privileged port, and services do not run as root"),
-            )
-            .hint("use a port from 1024 up, such as 8080"),
-        );
-    }
-}
-
-/// Any port, such as that of somebody else's service.
-fn check_port_number(found: &mut Vec<Problem>, field: &str, port: i32) {
-    if !(1..=65535).contains(&port) {
-        found.push(Problem::new(field, format!("{port} is not a port: 1 to 65535")));
-    }
-}
-
-fn check_http_path(found: &mut Vec<Problem>, field: &str, path: &str) {
-    if !path.starts_with('/') || path.len() > 512 || path.chars().any(|c| c.is_whitespace() || c.is_control())
-    {
-        found.push(Problem::new(
-            field,
-            format!("\"{}\" is not a path that starts with /", path.escape_default()),
-        ));
-    }
-}
-
-fn check_image(found: &mut Vec<Problem>, image: &str) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
-    if image.is_empty()
-        || image.len() > 512
-        || !image.chars().all(plain)
-        || image.starts_with(['-', '/', ':', '@'])
-    {
-        found.push(
-            Problem::new(
-                "spec.image",
-                format!("\"{}\" is not an image", image.escape_default()),
-            )
-            .hint("such as registry.internal/team/service:v1"),
-        );
-    }
-}
-
-fn check_resources(found: &mut Vec<Problem>, resources: &Resources) {
-    for (side, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
-        for (what, amount) in amounts {
-            if amount.milli().is_none() {
-                found.push(
-                    Problem::new(
-                        format!("spec.resources.{side}.{what}"),
-                        format!("\"{}\" is not an amount", amount.0),
-                    )
-                    .hint("such as 100m for CPU and 256Mi for memory"),
-                );
-            }
-        }
-    }
-    for (what, request) in &resources.requests {
-        if let (Some(request), Some(limit)) = (
-            request.milli(),
-            resources.limits.get(what).and_then(Quantity::milli),
-        ) && request > limit
-        {
-            found.push(Problem::new(
-                format!("spec.resources.requests.{what}"),
-                "is more than its limit",
-            ));
-        }
-    }
-}
-
-fn is_object_name(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    !text.is_empty()
-        && text.len() <= 253
-        && text.chars().all(inner)
-        && text.starts_with(edge)
-        && text.ends_with(edge)
-}
-
-fn is_database_user(text: &str) -> bool {
-    text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn fields(spec: serde_json::Value) -> Vec<String> {
-        let spec: ApplicationSpec = serde_json::from_value(spec).unwrap();
-        spec.problems("api").into_iter().map(|p| p.field).collect()
-    }
-
-    #[test]
-    fn a_good_spec_has_no_problems() {
-        assert_eq!(
-            fields(json!({
-                "image": "gcr.io/company/api-gateway:v1.2.3", "replicas": 3, "language": "go",
-                "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": 1}},
-                "database": {"type": "postgres", "size": "db-custom-2-8192", "user": "api_gateway_user"},
-                "cache": {"type": "redis", "version": "7.0"},
-                "monitoring": {"enabled": true, "alerts": ["high-error-rate", "high-latency"]},
-                "dependsOn": [{"application": "orders"}, {"host": "api.stripe.com", "port": 443}],
-            })),
-            Vec::<String>::new()
-        );
-    }
-
-    #[test]
-    fn each_problem_names_its_field() {
-        let check = |spec, field: &str| assert_eq!(fields(spec), [field]);
-        check(json!({"image": "a b"}), "spec.image");
-        check(json!({"replicas": -1}), "spec.replicas");
-        check(json!({"size": "huge"}), "spec.size");
-        check(
-            json!({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": 1}}}),
-            "spec.resources.requests.cpu",
-        );
-        check(
-            json!({"resources": {"limits": {"cpu": "lots"}}}),
-            "spec.resources.limits.cpu",
-        );
-        check(json!({"port": 80}), "spec.port");
-        check(
-            json!({"port": 8080, "ports": [{"name": "http", "port": 8080}]}),
-            "spec.ports",
-        );
-        check(json!({"health": {"path": "health"}}), "spec.health.path");
-        check(json!({"health": {"startup": "soon"}}), "spec.health.startup");
-        check(json!({"env": [{"name": "A"}]}), "spec.env[0]");
-        check(
-            json!({"env": [{"name": "A=B", "value": "x"}]}),
-            "spec.env[0].name",
-        );
-        check(json!({"config": {"../x": ""}}), "spec.config");
-        check(
-            json!({"storage": [{"path": "data", "size": "1Gi"}]}),
-            "spec.storage[0].path",
-        );
-        check(
-            json!({"storage": [{"path": "/data", "size": "0"}]}),
-            "spec.storage[0].size",
-        );
-        check(json!({"dependsOn": [{}]}), "spec.dependsOn[0]");
-        check(json!({"allowFrom": [{}]}), "spec.allowFrom[0]");
-        check(
-            json!({"allowFrom": [{"application": "*", "namespace": "A"}]}),
-            "spec.allowFrom[0].namespace",
-        );
-        check(
-            json!({"database": {"type": "postgres", "size": "huge"}}),
-            "spec.database.size",
-        );
-        check(
-            json!({"database": {"type": "postgres", "user": "x; drop table"}}),
-            "spec.database.user",
-        );
-        check(
-            json!({"database": {"type": "postgres", "class": "aws"}}),
-            "spec.database.class",
-        );
-        check(
-            json!({"cache": {"type": "redis", "version": "1"}}),
-            "spec.cache.version",
-        );
-        check(
-            json!({"monitoring": {"alerts": ["noise"]}}),
-            "spec.monitoring.alerts",
-        );
     }
 }

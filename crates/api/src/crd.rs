@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::application::{ApplicationSpec, ApplicationStatus};
 use crate::claim::{CacheSpec, ClaimStatus, DatabaseSpec};
 use crate::environment::{EnvironmentSpec, EnvironmentStatus};
+use crate::golden_path::{GoldenPathSpec, GoldenPathStatus};
 use crate::team::{TeamSpec, TeamStatus};
 use crate::{Group, Kind, VERSION};
 
@@ -56,6 +57,7 @@ pub fn schema_of(kind: Kind) -> Value {
         Kind::Application => (part::<ApplicationSpec>(), part::<ApplicationStatus>()),
         Kind::Team => (part::<TeamSpec>(), part::<TeamStatus>()),
         Kind::Environment => (part::<EnvironmentSpec>(), part::<EnvironmentStatus>()),
+        Kind::GoldenPath => (part::<GoldenPathSpec>(), part::<GoldenPathStatus>()),
         Kind::Database => (part::<DatabaseSpec>(), part::<ClaimStatus>()),
         Kind::Cache => (part::<CacheSpec>(), part::<ClaimStatus>()),
     };
@@ -154,6 +156,7 @@ fn describe(kind: Kind) -> &'static str {
         Kind::Application => "One service of one team in one environment.",
         Kind::Team => "Who owns services, and the bounds they run in.",
         Kind::Environment => "Development, staging or production, and what its cluster can hold.",
+        Kind::GoldenPath => "A chart that the platform team offers, in one or more versions.",
         Kind::Database => "A claim for one database, filled by its class.",
         Kind::Cache => "A claim for one cache, filled by its class.",
     }
@@ -182,7 +185,17 @@ fn columns(kind: Kind) -> Value {
             ),
             age,
         ],
-        Kind::Environment => vec![column("Order", "integer", ".spec.order"), age],
+        Kind::Environment => vec![
+            column("Order", "integer", ".spec.order"),
+            column("Domain", "string", ".spec.domain"),
+            age,
+        ],
+        Kind::GoldenPath => vec![
+            column("Kind", "string", ".spec.kind"),
+            column("Newest", "string", ".status.newest"),
+            column("Default", "boolean", ".spec.default"),
+            age,
+        ],
         Kind::Database | Kind::Cache => vec![
             column("Type", "string", ".spec.type"),
             column("Phase", "string", ".status.phase"),

@@ -35,6 +35,8 @@ pub enum Kind {
     Team,
     /// Development, staging, production.
     Environment,
+    /// A chart that the platform team offers.
+    GoldenPath,
     /// A database claim.
     Database,
     /// A cache claim.
@@ -43,8 +45,9 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they must exist.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Environment,
+        Self::GoldenPath,
         Self::Team,
         Self::Database,
         Self::Cache,
@@ -57,6 +60,7 @@ impl Kind {
             Self::Application => "Application",
             Self::Team => "Team",
             Self::Environment => "Environment",
+            Self::GoldenPath => "GoldenPath",
             Self::Database => "Database",
             Self::Cache => "Cache",
         }
@@ -68,6 +72,7 @@ impl Kind {
             Self::Application => "applications",
             Self::Team => "teams",
             Self::Environment => "environments",
+            Self::GoldenPath => "goldenpaths",
             Self::Database => "databases",
             Self::Cache => "caches",
         }
@@ -78,6 +83,7 @@ impl Kind {
         match self {
             Self::Application => &["papp"],
             Self::Environment => &["penv"],
+            Self::GoldenPath => &["gp"],
             Self::Team | Self::Database | Self::Cache => &[],
         }
     }

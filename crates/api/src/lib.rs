@@ -10,6 +10,7 @@ mod application;
 mod claim;
 mod crd;
 mod environment;
+mod golden_path;
 mod group;
 mod name;
 mod problem;
@@ -19,23 +20,29 @@ mod status;
 mod team;
 
 pub use application::{
-    Application, ApplicationSpec, ApplicationStatus, Binding, CacheIntent, Caller, DatabaseIntent,
-    Dependency, EnvValue, EnvVar, GoldenPathReference, HealthChecks, InventoryItem, KNOWN_ALERTS, LANGUAGES,
-    Monitoring, Port, SecretReference, Storage,
+    Application, ApplicationSpec, ApplicationStatus, Autoscaling, Binding, CacheIntent, Caller,
+    DatabaseIntent, Dependency, EnvValue, EnvVar, GoldenPathReference, HealthChecks, InventoryItem,
+    KNOWN_ALERTS, LANGUAGES, Latency, Monitoring, Overrides, Patch, PatchTarget, Port, Rollout,
+    RolloutStrategy, Route, SecretReference, Slo, Storage,
 };
 pub use claim::{
     BindingReference, Cache, CacheSpec, CacheType, ClaimStatus, Database, DatabaseSpec, DatabaseType,
     DeletionPolicy, Phase,
 };
 pub use crd::{crd, crds, schema_of};
-pub use environment::{Capabilities, Environment, EnvironmentSpec, EnvironmentStatus};
+pub use environment::{
+    Capabilities, Environment, EnvironmentSpec, EnvironmentStatus, Gateway, Routing, RoutingKind,
+};
+pub use golden_path::{
+    ChartSource, Deprecation, GoldenPath, GoldenPathSpec, GoldenPathStatus, GoldenPathVersion, WorkloadKind,
+};
 pub use group::{Group, GroupError, Kind, LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_NAME, LABEL_PART_OF};
 pub use name::{NAME_LIMIT, Name, NameError, database_name};
 pub use problem::Problem;
-pub use quantity::{Quantity, Resources};
+pub use quantity::{Quantity, Resources, Share};
 pub use size::{Size, SizeError};
 pub use status::{Condition, Health, Sync, condition, set_condition};
-pub use team::{Contacts, Quota, Team, TeamEnvironment, TeamSpec, TeamStatus};
+pub use team::{Access, Contacts, Mesh, Quota, Team, TeamEnvironment, TeamNetwork, TeamSpec, TeamStatus};
 
 /// The only version of the platform's resources; additive for ever.
 pub const VERSION: &str = "v1";

@@ -1,7 +1,7 @@
 //! Kubernetes quantities, as far as the platform itself must understand them.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Quantity(pub String);
+
+/// A number of copies, or a share of them: `1`, `25%`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share(pub String);
 
 /// What a container asks for and what it may use at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +24,54 @@ pub struct Resources {
     /// What the container may use at most.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, Quantity>,
+}
+
+impl Share {
+    /// Whether it is a whole number up to 1000 or a percentage up to 100.
+    pub fn is_valid(&self) -> bool {
+        let digits = self.0.strip_suffix('%').unwrap_or(&self.0);
+        let most = if digits == self.0 { 1000 } else { 100 };
+        digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u32>().is_ok_and(|number| number <= most)
+    }
+
+    /// Whether it is none at all.
+    pub fn is_zero(&self) -> bool {
+        self.is_valid() && self.0.trim_end_matches('%').bytes().all(|b| b == b'0')
+    }
+}
+
+impl Serialize for Share {
+    /// A number of copies as a number: Kubernetes takes only percentages as text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<u32>() {
+            Ok(number) => serializer.serialize_u32(number),
+            Err(_) => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Quantity::deserialize(deserializer).map(|quantity| Self(quantity.0))
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": true,
+            "pattern": "^[0-9]{1,4}%?$",
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
 }
 
 impl<'de> Deserialize<'de> for Quantity {

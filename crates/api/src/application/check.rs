@@ -1,0 +1,819 @@
+//! What an Application may say beyond its shape.
+
+use std::collections::BTreeSet;
+
+use super::{ApplicationSpec, HealthChecks, KNOWN_ALERTS, Latency, Overrides, Slo};
+use crate::claim::{CacheType, DatabaseType};
+use crate::quantity::{Quantity, Resources};
+use crate::size::Size;
+use crate::{Name, Problem};
+
+impl ApplicationSpec {
+    /// Everything wrong with this spec beyond its shape, for the service called `name`.
+    ///
+    /// What needs the cluster, the golden path or the team is judged elsewhere.
+    pub fn problems(&self, name: &str) -> Vec<Problem> {
+        let mut found = Vec::new();
+        if let Err(error) = Name::parse("service", name) {
+            found.push(name_problem("metadata.name", &error));
+        }
+        if let Some(image) = &self.image {
+            check_image(&mut found, image);
+        }
+        if let Some(language) = &self.language
+            && Name::parse("language", language).is_err()
+        {
+            found.push(Problem::new(
+                "spec.language",
+                format!("\"{language}\" is not the name of a language"),
+            ));
+        }
+        if let Some(replicas) = self.replicas
+            && !(0..=1000).contains(&replicas)
+        {
+            found.push(Problem::new(
+                "spec.replicas",
+                format!("{replicas} is not between 0 and 1000"),
+            ));
+        }
+        if let Some(size) = &self.size
+            && let Err(error) = Size::service(size)
+        {
+            found.push(Problem::new("spec.size", error.to_string()));
+        }
+        if let Some(resources) = &self.resources {
+            check_resources(&mut found, resources);
+        }
+        self.check_ports(&mut found);
+        self.check_health(&mut found);
+        self.check_env(&mut found);
+        self.check_files(&mut found);
+        self.check_dependencies(&mut found);
+        self.check_callers(&mut found);
+        self.check_stores(&mut found);
+        self.check_running(&mut found);
+        self.check_route(&mut found);
+        if let Some(overrides) = &self.overrides {
+            overrides.check(&mut found);
+        }
+        if let Some(monitoring) = &self.monitoring {
+            for alert in monitoring
+                .alerts
+                .iter()
+                .filter(|a| !KNOWN_ALERTS.contains(&a.as_str()))
+            {
+                found.push(
+                    Problem::new("spec.monitoring.alerts", format!("unknown alert \"{alert}\""))
+                        .hint(format!("there are {}", KNOWN_ALERTS.join(" and "))),
+                );
+            }
+            if let Some(path) = &monitoring.path {
+                check_http_path(&mut found, "spec.monitoring.path", path);
+            }
+            if let Some(slo) = &monitoring.slo {
+                slo.check(&mut found);
+            }
+        }
+        found
+    }
+
+    fn check_running(&self, found: &mut Vec<Problem>) {
+        if let Some(autoscaling) = &self.autoscaling {
+            if self.replicas.is_some() {
+                found.push(
+                    Problem::new("spec.replicas", "replicas and autoscaling cannot both be given")
+                        .hint("the autoscaler decides between autoscaling.min and autoscaling.max"),
+                );
+            }
+            let min = autoscaling.min.unwrap_or(2);
+            if min < 1 || autoscaling.max < min || autoscaling.max > 1000 {
+                found.push(Problem::new(
+                    "spec.autoscaling",
+                    format!("{min} to {} is not a range from 1 to 1000", autoscaling.max),
+                ));
+            }
+            if autoscaling.cpu.is_some_and(|cpu| !(1..=100).contains(&cpu)) {
+                found.push(Problem::new(
+                    "spec.autoscaling.cpu",
+                    "is not a percentage from 1 to 100",
+                ));
+            }
+        }
+        if let Some(rollout) = &self.rollout {
+            let amounts = [
+                ("maxSurge", &rollout.max_surge),
+                ("maxUnavailable", &rollout.max_unavailable),
+            ];
+            for (field, amount) in amounts {
+                if let Some(amount) = amount
+                    && !amount.is_valid()
+                {
+                    found.push(
+                        Problem::new(
+                            format!("spec.rollout.{field}"),
+                            format!("{} is not a number of copies", amount.0),
+                        )
+                        .hint("such as 1 or 25%"),
+                    );
+                }
+            }
+            let surges = rollout.max_surge.as_ref().is_none_or(|share| !share.is_zero());
+            let yields = rollout
+                .max_unavailable
+                .as_ref()
+                .is_some_and(|share| !share.is_zero());
+            if !surges && !yields {
+                found.push(Problem::new(
+                    "spec.rollout",
+                    "with neither a copy more nor a copy less nothing could ever be replaced",
+                ));
+            }
+        }
+        if let Some(schedule) = &self.schedule
+            && !is_schedule(schedule)
+        {
+            found.push(
+                Problem::new(
+                    "spec.schedule",
+                    format!("\"{}\" is not a schedule", schedule.escape_default()),
+                )
+                .hint(
+                    "five fields: minute, hour, day of month, month, day of week, such as \"*/15 * * * *\"",
+                ),
+            );
+        }
+        if let Some(zone) = &self.time_zone {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+            if zone.is_empty() || !zone.chars().all(plain) {
+                found.push(
+                    Problem::new(
+                        "spec.timeZone",
+                        format!("\"{}\" is not a time zone", zone.escape_default()),
+                    )
+                    .hint("such as Europe/Berlin"),
+                );
+            }
+            if self.schedule.is_none() {
+                found.push(Problem::new("spec.timeZone", "means nothing without a schedule"));
+            }
+        }
+    }
+
+    fn check_route(&self, found: &mut Vec<Problem>) {
+        let Some(route) = &self.route else { return };
+        if let Some(host) = &route.host
+            && !is_host(host)
+        {
+            found.push(
+                Problem::new(
+                    "spec.route.host",
+                    format!("\"{}\" is not a host name", host.escape_default()),
+                )
+                .hint("such as api.example.com; no wildcard, no port, no scheme"),
+            );
+        }
+        if let Some(path) = &route.path {
+            check_http_path(found, "spec.route.path", path);
+        }
+    }
+
+    fn check_ports(&self, found: &mut Vec<Problem>) {
+        if self.port.is_some() && !self.ports.is_empty() {
+            found.push(
+                Problem::new("spec.ports", "port and ports cannot both be given")
+                    .hint("move the port into ports"),
+            );
+        }
+        if let Some(port) = self.port {
+            check_port(found, "spec.port", port);
+        }
+        let mut names = BTreeSet::new();
+        for (index, port) in self.ports.iter().enumerate() {
+            let field = format!("spec.ports[{index}]");
+            check_port(found, &format!("{field}.port"), port.port);
+            if port.name.len() > 15 || Name::parse("port", &port.name).is_err() {
+                found.push(Problem::new(
+                    format!("{field}.name"),
+                    format!("\"{}\" is not a port name: lowercase letters, digits and hyphens, at most 15 characters", port.name),
+                ));
+            }
+            if !names.insert(&port.name) {
+                found.push(Problem::new(
+                    format!("{field}.name"),
+                    format!("\"{}\" is used twice", port.name),
+                ));
+            }
+            if let Some(protocol) = &port.protocol
+                && !["TCP", "UDP", "SCTP"].contains(&protocol.as_str())
+            {
+                found.push(Problem::new(
+                    format!("{field}.protocol"),
+                    format!("\"{protocol}\" is not TCP, UDP or SCTP"),
+                ));
+            }
+        }
+    }
+
+    fn check_health(&self, found: &mut Vec<Problem>) {
+        let Some(health) = &self.health else { return };
+        for (field, path) in [
+            ("spec.health.path", &health.path),
+            ("spec.health.ready", &health.ready),
+        ] {
+            if let Some(path) = path {
+                check_http_path(found, field, path);
+            }
+        }
+        if let Some(startup) = &health.startup
+            && seconds(startup).is_none()
+        {
+            found.push(
+                Problem::new(
+                    "spec.health.startup",
+                    format!("\"{startup}\" is not a duration between 1s and 1h"),
+                )
+                .hint("such as 30s or 2m"),
+            );
+        }
+    }
+
+    fn check_env(&self, found: &mut Vec<Problem>) {
+        let mut names = BTreeSet::new();
+        for (index, variable) in self.env.iter().enumerate() {
+            let field = format!("spec.env[{index}]");
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+            if variable.name.is_empty()
+                || variable.name.starts_with(|c: char| c.is_ascii_digit())
+                || !variable.name.chars().all(plain)
+            {
+                found.push(Problem::new(
+                    format!("{field}.name"),
+                    format!(
+                        "\"{}\" is not the name of an environment variable",
+                        variable.name.escape_default()
+                    ),
+                ));
+            }
+            if !names.insert(&variable.name) {
+                found.push(Problem::new(
+                    format!("{field}.name"),
+                    format!("\"{}\" is set twice", variable.name),
+                ));
+            }
+            if variable.value.is_some() == variable.from.is_some() {
+                found.push(Problem::new(
+                    field,
+                    "needs either a value or a from, and not both",
+                ));
+            }
+        }
+    }
+
+    fn check_files(&self, found: &mut Vec<Problem>) {
+        for name in self.config.keys() {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+            if name.is_empty() || name.len() > 253 || name.starts_with("..") || !name.chars().all(plain) {
+                found.push(Problem::new(
+                    "spec.config",
+                    format!("\"{}\" cannot be a file name", name.escape_default()),
+                ));
+            }
+        }
+        for (index, secret) in self.secrets.iter().enumerate() {
+            if !is_object_name(&secret.name) {
+                found.push(Problem::new(
+                    format!("spec.secrets[{index}].name"),
+                    "is not the name of a secret",
+                ));
+            }
+        }
+        let mut paths = BTreeSet::new();
+        for (index, storage) in self.storage.iter().enumerate() {
+            let field = format!("spec.storage[{index}]");
+            if !storage.path.starts_with('/')
+                || storage.path == "/"
+                || storage.path.contains("..")
+                || storage.path.contains(':')
+            {
+                found.push(Problem::new(
+                    format!("{field}.path"),
+                    format!("\"{}\" is not an absolute folder", storage.path),
+                ));
+            }
+            if !paths.insert(&storage.path) {
+                found.push(Problem::new(
+                    format!("{field}.path"),
+                    format!("\"{}\" is used twice", storage.path),
+                ));
+            }
+            if storage.size.milli().is_none_or(|n| n <= 0) {
+                found.push(Problem::new(
+                    format!("{field}.size"),
+                    format!("\"{}\" is not an amount such as 10Gi", storage.size.0),
+                ));
+            }
+        }
+    }
+
+    fn check_dependencies(&self, found: &mut Vec<Problem>) {
+        for (index, dependency) in self.depends_on.iter().enumerate() {
+            let field = format!("spec.dependsOn[{index}]");
+            match (&dependency.application, &dependency.host) {
+                (Some(application), None) => {
+                    if let Err(error) = Name::parse("service", application) {
+                        found.push(name_problem(&format!("{field}.application"), &error));
+                    }
+                }
+                (None, Some(host)) if is_object_name(host) => {}
+                (None, Some(host)) => {
+                    found.push(Problem::new(
+                        format!("{field}.host"),
+                        format!("\"{}\" is not a host name", host.escape_default()),
+                    ));
+                }
+                _ => found.push(Problem::new(
+                    &field,
+                    "needs either an application or a host, and not both",
+                )),
+            }
+            if let Some(port) = dependency.port {
+                check_port_number(found, &format!("{field}.port"), port);
+            }
+        }
+    }
+
+    fn check_callers(&self, found: &mut Vec<Problem>) {
+        for (index, caller) in self.allow_from.iter().enumerate() {
+            let field = format!("spec.allowFrom[{index}]");
+            if caller.application.is_none() && caller.namespace.is_none() {
+                found.push(Problem::new(&field, "needs an application, a namespace, or both"));
+            }
+            if let Some(application) = caller.application.as_deref().filter(|a| *a != "*")
+                && let Err(error) = Name::parse("service", application)
+            {
+                found.push(name_problem(&format!("{field}.application"), &error));
+            }
+            if let Some(namespace) = &caller.namespace
+                && (namespace.len() > 63 || namespace.contains('.') || !is_object_name(namespace))
+            {
+                found.push(Problem::new(
+                    format!("{field}.namespace"),
+                    format!("\"{}\" is not a namespace", namespace.escape_default()),
+                ));
+            }
+        }
+    }
+
+    fn check_stores(&self, found: &mut Vec<Problem>) {
+        if let Some(database) = &self.database {
+            if let Some(size) = &database.size
+                && let Err(error) = Size::database(size)
+            {
+                found.push(Problem::new("spec.database.size", error.to_string()));
+            }
+            if let Some(user) = &database.user
+                && !is_database_user(user)
+            {
+                found.push(
+                    Problem::new(
+                        "spec.database.user",
+                        format!("\"{}\" cannot be a database user", user.escape_default()),
+                    )
+                    .hint(
+                        "a letter or underscore, then letters, digits and underscores, at most 63 characters",
+                    ),
+                );
+            }
+            check_choice(
+                found,
+                "spec.database.version",
+                database.version.as_deref(),
+                DatabaseType::VERSIONS,
+            );
+            check_choice(
+                found,
+                "spec.database.class",
+                database.class.as_deref(),
+                &["in-cluster"],
+            );
+        }
+        if let Some(cache) = &self.cache {
+            if let Some(size) = &cache.size
+                && let Err(error) = Size::cache(size)
+            {
+                found.push(Problem::new("spec.cache.size", error.to_string()));
+            }
+            check_choice(
+                found,
+                "spec.cache.version",
+                cache.version.as_deref(),
+                CacheType::VERSIONS,
+            );
+            check_choice(found, "spec.cache.class", cache.class.as_deref(), &["in-cluster"]);
+        }
+    }
+}
+
+impl Slo {
+    fn check(&self, found: &mut Vec<Problem>) {
+        if self
+            .availability
+            .is_some_and(|share| !(50.0..=99.999).contains(&share))
+        {
+            found.push(
+                Problem::new("spec.monitoring.slo.availability", "is not between 50 and 99.999")
+                    .hint("a percentage of requests, such as 99.9"),
+            );
+        }
+        if let Some(latency) = &self.latency
+            && let Some(p99) = &latency.p99
+            && latency.p99_milliseconds().is_none()
+        {
+            found.push(
+                Problem::new(
+                    "spec.monitoring.slo.latency.p99",
+                    format!(
+                        "\"{}\" is not a duration between 1ms and 60s",
+                        p99.escape_default()
+                    ),
+                )
+                .hint("such as 300ms or 2s"),
+            );
+        }
+    }
+}
+
+impl Latency {
+    /// What 99 of a hundred requests stay under, in milliseconds.
+    pub fn p99_milliseconds(&self) -> Option<u32> {
+        let text = self.p99.as_deref()?;
+        let (number, factor) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s')?, 1000),
+        };
+        let milliseconds = number.parse::<u32>().ok()?.checked_mul(factor)?;
+        (1..=60_000).contains(&milliseconds).then_some(milliseconds)
+    }
+}
+
+impl Overrides {
+    /// More than this in one Application is no longer an exception.
+    const MOST_BYTES: usize = 64 * 1024;
+
+    fn check(&self, found: &mut Vec<Problem>) {
+        let size = serde_json::to_string(self).map_or(usize::MAX, |text| text.len());
+        if size > Self::MOST_BYTES {
+            found.push(
+                Problem::new("spec.overrides", "hold more than 64 KiB")
+                    .hint("a service this different wants a golden path of its own"),
+            );
+        }
+        for (index, patch) in self.patches.iter().enumerate() {
+            let field = format!("spec.overrides.patches[{index}]");
+            if !patch.patch.is_object() && !patch.patch.is_array() {
+                found.push(
+                    Problem::new(
+                        format!("{field}.patch"),
+                        "is neither an object nor a list of operations",
+                    )
+                    .hint("the fields to set, or JSON Patch operations"),
+                );
+            }
+            if patch.target.kind.is_empty() {
+                found.push(Problem::new(format!("{field}.target.kind"), "names no kind"));
+            }
+        }
+    }
+}
+
+/// Five fields of cron, or one of its short words.
+fn is_schedule(text: &str) -> bool {
+    const WORDS: [&str; 6] = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly"];
+    if WORDS.contains(&text) {
+        return true;
+    }
+    let fields: Vec<&str> = text.split(' ').collect();
+    let limits = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
+    fields.len() == limits.len()
+        && fields
+            .iter()
+            .zip(limits)
+            .all(|(field, (low, high))| field.split(',').all(|part| is_schedule_part(part, low, high)))
+}
+
+/// `*`, `5`, `1-5`, `*/15`, `1-30/2`, `MON`, `JAN-MAR`.
+fn is_schedule_part(part: &str, low: u32, high: u32) -> bool {
+    const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+    const MONTHS: [&str; 12] = [
+        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+    ];
+    let number = |text: &str| -> Option<u32> {
+        let word = text.to_ascii_uppercase();
+        let named = match high {
+            7 => DAYS.iter().position(|day| *day == word),
+            12 => MONTHS
+                .iter()
+                .position(|month| *month == word)
+                .map(|index| index + 1),
+            _ => None,
+        };
+        match named {
+            Some(index) => u32::try_from(index).ok(),
+            None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            None => None,
+        }
+    };
+    let (range, step) = match part.split_once('/') {
+        Some((range, step)) => (range, Some(step)),
+        None => (part, None),
+    };
+    if step.is_some_and(|step| number(step).is_none_or(|step| step == 0 || step > high)) {
+        return false;
+    }
+    match range.split_once('-') {
+        _ if range == "*" => true,
+        Some((from, to)) => match (number(from), number(to)) {
+            (Some(from), Some(to)) => low <= from && from <= to && to <= high,
+            _ => false,
+        },
+        None => number(range).is_some_and(|value| (low..=high).contains(&value)),
+    }
+}
+
+/// A host name of at least two labels, without a wildcard.
+pub(crate) fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.len() <= 253 && text.split('.').count() > 1 && text.split('.').all(label)
+}
+
+/// Whole seconds of a duration such as `30s`, `2m` or `1h`, between one second and one hour.
+fn seconds(text: &str) -> Option<u32> {
+    let (number, factor) = match text.as_bytes().last()? {
+        b's' => (&text[..text.len() - 1], 1),
+        b'm' => (&text[..text.len() - 1], 60),
+        b'h' => (&text[..text.len() - 1], 3600),
+        _ => return None,
+    };
+    let seconds = number.parse::<u32>().ok()?.checked_mul(factor)?;
+    (1..=3600).contains(&seconds).then_some(seconds)
+}
+
+impl HealthChecks {
+    /// How long the service may take to start, in whole seconds.
+    pub fn startup_seconds(&self) -> Option<u32> {
+        self.startup.as_deref().and_then(seconds)
+    }
+}
+
+fn name_problem(field: &str, error: &crate::NameError) -> Problem {
+    let problem = Problem::new(field, error.to_string());
+    match &error.suggestion {
+        Some(suggestion) => problem.hint(suggestion),
+        None => problem,
+    }
+}
+
+fn check_choice(found: &mut Vec<Problem>, field: &str, given: Option<&str>, known: &[&str]) {
+    if let Some(given) = given
+        && !known.contains(&given)
+    {
+        found.push(
+            Problem::new(field, format!("\"{}\" is not offered", given.escape_default()))
+                .hint(format!("there is {}", known.join(", "))),
+        );
+    }
+}
+
+fn check_port(found: &mut Vec<Problem>, field: &str, port: i32) {
+    check_port_number(found, field, port);
+    if (1..1024).contains(&port) {
+        found.push(
+            Problem::new(
+                field,
+                format!("{port} is a privileged port, and services do not run as root"),
+            )
+            .hint("use a port from 1024 up, such as 8080"),
+        );
+    }
+}
+
+/// Any port, such as that of somebody else's service.
+fn check_port_number(found: &mut Vec<Problem>, field: &str, port: i32) {
+    if !(1..=65535).contains(&port) {
+        found.push(Problem::new(field, format!("{port} is not a port: 1 to 65535")));
+    }
+}
+
+fn check_http_path(found: &mut Vec<Problem>, field: &str, path: &str) {
+    if !path.starts_with('/') || path.len() > 512 || path.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        found.push(Problem::new(
+            field,
+            format!("\"{}\" is not a path that starts with /", path.escape_default()),
+        ));
+    }
+}
+
+fn check_image(found: &mut Vec<Problem>, image: &str) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@+".contains(c);
+    if image.is_empty()
+        || image.len() > 512
+        || !image.chars().all(plain)
+        || image.starts_with(['-', '/', ':', '@'])
+    {
+        found.push(
+            Problem::new(
+                "spec.image",
+                format!("\"{}\" is not an image", image.escape_default()),
+            )
+            .hint("such as registry.internal/team/service:v1"),
+        );
+    }
+}
+
+fn check_resources(found: &mut Vec<Problem>, resources: &Resources) {
+    for (side, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
+        for (what, amount) in amounts {
+            if amount.milli().is_none() {
+                found.push(
+                    Problem::new(
+                        format!("spec.resources.{side}.{what}"),
+                        format!("\"{}\" is not an amount", amount.0),
+                    )
+                    .hint("such as 100m for CPU and 256Mi for memory"),
+                );
+            }
+        }
+    }
+    for (what, request) in &resources.requests {
+        if let (Some(request), Some(limit)) = (
+            request.milli(),
+            resources.limits.get(what).and_then(Quantity::milli),
+        ) && request > limit
+        {
+            found.push(Problem::new(
+                format!("spec.resources.requests.{what}"),
+                "is more than its limit",
+            ));
+        }
+    }
+}
+
+pub(crate) fn is_object_name(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    !text.is_empty()
+        && text.len() <= 253
+        && text.chars().all(inner)
+        && text.starts_with(edge)
+        && text.ends_with(edge)
+}
+
+fn is_database_user(text: &str) -> bool {
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(spec: serde_json::Value) -> Vec<String> {
+        let spec: ApplicationSpec = serde_json::from_value(spec).unwrap();
+        spec.problems("api").into_iter().map(|p| p.field).collect()
+    }
+
+    #[test]
+    fn a_good_spec_has_no_problems() {
+        assert_eq!(
+            fields(json!({
+                "image": "gcr.io/company/api-gateway:v1.2.3", "replicas": 3, "language": "go",
+                "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": 1}},
+                "database": {"type": "postgres", "size": "db-custom-2-8192", "user": "api_gateway_user"},
+                "cache": {"type": "redis", "version": "7.0"},
+                "monitoring": {"enabled": true, "alerts": ["high-error-rate", "high-latency"]},
+                "dependsOn": [{"application": "orders"}, {"host": "api.stripe.com", "port": 443}],
+            })),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn each_problem_names_its_field() {
+        let check = |spec, field: &str| assert_eq!(fields(spec), [field]);
+        check(json!({"image": "a b"}), "spec.image");
+        check(json!({"replicas": -1}), "spec.replicas");
+        check(json!({"size": "huge"}), "spec.size");
+        check(
+            json!({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": 1}}}),
+            "spec.resources.requests.cpu",
+        );
+        check(
+            json!({"resources": {"limits": {"cpu": "lots"}}}),
+            "spec.resources.limits.cpu",
+        );
+        check(json!({"port": 80}), "spec.port");
+        check(
+            json!({"port": 8080, "ports": [{"name": "http", "port": 8080}]}),
+            "spec.ports",
+        );
+        check(json!({"health": {"path": "health"}}), "spec.health.path");
+        check(json!({"health": {"startup": "soon"}}), "spec.health.startup");
+        check(json!({"env": [{"name": "A"}]}), "spec.env[0]");
+        check(
+            json!({"env": [{"name": "A=B", "value": "x"}]}),
+            "spec.env[0].name",
+        );
+        check(json!({"config": {"../x": ""}}), "spec.config");
+        check(
+            json!({"storage": [{"path": "data", "size": "1Gi"}]}),
+            "spec.storage[0].path",
+        );
+        check(
+            json!({"storage": [{"path": "/data", "size": "0"}]}),
+            "spec.storage[0].size",
+        );
+        check(json!({"dependsOn": [{}]}), "spec.dependsOn[0]");
+        check(json!({"allowFrom": [{}]}), "spec.allowFrom[0]");
+        check(
+            json!({"allowFrom": [{"application": "*", "namespace": "A"}]}),
+            "spec.allowFrom[0].namespace",
+        );
+        check(
+            json!({"database": {"type": "postgres", "size": "huge"}}),
+            "spec.database.size",
+        );
+        check(
+            json!({"database": {"type": "postgres", "user": "x; drop table"}}),
+            "spec.database.user",
+        );
+        check(
+            json!({"database": {"type": "postgres", "class": "aws"}}),
+            "spec.database.class",
+        );
+        check(
+            json!({"cache": {"type": "redis", "version": "1"}}),
+            "spec.cache.version",
+        );
+        check(
+            json!({"monitoring": {"alerts": ["noise"]}}),
+            "spec.monitoring.alerts",
+        );
+        check(
+            json!({"monitoring": {"slo": {"availability": 100}}}),
+            "spec.monitoring.slo.availability",
+        );
+        check(
+            json!({"monitoring": {"slo": {"latency": {"p99": "soon"}}}}),
+            "spec.monitoring.slo.latency.p99",
+        );
+        check(json!({"replicas": 2, "autoscaling": {"max": 4}}), "spec.replicas");
+        check(json!({"autoscaling": {"min": 5, "max": 4}}), "spec.autoscaling");
+        check(
+            json!({"autoscaling": {"max": 4, "cpu": 0}}),
+            "spec.autoscaling.cpu",
+        );
+        check(json!({"route": {"host": "*.example.com"}}), "spec.route.host");
+        check(json!({"route": {"host": "a.b; c"}}), "spec.route.host");
+        check(json!({"route": {"path": "x"}}), "spec.route.path");
+        check(json!({"rollout": {"maxSurge": "many"}}), "spec.rollout.maxSurge");
+        check(json!({"rollout": {"maxSurge": 0}}), "spec.rollout");
+        check(json!({"schedule": "61 * * * *"}), "spec.schedule");
+        check(json!({"timeZone": "Europe/Berlin"}), "spec.timeZone");
+        check(
+            json!({"overrides": {"patches": [{"target": {"kind": "Deployment"}, "patch": 1}]}}),
+            "spec.overrides.patches[0].patch",
+        );
+    }
+
+    #[test]
+    fn schedules_are_those_of_cron() {
+        for good in ["* * * * *", "*/15 0-6 1,15 JAN-MAR mon", "0 3 * * 7", "@daily"] {
+            assert!(is_schedule(good), "{good}");
+        }
+        for bad in [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "0 0 0 * *",
+            "@reboot",
+            "0 0 * * FUN",
+            "+1 * * * *",
+            "* * * * *\n",
+        ] {
+            assert!(!is_schedule(bad), "{bad}");
+        }
+    }
+}
