@@ -56,6 +56,7 @@ const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
+    ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
     ("kubectl walks through Kubernetes", |world| walk::kubernetes(world.cluster()?)),
     ("kubectl walks through the sandbox", |world| walk::sandbox(world.platform()?)),
     ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),

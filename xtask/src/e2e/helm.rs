@@ -5,9 +5,12 @@ use super::compare::difference;
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Failure, Result, fail};
 use crate::peers::HELM;
+use crate::peers::source::{GATEWAY_API, KYVERNO, PROMETHEUS_OPERATOR, Source};
 use crate::process::{Scratch, run};
 use chart::{Capabilities, Chart, Release};
+use guardrails::{Operation, Outcome, Policies, Request};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,9 +19,12 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_mins(1);
 /// What both sides are told the cluster can do.
 const KUBE_VERSION: &str = "v1.36.3";
-const API_VERSIONS: [&str; 2] = [
+const API_VERSIONS: [&str; 5] = [
     "monitoring.coreos.com/v1",
     "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "gateway.networking.k8s.io/v1",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
 ];
 const RELEASE: &str = "api-gateway";
 const NAMESPACE: &str = "payments-production";
@@ -174,10 +180,41 @@ pub(crate) fn helm(home: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// Applies what each golden path renders to a real API server, as a trial, with every unknown field an error.
-/// Kinds that the cluster does not have are left out.
+/// Where the published definitions of the outside kinds are that golden paths emit.
+const DEFINITIONS: [(&Source, &str); 3] = [
+    (
+        &PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    (
+        &PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    (
+        &GATEWAY_API,
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    ),
+];
+
+/// Applies what each golden path renders to a real API server that knows the outside kinds as they were published,
+/// as a trial, with every unknown field an error.
 pub(super) fn accepted(cluster: &Cluster) -> Result<()> {
     cluster.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))?;
+    let mut define = cluster.kubectl();
+    define.args(["apply", "--server-side"]);
+    for (source, file) in DEFINITIONS {
+        define.arg("-f").arg(source.folder()?.join(file));
+    }
+    run(&mut define, LIMIT)?.success("define the outside kinds")?;
+    let mut wait = cluster.kubectl();
+    wait.args([
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "crd",
+        "--all",
+    ]);
+    run(&mut wait, LIMIT)?.success("wait for the outside kinds")?;
     let scratch = Scratch::new()?;
     for case in cases()? {
         let objects = match theirs(&case.chart, case.values.as_deref()) {
@@ -186,13 +223,9 @@ pub(super) fn accepted(cluster: &Cluster) -> Result<()> {
             Err(_) if case.values.is_none() => continue,
             Err(failure) => return Err(failure),
         };
-        let known: Vec<Value> = objects
-            .into_iter()
-            .filter(|object| object["kind"] != "ServiceMonitor")
-            .map(settle)
-            .collect();
+        let settled: Vec<Value> = objects.into_iter().map(settle).collect();
         let file = scratch.path().join("objects.json");
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": known});
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": settled});
         fs::write(&file, list.to_string()).doing(|| format!("write {}", file.display()))?;
         let mut kubectl = cluster.kubectl();
         kubectl
@@ -205,6 +238,66 @@ pub(super) fn accepted(cluster: &Cluster) -> Result<()> {
             ])
             .arg(&file);
         run(&mut kubectl, LIMIT)?.success(&case.name)?;
+    }
+    Ok(())
+}
+
+/// Judges what each golden path renders by Kyverno's own policies for the restricted Pod Security Standard.
+pub(super) fn restricted() -> Result<()> {
+    let words = |error: chart::ChartError| Failure::new(error.to_string());
+    let published = KYVERNO.folder()?.join("charts/kyverno-policies");
+    let chart = Chart::from_directory(&published).map_err(words)?;
+    let values = json!({"podSecurityStandard": "restricted", "validationFailureAction": "Enforce"});
+    let release = Release {
+        name: "kyverno-policies".to_owned(),
+        namespace: "kyverno".to_owned(),
+        ..Release::default()
+    };
+    let rendered = chart::render(&chart, &values, &release, &Capabilities::default()).map_err(words)?;
+    let (policies, refused) = Policies::from_values(
+        "kyverno-policies",
+        rendered.objects.iter().map(|object| &object.value),
+    );
+    if !refused.is_empty() || policies.len() < 15 {
+        fail!(
+            "{} of Kyverno's policies could be loaded: {refused:?}",
+            policies.len()
+        );
+    }
+    let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), NAMESPACE.to_owned())]);
+    let mut passed = 0;
+    for case in cases()? {
+        let objects = match ours(&case.chart, case.values.as_deref()) {
+            Ok(objects) => objects,
+            // A chart may ask for values that it has no defaults for.
+            Err(_) if case.values.is_none() => continue,
+            Err(failure) => return Err(failure),
+        };
+        for object in &objects {
+            for verdict in policies.evaluate(&Request {
+                object,
+                old: None,
+                operation: Operation::Create,
+                namespace_labels: &labels,
+            }) {
+                match verdict.outcome {
+                    Outcome::Pass => passed += 1,
+                    Outcome::Skip => {}
+                    _ => fail!(
+                        "{}: {} {}: {}/{}: {}",
+                        case.name,
+                        object["kind"],
+                        object["metadata"]["name"],
+                        verdict.policy,
+                        verdict.rule,
+                        verdict.message
+                    ),
+                }
+            }
+        }
+    }
+    if passed == 0 {
+        fail!("no policy spoke of any golden path");
     }
     Ok(())
 }
