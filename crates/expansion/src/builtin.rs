@@ -9,6 +9,8 @@ use crate::{ExpandError, GoldenPath};
 
 #[derive(RustEmbed)]
 #[folder = "../../golden-paths"]
+#[exclude = "*/charts/*"]
+#[exclude = "*/Chart.lock"]
 struct GoldenPathFiles;
 
 #[derive(RustEmbed)]
@@ -25,7 +27,15 @@ struct ScaffoldFiles;
 pub const DEFAULT_GOLDEN_PATH: &str = "base-service";
 
 /// The golden paths that ship with the platform, by name.
-pub const GOLDEN_PATHS: [&str; 4] = [DEFAULT_GOLDEN_PATH, "postgres", "redis", "team"];
+pub const GOLDEN_PATHS: [&str; 7] = [
+    DEFAULT_GOLDEN_PATH,
+    "cron-job",
+    "postgres",
+    "redis",
+    "static-site",
+    "team",
+    "worker",
+];
 
 /// A golden path that ships with the platform, parsed once in the life of the process.
 pub fn golden_path(name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
@@ -40,16 +50,44 @@ pub fn golden_path(name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
     if let Some(path) = PATHS[index].get() {
         return Ok(Arc::clone(path));
     }
-    let chart = chart::Chart::from_files(files_below::<GoldenPathFiles>(name)).map_err(|source| {
-        ExpandError::Render {
-            path: name.to_owned(),
-            what: "its own files".to_owned(),
-            source,
-        }
+    let chart = chart::Chart::from_files(chart_files(name)).map_err(|source| ExpandError::Render {
+        path: name.to_owned(),
+        what: "its own files".to_owned(),
+        source,
     })?;
     Ok(Arc::clone(
         PATHS[index].get_or_init(|| Arc::new(GoldenPath::new(chart))),
     ))
+}
+
+/// The files of a golden path, with the charts beside it that it depends on (`file://../<name>`) where
+/// `helm dependency build` would put them: under `charts/<name>/`.
+fn chart_files(name: &str) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = files_below::<GoldenPathFiles>(name).collect();
+    let neighbours: Vec<String> = files
+        .iter()
+        .filter(|(path, _)| path == "Chart.yaml")
+        .flat_map(|(_, text)| neighbours(&String::from_utf8_lossy(text)))
+        .collect();
+    for neighbour in neighbours {
+        let inner = files_below::<GoldenPathFiles>(&neighbour);
+        files.extend(inner.map(|(path, data)| (format!("charts/{neighbour}/{path}"), data)));
+    }
+    files
+}
+
+/// The charts beside it that a Chart.yaml depends on. What else it depends on, the chart engine finds missing.
+fn neighbours(description: &str) -> Vec<String> {
+    let dependencies = yaml::parse(description).map(|document| document.value["dependencies"].clone());
+    dependencies
+        .ok()
+        .as_ref()
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|dependency| dependency["repository"].as_str()?.strip_prefix("file://../"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The guardrails that ship with the platform, as (file name, text).
@@ -105,4 +143,45 @@ fn files_below<E: RustEmbed>(folder: &str) -> impl Iterator<Item = (String, Vec<
         let file = E::get(&path)?;
         Some((inner, file.data.into_owned()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_beside_a_chart_are_found() {
+        let check = |description: &str, expect: &[&str]| {
+            assert_eq!(neighbours(description), expect, "{description}");
+        };
+        check("name: alone", &[]);
+        check("not: [yaml", &[]);
+        check("dependencies: none", &[]);
+        check(
+            "dependencies: [{name: a, repository: 'file://../a'}, {name: b, repository: 'https://example.com'}, {name: c}]",
+            &["a"],
+        );
+    }
+
+    #[test]
+    fn the_digest_covers_the_library() {
+        let with = chart::Chart::from_files(chart_files("worker")).unwrap();
+        let mut changed = chart_files("worker");
+        let library = changed
+            .iter_mut()
+            .find(|(path, _)| path == "charts/service-library/templates/_pod.tpl")
+            .expect("the library is a part of the worker");
+        library.1.extend_from_slice(b"{{/* changed */}}");
+        let changed = chart::Chart::from_files(changed).unwrap();
+        assert_eq!(golden_path("worker").unwrap().digest(), with.digest());
+        assert_ne!(changed.digest(), with.digest());
+    }
+
+    #[test]
+    fn what_helm_leaves_in_a_checkout_is_not_embedded() {
+        assert!(
+            GoldenPathFiles::iter().all(|path| !path.contains("/charts/") && !path.ends_with("Chart.lock"))
+        );
+        assert!(GoldenPathFiles::iter().any(|path| path == "service-library/Chart.yaml"));
+    }
 }

@@ -82,7 +82,7 @@ fn established(definition: &CustomResourceDefinition) -> bool {
 }
 
 /// Definitions of kinds from outside that golden paths and guardrails use, as small as they can be: a sandbox
-/// has no Prometheus operator and no Kyverno that would bring them.
+/// has no Prometheus operator, no Gateway and no Kyverno that would bring them.
 pub fn outside_definitions() -> Vec<Value> {
     [
         (
@@ -90,6 +90,27 @@ pub fn outside_definitions() -> Vec<Value> {
             "v1",
             "ServiceMonitor",
             "servicemonitors",
+            "Namespaced",
+        ),
+        (
+            "monitoring.coreos.com",
+            "v1",
+            "PodMonitor",
+            "podmonitors",
+            "Namespaced",
+        ),
+        (
+            "monitoring.coreos.com",
+            "v1",
+            "PrometheusRule",
+            "prometheusrules",
+            "Namespaced",
+        ),
+        (
+            "gateway.networking.k8s.io",
+            "v1",
+            "HTTPRoute",
+            "httproutes",
             "Namespaced",
         ),
         ("kyverno.io", "v1", "ClusterPolicy", "clusterpolicies", "Cluster"),

@@ -34,7 +34,10 @@ pub(crate) struct Surroundings {
 }
 
 /// API versions that golden paths may use and that a cluster may lack.
-const OPTIONAL_API_VERSIONS: [(&str, &str); 1] = [("monitoring.coreos.com/v1", "ServiceMonitor")];
+const OPTIONAL_API_VERSIONS: [(&str, &str); 2] = [
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+];
 
 impl Context {
     /// Reads what the cluster says of a namespace: its team and environment, and what the environment offers.

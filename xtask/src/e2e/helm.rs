@@ -19,9 +19,10 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_mins(1);
 /// What both sides are told the cluster can do.
 const KUBE_VERSION: &str = "v1.36.3";
-const API_VERSIONS: [&str; 5] = [
+const API_VERSIONS: [&str; 6] = [
     "monitoring.coreos.com/v1",
     "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PodMonitor",
     "monitoring.coreos.com/v1/PrometheusRule",
     "gateway.networking.k8s.io/v1",
     "gateway.networking.k8s.io/v1/HTTPRoute",
@@ -36,10 +37,39 @@ struct Case {
     values: Option<PathBuf>,
 }
 
-/// Every golden path, with its defaults and with each of its `ci/*-values.yaml`.
-fn cases() -> Result<Vec<Case>> {
+/// A copy of the golden paths, each with the charts that it depends on, put there by Helm itself and unpacked,
+/// so that both sides read the same files.
+fn built() -> Result<Scratch> {
+    let scratch = Scratch::new()?;
+    copy(&crate::root().join("golden-paths"), scratch.path())?;
+    let home = Scratch::new()?;
+    for chart in sorted(scratch.path())? {
+        let description = chart.join("Chart.yaml");
+        if !description.is_file() || read_values(&description)?["dependencies"].is_null() {
+            continue;
+        }
+        // A checkout in which somebody ran Helm holds what it left there.
+        let fetched = chart.join("charts");
+        if fetched.is_dir() {
+            fs::remove_dir_all(&fetched).doing(|| format!("clear {}", fetched.display()))?;
+        }
+        let mut build = helm(home.path())?;
+        build.args(["dependency", "build"]).arg(&chart);
+        run(&mut build, LIMIT)?.success("helm dependency build")?;
+        for packed in sorted(&fetched)? {
+            let mut unpack = Command::new("tar");
+            unpack.arg("-xzf").arg(&packed).arg("-C").arg(&fetched);
+            run(&mut unpack, LIMIT)?.success("tar")?;
+            fs::remove_file(&packed).doing(|| format!("remove {}", packed.display()))?;
+        }
+    }
+    Ok(scratch)
+}
+
+/// Every golden path in a folder, with its defaults and with each of its `ci/*-values.yaml`.
+fn cases(folder: &Path) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    for chart in sorted(&crate::root().join("golden-paths"))? {
+    for chart in sorted(folder)? {
         if !chart.join("Chart.yaml").is_file() {
             continue;
         }
@@ -74,7 +104,8 @@ fn cases() -> Result<Vec<Case>> {
 /// Compares Helm's documents with the chart engine's, in order, for every case, and for a chart that depends on
 /// `base-service`, with the values of each of its cases underneath.
 pub(super) fn renders_alike() -> Result<()> {
-    for case in cases()? {
+    let charts = built()?;
+    for case in cases(charts.path())? {
         compare(&case.name, &case.chart, case.values.as_deref())?;
         if file_name(&case.chart) == "base-service" {
             let parent = depending(&case.chart, case.values.as_deref())?;
@@ -181,10 +212,14 @@ pub(crate) fn helm(home: &Path) -> Result<Command> {
 }
 
 /// Where the published definitions of the outside kinds are that golden paths emit.
-const DEFINITIONS: [(&Source, &str); 3] = [
+const DEFINITIONS: [(&Source, &str); 4] = [
     (
         &PROMETHEUS_OPERATOR,
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    (
+        &PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
     (
         &PROMETHEUS_OPERATOR,
@@ -216,7 +251,8 @@ pub(super) fn accepted(cluster: &Cluster) -> Result<()> {
     ]);
     run(&mut wait, LIMIT)?.success("wait for the outside kinds")?;
     let scratch = Scratch::new()?;
-    for case in cases()? {
+    let charts = built()?;
+    for case in cases(charts.path())? {
         let objects = match theirs(&case.chart, case.values.as_deref()) {
             Ok(objects) => objects,
             // A chart may ask for values that it has no defaults for.
@@ -266,7 +302,8 @@ pub(super) fn restricted() -> Result<()> {
     }
     let labels = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), NAMESPACE.to_owned())]);
     let mut passed = 0;
-    for case in cases()? {
+    let charts = built()?;
+    for case in cases(charts.path())? {
         let objects = match ours(&case.chart, case.values.as_deref()) {
             Ok(objects) => objects,
             // A chart may ask for values that it has no defaults for.
