@@ -78,7 +78,7 @@ spec:
      not count. */}}
 {{- define "service-library.requests" -}}
 namespace={{ .Release.Namespace | quote }},job={{ include "service-library.name" . | quote }}
-{{- range list .Values.healthPath .Values.readyPath .Values.monitoring.path | compact | uniq -}}
+{{- range without (list .Values.healthPath .Values.readyPath .Values.monitoring.path | compact | uniq) "/" -}}
 ,route!={{ . | quote }}
 {{- end -}}
 {{- end }}
