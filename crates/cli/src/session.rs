@@ -11,7 +11,7 @@ use delivery::{Author, Repository};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use operations::{
-    Journal, Nudge, OperationError, Platform, Settings, Target, first_commit, outside_definitions,
+    Catalog, Journal, Nudge, OperationError, Platform, Settings, Target, first_commit, outside_definitions,
     prepare_cluster,
 };
 use sandbox::{OpenError, Sandbox};
@@ -136,8 +136,8 @@ pub(crate) fn platform(home: &Home, target: Target, client: Client) -> Result<Pl
     })
 }
 
-/// The sandbox's repository and settings alone, for what needs no cluster.
-pub(crate) fn repository(global: &Global) -> Result<(Repository, Settings), OperationError> {
+/// What Git says alone, for what needs no cluster.
+pub(crate) fn catalog(global: &Global) -> Result<Catalog, OperationError> {
     let home = Home::find(global.home.as_deref())?;
     let target = global.context.clone().map_or(Target::Sandbox, Target::Context);
     let path = home.repository(&target);
@@ -150,8 +150,7 @@ pub(crate) fn repository(global: &Global) -> Result<(Repository, Settings), Oper
         });
     }
     let (repository, head) = Repository::open(&path)?;
-    let settings = Settings::read(&repository, &head)?;
-    Ok((repository, settings))
+    Catalog::at(&repository, &head)
 }
 
 /// A client of the sandbox that another process serves.

@@ -2,9 +2,10 @@
 
 use api::{Group, Kind};
 use delivery::layout::{SETTINGS, platform_file};
-use delivery::{Author, ChangeSet, RepoPath, Repository};
+use delivery::{Author, ChangeSet, RepoPath, Repository, Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::Path;
 
 use crate::error::OperationError;
 
@@ -48,14 +49,24 @@ struct Defaults {
 impl Settings {
     /// Reads the settings of a repository at its head.
     pub fn read(repository: &Repository, head: &delivery::CommitId) -> Result<Self, OperationError> {
-        let path = RepoPath::new(SETTINGS)?;
-        let Some(bytes) = repository.read(&path, head)? else {
-            return Err(OperationError::invalid_hint(
-                format!("the repository {} has no {SETTINGS}", repository.path().display()),
+        let bytes = repository.read(&RepoPath::new(SETTINGS)?, head)?;
+        Self::from(bytes.as_deref(), repository.path())
+    }
+
+    /// The settings among the files of the repository at `path`.
+    pub(crate) fn of(snapshot: &Snapshot, path: &Path) -> Result<Self, OperationError> {
+        let file = snapshot.files.get(&RepoPath::new(SETTINGS)?);
+        Self::from(file.map(|file| &*file.contents), path)
+    }
+
+    fn from(bytes: Option<&[u8]>, repository: &Path) -> Result<Self, OperationError> {
+        match bytes {
+            Some(bytes) => Self::parse(&String::from_utf8_lossy(bytes)),
+            None => Err(OperationError::invalid_hint(
+                format!("the repository {} has no {SETTINGS}", repository.display()),
                 "is it an infrastructure repository of this platform?",
-            ));
-        };
-        Self::parse(&String::from_utf8_lossy(&bytes))
+            )),
+        }
     }
 
     /// Reads the text of `platform/platform.yaml`.

@@ -45,6 +45,13 @@ impl Catalog {
         ))
     }
 
+    /// Reads a repository at a commit, settings included.
+    pub fn at(repository: &Repository, commit: &CommitId) -> Result<Self, OperationError> {
+        let snapshot = repository.tree(commit, None)?;
+        let settings = Settings::of(&snapshot, repository.path())?;
+        Ok(Self { settings, snapshot })
+    }
+
     /// The text of a file.
     pub fn text(&self, path: &RepoPath) -> Option<String> {
         let file = self.snapshot.files.get(path)?;

@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use operations::{
-    Catalog, CreateRequest, DeleteRequest, ExitCode, OperationError, create_service, delete_service,
-    get_service, list_services, render,
+    CreateRequest, DeleteRequest, ExitCode, OperationError, create_service, delete_service, get_service,
+    list_services, render,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::args::{Create, Delete, Get, Global, Output, Place, Render, Service};
 use crate::home::Home;
 use crate::print::talk::Talk;
 use crate::print::{self, value};
-use crate::session::{Purpose, Session, repository};
+use crate::session::{Purpose, Session, catalog};
 
 pub(super) fn run(talk: &Talk, global: &Global, command: Service) -> Result<ExitCode, OperationError> {
     match command {
@@ -130,8 +130,7 @@ async fn get(global: &Global, request: &Get) -> Result<ExitCode, OperationError>
 }
 
 fn render_one(global: &Global, request: &Render) -> Result<ExitCode, OperationError> {
-    let (repository, settings) = repository(global)?;
-    let (catalog, _) = Catalog::read(&repository, &settings)?;
+    let catalog = catalog(global)?;
     let service = catalog.find(
         &request.name,
         request.place.team.as_deref(),
