@@ -197,7 +197,7 @@ impl Fields {
 }
 
 fn second(moment: Timestamp) -> Timestamp {
-    let cut = if moment.subsec_nanosecond() < 0 { 1 } else { 0 };
+    let cut = i64::from(moment.subsec_nanosecond() < 0);
     Timestamp::from_second(moment.as_second() - cut).unwrap_or(moment)
 }
 

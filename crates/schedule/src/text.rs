@@ -140,7 +140,7 @@ fn part_of(part: &str, bounds: &Bounds) -> Result<Field, String> {
 fn number(text: &str, names: &[&str]) -> Result<u64, String> {
     if let Some(index) = names.iter().position(|name| name.eq_ignore_ascii_case(text)) {
         // Names begin where the numbers do: Sunday is 0, January is 1.
-        let first = if names.len() == 12 { 1 } else { 0 };
+        let first = u64::from(names.len() == 12);
         return Ok(index as u64 + first);
     }
     text.parse::<i64>()

@@ -1,7 +1,8 @@
 //! How objects are, in Argo CD's words, and why when they are not well: plain data in, plain words out.
 //!
 //! The kinds of Kubernetes itself are judged as Argo CD judges them
-//! (<https://argo-cd.readthedocs.io/en/stable/operator-manual/health/>); all others by the conditions that
+//! (<https://argo-cd.readthedocs.io/en/stable/operator-manual/health/>), except that autoscalers and disruption
+//! budgets are never unwell, since no service waits for them; all others by the conditions that
 //! kstatus reads (<https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>).
 
 mod cause;
@@ -90,6 +91,7 @@ pub fn assess(object: &Value) -> Health {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
         ("", "Namespace") => namespace(object),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(object),
+        ("policy", "PodDisruptionBudget") => disruption_budget(object),
         _ => by_conditions(object),
     }
 }
@@ -194,23 +196,28 @@ fn namespace(object: &Value) -> Health {
     }
 }
 
+/// An autoscaler that cannot scale leaves the pods as they are: worth a word, and nothing to wait for.
 fn autoscaler(object: &Value) -> Health {
-    use HealthStatus::{Degraded, Healthy, Progressing};
-    for kind in ["AbleToScale", "ScalingActive"] {
-        if let Some(("False", message)) = condition(object, kind) {
-            let idle = message.contains("disabled since the replica count")
-                || message.contains("replica count of the target is zero");
-            return if idle {
-                Health::new(HealthStatus::Suspended, message)
-            } else {
-                Health::new(Degraded, message)
-            };
-        }
-    }
-    if condition(object, "AbleToScale").is_none() {
-        return Health::new(Progressing, "it has not looked at its target yet");
-    }
-    Health::new(Healthy, "")
+    let trouble = ["AbleToScale", "ScalingActive"]
+        .into_iter()
+        .find_map(|kind| condition(object, kind).filter(|(status, _)| *status == "False"));
+    Health::new(HealthStatus::Healthy, trouble.map_or("", |(_, message)| message))
+}
+
+/// A budget without room holds back whoever drains a node, and nobody else.
+fn disruption_budget(object: &Value) -> Health {
+    let count = |key: &str| object["status"][key].as_i64().unwrap_or(0);
+    let reason = match (count("expectedPods"), count("disruptionsAllowed")) {
+        (0, _) => String::new(),
+        (_, 0) => format!(
+            "no pod may be evicted: {} of at least {} are healthy",
+            count("currentHealthy"),
+            count("desiredHealthy")
+        ),
+        (_, 1) => "1 pod may be evicted".to_owned(),
+        (_, allowed) => format!("{allowed} pods may be evicted"),
+    };
+    Health::new(HealthStatus::Healthy, reason)
 }
 
 #[cfg(test)]
@@ -326,9 +333,25 @@ mod tests {
             "autoscaling/v2",
             "HorizontalPodAutoscaler",
             &scaler,
-            Degraded,
+            Healthy,
             "no metrics",
         );
+        let budget = |allowed: i64| {
+            json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "expectedPods": 3,
+                "currentHealthy": 2, "desiredHealthy": 2, "disruptionsAllowed": allowed}})
+        };
+        let says = |allowed: i64, reason: &str| {
+            check(
+                "policy/v1",
+                "PodDisruptionBudget",
+                &budget(allowed),
+                Healthy,
+                reason,
+            );
+        };
+        says(0, "no pod may be evicted: 2 of at least 2 are healthy");
+        says(1, "1 pod may be evicted");
+        says(2, "2 pods may be evicted");
     }
 
     #[test]

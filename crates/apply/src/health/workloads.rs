@@ -1,5 +1,7 @@
 //! Judging what runs: workloads, pods and jobs, as Argo CD judges them. No I/O.
 
+use k8s_openapi::jiff::Timestamp;
+use schedule::Schedule;
 use serde_json::Value;
 
 use super::HealthStatus::{Degraded, Healthy, Progressing, Suspended};
@@ -140,10 +142,43 @@ pub(super) fn job(object: &Value) -> Health {
 }
 
 pub(super) fn cron_job(object: &Value) -> Health {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let moment = |pointer: &str| text(pointer)?.parse::<Timestamp>().ok();
     if object["spec"]["suspend"] == true {
         return Health::new(Suspended, "the schedule is suspended");
     }
-    Health::new(Healthy, "")
+    let written = text("/spec/schedule").unwrap_or_default();
+    let schedule = match Schedule::parse(written) {
+        Ok(schedule) => schedule,
+        Err(error) => {
+            return Health::new(
+                Degraded,
+                format!("the schedule {written:?} cannot be read: {error}"),
+            );
+        }
+    };
+    let place = text("/spec/timeZone").unwrap_or_default();
+    let Some(zone) = schedule::time_zone(place) else {
+        return Health::new(Degraded, format!("there is no time zone {place:?}"));
+    };
+    let started = moment("/status/lastScheduleTime");
+    let known = started.or(moment("/metadata/creationTimestamp"));
+    let next = match known.map(|known| schedule.next(known, &zone)) {
+        Some(Some(next)) => format!("next run at {next}"),
+        Some(None) => "the schedule names no moment of the next five years".to_owned(),
+        None => String::new(),
+    };
+    let running = object["status"]["active"]
+        .as_array()
+        .is_some_and(|active| !active.is_empty());
+    match started {
+        Some(started) if running => Health::new(Healthy, format!("running since {started}")),
+        // Whoever succeeds does so after it was due.
+        Some(started) if moment("/status/lastSuccessfulTime").is_none_or(|success| success < started) => {
+            Health::new(Degraded, format!("the run of {started} did not succeed, {next}"))
+        }
+        _ => Health::new(Healthy, next),
+    }
 }
 
 pub(super) fn pod(object: &Value) -> Health {
@@ -160,7 +195,10 @@ pub(super) fn pod(object: &Value) -> Health {
     let stuck = containers().find_map(|container| {
         let waiting = &container["state"]["waiting"];
         let reason = waiting["reason"].as_str()?;
-        let bad = reason.starts_with("Err") || reason.ends_with("Error") || reason.ends_with("BackOff");
+        let bad = reason.starts_with("Err")
+            || reason.ends_with("Error")
+            || reason.ends_with("BackOff")
+            || reason == "InvalidImageName";
         bad.then(|| {
             waiting["message"]
                 .as_str()
@@ -352,6 +390,71 @@ mod tests {
     }
 
     #[test]
+    fn cron_jobs() {
+        let check = |spec: Value, status: Value, expect, reason: &str| {
+            let object = json!({"apiVersion": "batch/v1", "kind": "CronJob", "spec": spec, "status": status,
+                "metadata": {"creationTimestamp": "2026-01-01T11:58:00Z"}});
+            let health = assess(&object);
+            assert_eq!(
+                (health.status, health.reason.as_str()),
+                (expect, reason),
+                "{object}"
+            );
+        };
+        let spec = || json!({"schedule": "30 13 * * *", "timeZone": "Europe/Berlin"});
+        let (first, second) = (
+            "next run at 2026-01-01T12:30:00Z",
+            "next run at 2026-01-02T12:30:00Z",
+        );
+        let run = "2026-01-01T12:30:00Z";
+        check(spec(), json!({}), Healthy, first);
+        check(
+            spec(),
+            json!({"lastScheduleTime": run, "active": [{"name": "report-1"}]}),
+            Healthy,
+            "running since 2026-01-01T12:30:00Z",
+        );
+        check(
+            spec(),
+            json!({"lastScheduleTime": run, "lastSuccessfulTime": "2026-01-01T12:30:00Z"}),
+            Healthy,
+            second,
+        );
+        for success in [json!(null), json!("2025-12-31T12:30:04Z")] {
+            check(
+                spec(),
+                json!({"lastScheduleTime": run, "lastSuccessfulTime": success}),
+                Degraded,
+                &format!("the run of 2026-01-01T12:30:00Z did not succeed, {second}"),
+            );
+        }
+        check(
+            json!({"schedule": "* * * *"}),
+            json!({}),
+            Degraded,
+            "the schedule \"* * * *\" cannot be read: expected exactly 5 fields, found 4",
+        );
+        check(
+            json!({"schedule": "@daily", "timeZone": "Mars/Base"}),
+            json!({}),
+            Degraded,
+            "there is no time zone \"Mars/Base\"",
+        );
+        check(
+            json!({"schedule": "0 0 31 2 *"}),
+            json!({}),
+            Healthy,
+            "the schedule names no moment of the next five years",
+        );
+        check(
+            json!({"schedule": "@daily", "suspend": true}),
+            json!({}),
+            Suspended,
+            "the schedule is suspended",
+        );
+    }
+
+    #[test]
     fn pods() {
         let check =
             |spec: Value, status: Value, expect, reason| check("v1", "Pod", &spec, &status, expect, reason);
@@ -363,6 +466,12 @@ mod tests {
             "ImagePullBackOff",
         );
         check(json!({}), waiting("ErrImagePull"), Degraded, "ErrImagePull");
+        check(
+            json!({}),
+            waiting("InvalidImageName"),
+            Degraded,
+            "InvalidImageName",
+        );
         check(
             json!({}),
             waiting("CreateContainerConfigError"),

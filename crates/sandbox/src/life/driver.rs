@@ -23,7 +23,9 @@ use super::scheduler::claims;
 use super::watch::{self, News};
 use super::world::{Key, World};
 use super::write::{self, Effect, Progress, Trouble};
-use super::{LifeOptions, claim, deployment, endpoints, job, kubelet, links, replicaset, seed, statefulset};
+use super::{
+    LifeOptions, claim, cronjob, deployment, endpoints, job, kubelet, links, replicaset, seed, statefulset,
+};
 use crate::clock::Clock;
 
 /// How much news may wait.
@@ -158,6 +160,10 @@ impl Driver {
             return;
         }
         if let Some(before) = before {
+            // What was refused was asked for by what is not there any more.
+            if self.world.at(&key).map(|object| &object["spec"]) != Some(&before["spec"]) {
+                self.refused.remove(&key);
+            }
             self.enqueue_all(links::concerned(&self.world, kind, &before));
         }
         if let Some(object) = self.world.at(&key) {
@@ -332,6 +338,17 @@ impl Driver {
         let Some(object) = world.at(key) else {
             return Plan::default();
         };
+        // Those that make pods say themselves what they were refused.
+        let makes_pods = matches!(
+            key.kind,
+            Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job
+        );
+        if !makes_pods && let Some(refusal) = self.holding_back(key, now) {
+            return Plan {
+                wake: refusal.again,
+                ..Plan::default()
+            };
+        }
         match key.kind {
             Kind::Deployment => {
                 let sets = world.controlled(Kind::ReplicaSet, object);
@@ -388,6 +405,13 @@ impl Driver {
                     now,
                 )
             }
+            Kind::CronJob => cronjob::desired(
+                &cronjob::Slice {
+                    cron_job: object,
+                    jobs: world.controlled(Kind::Job, object),
+                },
+                now,
+            ),
             Kind::PersistentVolumeClaim => claim::desired(&claim::Slice {
                 claim: object,
                 classes: world.all(Kind::StorageClass).collect(),
@@ -423,6 +447,9 @@ impl Driver {
             | Kind::Secret
             | Kind::ConfigMap
             | Kind::ControllerRevision
+            | Kind::DaemonSet
+            | Kind::HorizontalPodAutoscaler
+            | Kind::PodDisruptionBudget
             | Kind::EndpointSlice => Plan::default(),
         }
     }
@@ -452,6 +479,12 @@ impl Driver {
         )
     }
 
+    /// What the API refused so short a time ago that it is not asked again yet.
+    fn holding_back(&self, key: &Key, now: Timestamp) -> Option<&Refusal> {
+        let (_, refusal) = self.refused.get(key)?;
+        refusal.again.is_some_and(|again| again > now).then_some(refusal)
+    }
+
     /// Why the pods of a workload cannot be made now.
     fn refusal(&self, key: &Key, workload: &Value, now: Timestamp) -> Option<Refusal> {
         let account = |name: &str| {
@@ -462,8 +495,7 @@ impl Driver {
         if let Some(refusal) = Refusal::missing_account(workload, account) {
             return Some(refusal);
         }
-        let known = self.refused.get(key).map(|(_, refusal)| refusal);
-        if let Some(refusal) = known.filter(|refusal| refusal.again.is_some_and(|again| again > now)) {
+        if let Some(refusal) = self.holding_back(key, now) {
             return Some(refusal.clone());
         }
         let pods = self.world.count(Kind::Pod);

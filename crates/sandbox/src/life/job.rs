@@ -28,9 +28,16 @@ pub(crate) struct Slice<'a> {
 }
 
 /// Is the Job over, one way or the other?
-fn is_finished(job: &Value) -> bool {
+pub(crate) fn is_finished(job: &Value) -> bool {
+    ended_as(job).is_some()
+}
+
+/// How the Job ended: `Complete` or `Failed`.
+pub(crate) fn ended_as(job: &Value) -> Option<&'static str> {
     let status = object::status(job);
-    object::is_true(status, "Complete") || object::is_true(status, "Failed")
+    ["Complete", "Failed"]
+        .into_iter()
+        .find(|how| object::is_true(status, how))
 }
 
 /// What is to be done for a Job.
@@ -68,9 +75,11 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
         Some(completions) => succeeded >= completions,
         None => succeeded > 0 && active.is_empty(),
     };
-    let started = moment(job, "/status/startTime").unwrap_or(now);
+    // A Job that was held back begins anew.
+    let held = object::is_true(object::status(job), "Suspended");
+    let started = moment(job, "/status/startTime").filter(|_| !held).unwrap_or(now);
     let deadline = number(job, "/spec/activeDeadlineSeconds").map(|seconds| seconds_after(started, seconds));
-    let lost = if failed > limit {
+    let lost = if failed > limit || restarted_too_often(job, &active, limit) {
         Some((
             "BackoffLimitExceeded",
             "Job has reached the specified backoff limit",
@@ -110,7 +119,13 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
         plan.note(Note::warning(about.clone(), reason, message));
     } else if suspended {
         stop(&active, &mut plan);
+        if !held {
+            plan.note(Note::normal(about.clone(), "Suspended", "Job suspended"));
+        }
     } else {
+        if held {
+            plan.note(Note::normal(about.clone(), "Resumed", "Job resumed"));
+        }
         let missing = wanted - active.len() as i64;
         let wait = (failed > 0)
             .then(|| again(&slice.pods, failed))
@@ -140,8 +155,28 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
         }
     }
 
+    if complete || lost.is_some() || suspended == held {
+        // Nothing to say about holding back.
+    } else if suspended {
+        put(
+            &mut conditions,
+            "Suspended",
+            "True",
+            ("JobSuspended", "Job suspended"),
+            now,
+        );
+    } else {
+        put(
+            &mut conditions,
+            "Suspended",
+            "False",
+            ("JobResumed", "Job resumed"),
+            now,
+        );
+    }
+
     let mut status = Map::new();
-    if !suspended || moment(job, "/status/startTime").is_some() {
+    if !suspended {
         status.insert("startTime".to_owned(), json!(stamp(started)));
     }
     let running = if complete || lost.is_some() {
@@ -190,12 +225,32 @@ fn retire(job: &Value, now: Timestamp, plan: &mut Plan) {
 }
 
 fn add(conditions: &mut Vec<Value>, kind: &str, reason: &str, message: &str, now: Timestamp) {
-    let stamp = stamp(now);
+    put(conditions, kind, "True", (reason, message), now);
+}
+
+fn put(conditions: &mut Vec<Value>, kind: &str, status: &str, why: (&str, &str), now: Timestamp) {
+    let (stamp, (reason, message)) = (stamp(now), why);
     set_condition(
         conditions,
-        json!({"type": kind, "status": "True", "reason": reason, "message": message,
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
             "lastProbeTime": stamp, "lastTransitionTime": stamp}),
     );
+}
+
+/// Pods whose containers are started again in place fail by the number of their restarts.
+fn restarted_too_often(job: &Value, active: &[&Value], limit: i64) -> bool {
+    if text(job, "/spec/template/spec/restartPolicy") != "OnFailure" {
+        return false;
+    }
+    let restarts: i64 = active
+        .iter()
+        .flat_map(|pod| {
+            ["/status/initContainerStatuses", "/status/containerStatuses"].map(|path| list(pod, path))
+        })
+        .flatten()
+        .filter_map(|status| number(status, "/restartCount"))
+        .fold(0, i64::saturating_add);
+    restarts > 0 && restarts >= limit
 }
 
 fn stop(active: &[&Value], plan: &mut Plan) {
@@ -300,7 +355,36 @@ mod tests {
             &["Succeeded", "Running"],
             &["create Pod migrate-*"],
         );
-        check(&json!({"suspend": true}), &["Running"], &["delete Pod running"]);
+        let held = check(
+            &json!({"suspend": true}),
+            &["Running"],
+            &["delete Pod running", "- Suspended: Job suspended"],
+        );
+        assert_eq!(condition(&held, "Suspended").unwrap()["status"], "True");
+        assert_eq!(held["startTime"], Value::Null);
+        let mut resumed = job(&json!({}));
+        resumed["status"] = held;
+        let plan = desired(
+            &Slice {
+                job: &resumed,
+                pods: Vec::new(),
+                refusal: None,
+            },
+            now(),
+        );
+        assert_eq!(
+            told(&plan),
+            [
+                "- Resumed: Job resumed",
+                "create Pod migrate-*",
+                "status Job migrate"
+            ]
+        );
+        assert_eq!(
+            condition(&status_of(&plan), "Suspended").unwrap()["status"],
+            "False"
+        );
+        assert_eq!(status_of(&plan)["startTime"], "2026-01-01T12:00:00Z");
     }
 
     #[test]
@@ -315,6 +399,29 @@ mod tests {
             condition(&lost, "Failed").unwrap()["reason"],
             "BackoffLimitExceeded"
         );
+    }
+
+    #[test]
+    fn containers_that_are_started_again_in_place_count_too() {
+        let restarted = |restarts: i64, limit: i64| {
+            let mut job = job(&json!({"backoffLimit": limit}));
+            job["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
+            let pod = json!({"metadata": {"name": "a", "uid": "a"},
+                "status": {"phase": "Running", "containerStatuses": [{"restartCount": restarts}]}});
+            let plan = desired(
+                &Slice {
+                    job: &job,
+                    pods: vec![&pod],
+                    refusal: None,
+                },
+                now(),
+            );
+            condition(&status_of(&plan), "Failed").is_some()
+        };
+        assert!(!restarted(0, 0));
+        assert!(restarted(1, 0));
+        assert!(!restarted(5, 6));
+        assert!(restarted(6, 6));
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     ReplicaSet,
     /// `apps/v1` StatefulSet
     StatefulSet,
+    /// `apps/v1` DaemonSet
+    DaemonSet,
+    /// `batch/v1` CronJob
+    CronJob,
     /// `batch/v1` Job
     Job,
     /// `v1` Pod
@@ -35,11 +39,15 @@ pub(crate) enum Kind {
     Service,
     /// `discovery.k8s.io/v1` EndpointSlice
     EndpointSlice,
+    /// `autoscaling/v2` HorizontalPodAutoscaler
+    HorizontalPodAutoscaler,
+    /// `policy/v1` PodDisruptionBudget
+    PodDisruptionBudget,
 }
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Node,
         Self::StorageClass,
         Self::ServiceAccount,
@@ -51,10 +59,14 @@ impl Kind {
         Self::Deployment,
         Self::ReplicaSet,
         Self::StatefulSet,
+        Self::DaemonSet,
+        Self::CronJob,
         Self::Job,
         Self::Pod,
         Self::Service,
         Self::EndpointSlice,
+        Self::HorizontalPodAutoscaler,
+        Self::PodDisruptionBudget,
     ];
 
     fn facts(self) -> (&'static str, &'static str, &'static str, bool) {
@@ -70,10 +82,19 @@ impl Kind {
             Self::Deployment => ("apps/v1", "Deployment", "deployments", true),
             Self::ReplicaSet => ("apps/v1", "ReplicaSet", "replicasets", true),
             Self::StatefulSet => ("apps/v1", "StatefulSet", "statefulsets", true),
+            Self::DaemonSet => ("apps/v1", "DaemonSet", "daemonsets", true),
+            Self::CronJob => ("batch/v1", "CronJob", "cronjobs", true),
             Self::Job => ("batch/v1", "Job", "jobs", true),
             Self::Pod => ("v1", "Pod", "pods", true),
             Self::Service => ("v1", "Service", "services", true),
             Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
+            Self::HorizontalPodAutoscaler => (
+                "autoscaling/v2",
+                "HorizontalPodAutoscaler",
+                "horizontalpodautoscalers",
+                true,
+            ),
+            Self::PodDisruptionBudget => ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
         }
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
             keys.extend(unfinished.map(|pod| Key::of(Kind::Pod, pod)));
         }
         Kind::ServiceAccount => {
-            for kind in [Kind::ReplicaSet, Kind::StatefulSet, Kind::Job] {
+            for kind in [Kind::ReplicaSet, Kind::StatefulSet, Kind::DaemonSet, Kind::Job] {
                 let users = world
                     .within(kind, space)
                     .filter(|it| account_of(it) == Some(name(object)));

@@ -6,7 +6,8 @@
 //! [`Clock`] alone.
 //!
 //! Each controller is a pure function from what it is shown of the world to a plan of changes, in a
-//! file of its own: [`deployment`], [`replicaset`], [`statefulset`], [`job`], [`claim`], [`endpoints`],
+//! file of its own: [`deployment`], [`replicaset`], [`statefulset`], [`job`],
+//! [`cronjob`], [`claim`], [`endpoints`],
 //! [`scheduler`], [`kubelet`], [`seed`]. [`driver`] follows the API through `watch`, keeps the `world`,
 //! decides by `links` who has to look again, and carries plans out through `write` and `recorder`.
 //!
@@ -14,6 +15,7 @@
 
 mod change;
 mod claim;
+mod cronjob;
 mod deployment;
 mod driver;
 mod endpoints;

@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+mod cronjob;
+
 const NAMESPACE: &str = "default";
 
 /// A sandbox with its controllers running, on a clock that stands still.
