@@ -63,17 +63,19 @@
 {{- if has "high-error-rate" .Values.monitoring.alerts }}
 {{- $availability := .Values.monitoring.slo.availability | toString | trimSuffix "%" | float64 }}
 {{- $budget := divf (subf 100 $availability) 100 }}
-{{- range list (dict "long" "1h" "short" "5m" "burn" "14.4" "for" "2m" "severity" "critical") (dict "long" "6h" "short" "30m" "burn" "6" "for" "15m" "severity" "warning") }}
+{{- range list (dict "long" "1h" "short" "5m" "burn" 14.4 "for" "2m" "severity" "critical") (dict "long" "6h" "short" "30m" "burn" 6 "for" "15m" "severity" "warning") }}
+{{- /* Where little is promised, an hour of nothing but errors must still be an alert. */}}
+{{- $most := minf (mulf .burn $budget) 0.9 }}
 - alert: HighErrorRate
   severity: {{ .severity }}
   for: {{ .for }}
   labels:
     window: {{ .long }}
   expr: |
-    {{ include "service-library.errorRatio" (dict "requests" $requests "window" .long) }} > {{ .burn }} * {{ $budget }}
-    and {{ include "service-library.errorRatio" (dict "requests" $requests "window" .short) }} > {{ .burn }} * {{ $budget }}
+    {{ include "service-library.errorRatio" (dict "requests" $requests "window" .long) }} > {{ $most }}
+    and {{ include "service-library.errorRatio" (dict "requests" $requests "window" .short) }} > {{ $most }}
   summary: {{ $name }} answers with too many errors
-  description: {{ printf "{{ $value | humanizePercentage }} of the requests failed in the last %s. At this rate the errors that %v%% availability leaves room for are used up %s times too fast." .long $availability .burn | quote }}
+  description: {{ printf "{{ $value | humanizePercentage }} of the requests failed in the last %s; the aim is that %v%% succeed." .long $availability | quote }}
 {{- end }}
 {{- end }}
 {{- if has "high-latency" .Values.monitoring.alerts }}
