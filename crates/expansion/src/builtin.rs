@@ -146,42 +146,4 @@ fn files_below<E: RustEmbed>(folder: &str) -> impl Iterator<Item = (String, Vec<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dependencies_beside_a_chart_are_found() {
-        let check = |description: &str, expect: &[&str]| {
-            assert_eq!(neighbours(description), expect, "{description}");
-        };
-        check("name: alone", &[]);
-        check("not: [yaml", &[]);
-        check("dependencies: none", &[]);
-        check(
-            "dependencies: [{name: a, repository: 'file://../a'}, {name: b, repository: 'https://example.com'}, {name: c}]",
-            &["a"],
-        );
-    }
-
-    #[test]
-    fn the_digest_covers_the_library() {
-        let with = chart::Chart::from_files(chart_files("worker")).unwrap();
-        let mut changed = chart_files("worker");
-        let library = changed
-            .iter_mut()
-            .find(|(path, _)| path == "charts/service-library/templates/_pod.tpl")
-            .expect("the library is a part of the worker");
-        library.1.extend_from_slice(b"{{/* changed */}}");
-        let changed = chart::Chart::from_files(changed).unwrap();
-        assert_eq!(golden_path("worker").unwrap().digest(), with.digest());
-        assert_ne!(changed.digest(), with.digest());
-    }
-
-    #[test]
-    fn what_helm_leaves_in_a_checkout_is_not_embedded() {
-        assert!(
-            GoldenPathFiles::iter().all(|path| !path.contains("/charts/") && !path.ends_with("Chart.lock"))
-        );
-        assert!(GoldenPathFiles::iter().any(|path| path == "service-library/Chart.yaml"));
-    }
-}
+mod tests;

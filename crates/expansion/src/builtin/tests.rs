@@ -1,0 +1,343 @@
+//! What holds for all golden paths that ship: their values, their words, their bounds.
+
+use super::*;
+use api::Capabilities;
+use guardrails::{Operation, Outcome, Request};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The golden paths of Applications.
+const SERVICES: [&str; 4] = [DEFAULT_GOLDEN_PATH, "cron-job", "static-site", "worker"];
+
+fn text(path: &str) -> String {
+    let file = GoldenPathFiles::get(path).unwrap_or_else(|| panic!("{path} is not embedded"));
+    String::from_utf8(file.data.into_owned()).unwrap()
+}
+
+fn read(path: &str) -> Value {
+    yaml::parse(&text(path)).unwrap().value
+}
+
+fn render(name: &str, values: &Value) -> Result<Vec<Value>, String> {
+    let capabilities = Capabilities::default();
+    golden_path(name)
+        .unwrap()
+        .render("a test", "trial", "shop-production", values, &capabilities)
+        .map_err(|error| {
+            std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+        })
+}
+
+/// Every set of values that a golden path brings along to be tried with, by the name of its file.
+fn trials(name: &str) -> Vec<(String, Value)> {
+    let prefix = format!("{name}/ci/");
+    GoldenPathFiles::iter()
+        .filter(|path| path.starts_with(&prefix))
+        .map(|path| (path.to_string(), read(&path)))
+        .collect()
+}
+
+/// The paths of all values, such as `route.host`; an empty map is a value.
+fn leaves(values: &Map<String, Value>, prefix: &str, found: &mut Vec<String>) {
+    for (key, value) in values {
+        match value.as_object() {
+            Some(inner) if !inner.is_empty() => leaves(inner, &format!("{prefix}{key}."), found),
+            _ => found.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+#[test]
+fn dependencies_beside_a_chart_are_found() {
+    let check = |description: &str, expect: &[&str]| {
+        assert_eq!(neighbours(description), expect, "{description}");
+    };
+    check("name: alone", &[]);
+    check("not: [yaml", &[]);
+    check("dependencies: none", &[]);
+    check(
+        "dependencies: [{name: a, repository: 'file://../a'}, {name: b, repository: 'https://example.com'}, {name: c}]",
+        &["a"],
+    );
+}
+
+#[test]
+fn the_digest_covers_the_library() {
+    let with = chart::Chart::from_files(chart_files("worker")).unwrap();
+    let mut changed = chart_files("worker");
+    let library = changed
+        .iter_mut()
+        .find(|(path, _)| path == "charts/service-library/templates/_pod.tpl")
+        .expect("the library is a part of the worker");
+    library.1.extend_from_slice(b"{{/* changed */}}");
+    let changed = chart::Chart::from_files(changed).unwrap();
+    assert_eq!(golden_path("worker").unwrap().digest(), with.digest());
+    assert_ne!(changed.digest(), with.digest());
+}
+
+#[test]
+fn what_helm_leaves_in_a_checkout_is_not_embedded() {
+    assert!(GoldenPathFiles::iter().all(|path| !path.contains("/charts/") && !path.ends_with("Chart.lock")));
+    assert!(GoldenPathFiles::iter().any(|path| path == "service-library/Chart.yaml"));
+}
+
+#[test]
+fn every_golden_path_renders_all_that_it_is_tried_with() {
+    for name in GOLDEN_PATHS {
+        let trials = trials(name);
+        assert!(trials.len() >= 2, "{name} has few trials");
+        for (file, values) in trials {
+            assert!(
+                render(name, &values).is_ok_and(|objects| !objects.is_empty()),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn golden_paths_pass_the_guardrails_that_ship() {
+    let policies = guardrails().unwrap();
+    let labels = BTreeMap::from([(
+        "kubernetes.io/metadata.name".to_owned(),
+        "shop-production".to_owned(),
+    )]);
+    let mut passed = 0;
+    for (name, (file, values)) in GOLDEN_PATHS
+        .iter()
+        .flat_map(|name| trials(name).into_iter().map(move |t| (name, t)))
+    {
+        for object in &render(name, &values).unwrap() {
+            let verdicts = policies.evaluate(&Request {
+                object,
+                old: None,
+                operation: Operation::Create,
+                namespace_labels: &labels,
+            });
+            for verdict in verdicts {
+                assert!(
+                    !verdict.refuses(),
+                    "{file}: {} {}: {verdict:?}",
+                    object["kind"],
+                    object["metadata"]["name"]
+                );
+                passed += usize::from(verdict.outcome == Outcome::Pass);
+            }
+        }
+    }
+    assert!(passed > 0);
+}
+
+#[test]
+fn readmes_name_every_value() {
+    for name in SERVICES.into_iter().chain(["team"]) {
+        let readme = text(&format!("{name}/README.md"));
+        let mut values = Vec::new();
+        leaves(
+            read(&format!("{name}/values.yaml")).as_object().unwrap(),
+            "",
+            &mut values,
+        );
+        let missing: Vec<_> = values
+            .into_iter()
+            .filter(|value| !readme.contains(&format!("`{value}`")))
+            // The parts of a quantity are shown together.
+            .filter(|value| {
+                name != "team" || !value.starts_with("quota.") && !value.starts_with("containerDefaults.")
+            })
+            .collect();
+        assert!(missing.is_empty(), "{name}/README.md does not name {missing:?}");
+    }
+}
+
+/// Values of one name mean one thing: the four schemas differ only where a path has no use for a value, or
+/// where a worker may do without a port.
+#[test]
+fn services_take_the_same_values() {
+    let schema = |name: &str| read(&format!("{name}/values.schema.json"));
+    let base = schema(DEFAULT_GOLDEN_PATH);
+    let of = |schema: &Value, key: &str| {
+        let property = &schema["properties"][key];
+        property.pointer("/allOf/0").unwrap_or(property).clone()
+    };
+    for name in SERVICES {
+        let other = schema(name);
+        for key in base["properties"].as_object().unwrap().keys() {
+            let own = of(&other, key);
+            let left_out =
+                name == "cron-job" && ["disruptionBudget", "spread", "paused"].contains(&key.as_str());
+            let different = key == "monitoring" || name == "worker" && key == "port";
+            if !left_out && !different {
+                assert_eq!(own, of(&base, key), "{key} in {name}");
+            }
+        }
+        for (key, definition) in other["definitions"].as_object().unwrap() {
+            let known = &base["definitions"][key];
+            assert!(
+                known.is_null() || known == definition,
+                "definition {key} in {name}"
+            );
+        }
+    }
+}
+
+/// What the expansion always says, whatever the path is, with nothing in it.
+#[test]
+fn services_take_what_every_application_says() {
+    for name in SERVICES {
+        let values = json!({
+            "name": "shop", "image": "registry.internal/shop:v1", "team": "sales", "environment": "production",
+            "partOf": "sales", "labelDomain": "idp.example.org", "suspended": false,
+            "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+            "env": [], "config": {}, "secrets": [], "dependsOn": [], "allowFrom": [], "storage": [],
+            "monitoring": {"enabled": true, "alerts": []}, "mesh": "", "command": [], "args": [],
+            "route": {"host": "", "class": "public", "issuer": "letsencrypt"},
+            "schedule": if name == "cron-job" { "@daily" } else { "" },
+        });
+        if let Err(error) = render(name, &values) {
+            panic!("{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_a_path_cannot_honour_it_refuses_in_plain_words() {
+    let check = |name: &str, values: Value, expect: &str| {
+        let mut values = values;
+        values["image"] = json!("registry.internal/shop:v1");
+        if name == "cron-job" && values["schedule"].is_null() {
+            values["schedule"] = json!("@daily");
+        }
+        let error = render(name, &values).expect_err(expect);
+        assert!(error.contains(expect), "{name}: {error}");
+    };
+    check(
+        "base-service",
+        json!({"schedule": "@daily"}),
+        "base-service has no schedule: use the golden path cron-job",
+    );
+    check(
+        "base-service",
+        json!({"timeZone": "Europe/Berlin"}),
+        "base-service has no timeZone",
+    );
+    check(
+        "base-service",
+        json!({"route": {"host": "a.example.com", "kind": "gateway"}}),
+        "route.gateway.name is empty",
+    );
+    check(
+        "base-service",
+        json!({"autoscaling": {"enabled": true, "max": 1}}),
+        "max cannot be less than min",
+    );
+    check("base-service", json!({"replica": 3}), "replica");
+    check(
+        "worker",
+        json!({"route": {"host": "a.example.com"}}),
+        "worker has no route: nothing calls a worker",
+    );
+    check(
+        "worker",
+        json!({"allowFrom": [{"application": "shop"}]}),
+        "worker has no allowFrom",
+    );
+    check(
+        "worker",
+        json!({"schedule": "@daily"}),
+        "use the golden path cron-job",
+    );
+    check(
+        "worker",
+        json!({"monitoring": {"alerts": ["high-latency"]}}),
+        "there are no metrics",
+    );
+    check(
+        "static-site",
+        json!({"database": {"enabled": true}}),
+        "static-site has no database",
+    );
+    check(
+        "static-site",
+        json!({"cache": {"enabled": true}}),
+        "static-site has no cache",
+    );
+    check(
+        "static-site",
+        json!({"storage": [{"path": "/data", "size": "1Gi"}]}),
+        "static-site has no storage",
+    );
+    check(
+        "static-site",
+        json!({"monitoring": {"alerts": ["high-latency"]}}),
+        "there are no metrics",
+    );
+    check("cron-job", json!({"schedule": ""}), "schedule is empty");
+    check("cron-job", json!({"port": 8080}), "cron-job has no port");
+    check("cron-job", json!({"replicas": 2}), "cron-job has no replicas");
+    check(
+        "cron-job",
+        json!({"route": {"host": "a.example.com"}}),
+        "cron-job has no route",
+    );
+    check(
+        "cron-job",
+        json!({"rollout": {"strategy": "recreate"}}),
+        "cron-job has no rollout",
+    );
+    check(
+        "cron-job",
+        json!({"monitoring": {"path": "/metrics"}}),
+        "cron-job has no monitoring.path",
+    );
+}
+
+#[test]
+fn a_team_gets_the_least_rights_that_do() {
+    let rules = |workloads: &str| -> Vec<Value> {
+        let values = json!({"team": "shop", "groups": ["shop"], "workloads": workloads, "labelDomain": "idp.example.org"});
+        let objects = render("team", &values).unwrap();
+        let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+        role["rules"].as_array().unwrap().clone()
+    };
+    let may = |workloads: &str, group: &str, resource: &str, verb: &str| {
+        let holds = |list: &Value, word: &str| {
+            list.as_array()
+                .unwrap()
+                .iter()
+                .any(|item| item == word || item == "*")
+        };
+        rules(workloads).iter().any(|rule| {
+            holds(&rule["apiGroups"], group)
+                && holds(&rule["resources"], resource)
+                && holds(&rule["verbs"], verb)
+        })
+    };
+    let check = |group: &str, resource: &str, verb: &str, expect: [bool; 3]| {
+        let got = ["none", "read", "write"].map(|workloads| may(workloads, group, resource, verb));
+        assert_eq!(
+            got, expect,
+            "{verb} {resource}.{group} with workloads none, read, write"
+        );
+    };
+    check("idp.example.org", "applications", "create", [true; 3]);
+    check("idp.example.org", "applications", "deletecollection", [false; 3]);
+    check("idp.example.org", "applications/status", "patch", [false; 3]);
+    check("idp.example.org", "teams", "get", [false; 3]);
+    check("", "pods/log", "get", [true; 3]);
+    check("", "pods", "list", [true; 3]);
+    check("", "pods", "create", [false, false, true]);
+    check("", "pods/exec", "create", [false; 3]);
+    check("", "pods/portforward", "create", [false; 3]);
+    check("", "pods/ephemeralcontainers", "patch", [false; 3]);
+    check("", "secrets", "get", [false; 3]);
+    check("", "secrets", "list", [false; 3]);
+    check("", "configmaps", "update", [false; 3]);
+    check("", "serviceaccounts", "impersonate", [false; 3]);
+    check("", "serviceaccounts/token", "create", [false; 3]);
+    check("apps", "deployments", "get", [false, true, true]);
+    check("apps", "deployments", "patch", [false, false, true]);
+    check("apps", "deployments/scale", "patch", [false, false, true]);
+    check("rbac.authorization.k8s.io", "rolebindings", "create", [false; 3]);
+    check("networking.k8s.io", "networkpolicies", "delete", [false; 3]);
+}
