@@ -3,15 +3,18 @@
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::https::ApiServer;
-use crate::process::Scratch;
+use crate::process::{Scratch, run};
+use crate::test::cargo;
 use crate::{say, schema_data};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The facts about built-in kinds that the `schema` crate embeds.
 const SCHEMA_FACTS: &str = "crates/schema/data/kubernetes.facts";
+/// The platform's definitions, as its own chart carries them.
+const DEFINITIONS: &str = "charts/platform/definitions";
 /// Discovery in the form that names all groups, versions, kinds and verbs in one document.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -21,6 +24,25 @@ pub(crate) fn schema() -> Result<()> {
     let cluster = Cluster::start_api_alone()?;
     write_schema(cluster.api(), &crate::root().join(SCHEMA_FACTS))?;
     say::done(SCHEMA_FACTS, started.elapsed());
+    Ok(())
+}
+
+/// Writes the platform's definitions into its own chart. A test of the `operations` crate fails when they are stale.
+pub(crate) fn definitions() -> Result<()> {
+    let started = Instant::now();
+    let folder = crate::root().join(DEFINITIONS);
+    let arguments = [
+        "run",
+        "--quiet",
+        "--package",
+        "api",
+        "--example",
+        "definitions",
+        "--",
+    ];
+    run(cargo(&arguments).arg(&folder), Duration::from_mins(15))?
+        .success("cargo run --example definitions")?;
+    say::done(DEFINITIONS, started.elapsed());
     Ok(())
 }
 

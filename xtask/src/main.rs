@@ -39,8 +39,9 @@ Chores of this repository: cargo xtask <chore>
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
-  generate [schema | protobuf]
-                       write generated files anew: the facts about Kubernetes' own kinds";
+  generate [schema | protobuf | definitions]
+                       write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
+                       definitions for its chart";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -68,8 +69,11 @@ fn chore(arguments: &[&str]) -> Result<()> {
             _ => fail!("--runs needs a number from 1 to 1000"),
         },
         ["measure-one", command @ ..] => bench::measure_one(command),
-        ["generate"] => generate::schema().and_then(|()| protobuf_data::generate()),
+        ["generate"] => generate::schema()
+            .and_then(|()| protobuf_data::generate())
+            .and_then(|()| generate::definitions()),
         ["generate", "schema"] => generate::schema(),
+        ["generate", "definitions"] => generate::definitions(),
         ["generate", "protobuf"] => protobuf_data::generate(),
         [] | ["help" | "--help" | "-h"] => {
             say::line(USAGE);

@@ -78,6 +78,25 @@ pub enum OperationError {
         /// How to look at it.
         hint: String,
     },
+    /// The account in use lacks rights. Nothing was written.
+    #[error("{message}")]
+    NotAllowed {
+        /// What it may not do.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// An object that the platform itself needs could not be applied or removed.
+    #[error("cannot {doing} {object}: {problem}")]
+    Object {
+        /// "apply" or "remove".
+        doing: &'static str,
+        /// Which object.
+        object: String,
+        /// Why.
+        #[source]
+        problem: apply::Problem,
+    },
     /// The service stands but is not well.
     #[error("{service} is {health}: {reason}")]
     Unhealthy {
@@ -169,6 +188,14 @@ impl OperationError {
                 ExitCode::Conflict
             }
             Self::TimedOut { .. } => ExitCode::TimedOut,
+            Self::NotAllowed { .. } => ExitCode::NotAllowed,
+            Self::Object { problem, .. } => match problem {
+                apply::Problem::Refused { code: 401 | 403, .. } => ExitCode::NotAllowed,
+                apply::Problem::BelongsToOther { .. }
+                | apply::Problem::BeingDeleted
+                | apply::Problem::Conflict(_) => ExitCode::Conflict,
+                _ => ExitCode::Failed,
+            },
             Self::Interrupted => ExitCode::Interrupted,
             Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => ExitCode::NotAllowed,
             Self::Cluster { source, .. } => match source.as_ref() {
@@ -186,7 +213,10 @@ impl OperationError {
             Self::Invalid { hint, .. } | Self::NotFound { hint, .. } | Self::Conflict { hint, .. } => {
                 hint.clone()
             }
-            Self::TimedOut { hint, .. } | Self::Unhealthy { hint, .. } => Some(hint.clone()),
+            Self::TimedOut { hint, .. } | Self::Unhealthy { hint, .. } | Self::NotAllowed { hint, .. } => {
+                Some(hint.clone())
+            }
+            Self::Object { problem, .. } => problem.hint(),
             Self::Git(delivery::Error::Git { detail, .. })
                 if detail.contains("No space left") || detail.contains("File too large") =>
             {

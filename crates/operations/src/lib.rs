@@ -1,4 +1,5 @@
-//! The use cases of the platform: create a service, look at it, render it, check a repository, delete it.
+//! The use cases of the platform: create a service, look at it, render it, check a repository, delete it;
+//! and install the platform on a cluster.
 //!
 //! What changes something is a saga: each step is written to a journal, with how to undo it, before it runs, so
 //! that a failure, an interrupt or a kill leaves a finished run, an undone one, or one that the same command
@@ -15,6 +16,7 @@ mod delete;
 mod error;
 mod fault;
 mod guard;
+mod install;
 mod journal;
 mod operation;
 mod platform;
@@ -32,6 +34,10 @@ pub use create::{CreateRequest, Created, create_service};
 pub use delete::{DeleteRequest, Deleted, delete_service};
 pub use error::{ExitCode, OperationError};
 pub use guard::{Refusal, load_policies};
+pub use install::{
+    InstallRequest, Installation, Installed, MANAGER_INSTALL, UninstallRequest, Uninstalled, install,
+    install_manifests, installation, uninstall,
+};
 pub use journal::{Journal, OperationSummary};
 pub use operation::{resume_command, undo_operation};
 pub use platform::{Nudge, Platform, Target};

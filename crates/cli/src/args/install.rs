@@ -1,0 +1,39 @@
+//! What can be typed after `install`, `uninstall` and `operator`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// Print the objects for a repository from which something else applies them, and touch no cluster
+    #[arg(long)]
+    pub print: bool,
+    /// The API group of the platform's resources, chosen once [default: platform.company.com]
+    #[arg(long, value_name = "GROUP")]
+    pub api_group: Option<String>,
+    /// The operator's image, with a version or digest; later installs of the same version keep it
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// How many operators run; one leads, the others stand by [default: 2]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10))]
+    pub replicas: Option<u16>,
+    /// How long to wait for the operator, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Uninstall {
+    /// Take the definitions and the platform's namespace away too; refused while services or data are there
+    #[arg(long = "delete-everything")]
+    pub everything: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How long to wait until everything is gone, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub timeout: Duration,
+}
