@@ -1,10 +1,14 @@
 //! What can be typed: clap types only, one struct a command.
 
+mod install;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use install::{Install, Uninstall};
 
 /// An internal developer platform in one binary.
 ///
@@ -70,6 +74,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C
     Up(Up),
+    /// Install the platform on a cluster, or bring it to this version
+    Install(Install),
+    /// Take the platform off a cluster; services and data stay
+    Uninstall(Uninstall),
     /// Keep the Applications and Teams of a cluster true, until Ctrl-C
     Operator,
     /// Runs of this platform: what was done, what was left half done

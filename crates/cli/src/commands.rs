@@ -1,6 +1,7 @@
 //! What each command does: open, call the use case, print.
 
 mod check;
+mod install;
 mod operation;
 mod serve;
 mod service;
@@ -18,6 +19,8 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Service(command) => service::run(talk, &global, command),
         Command::Check(check) => check::run(talk, &global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
+        Command::Install(asked) => install::install(talk, &global, asked),
+        Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
         Command::Operator => serve::operator(talk, &global),
         Command::Operation(command) => operation::run(talk, &global, command),
         Command::Version => {

@@ -11,8 +11,8 @@ use delivery::{Author, Repository};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use operations::{
-    Catalog, Journal, Nudge, OperationError, Platform, Settings, Target, first_commit, outside_definitions,
-    prepare_cluster,
+    Catalog, Journal, Nudge, OperationError, Platform, Settings, Target, first_commit, installation,
+    outside_definitions, prepare_cluster,
 };
 use sandbox::{OpenError, Sandbox};
 
@@ -55,7 +55,7 @@ impl Session {
         match open_sandbox(home.store(), &policies) {
             Ok(sandbox) => {
                 let client = sandbox.client("default");
-                let mut platform = platform(home, Target::Sandbox, client.clone())?;
+                let mut platform = platform(home, Target::Sandbox, client.clone(), None)?;
                 prepare_cluster(&client, platform.group(), &outside_definitions()).await?;
                 let mut engine = Engine::new();
                 if purpose == Purpose::Change {
@@ -71,7 +71,7 @@ impl Session {
             }
             Err(OpenError::InUse { .. }) => {
                 let client = running(home).await?;
-                let platform = platform(home, Target::Sandbox, client)?;
+                let platform = platform(home, Target::Sandbox, client, None)?;
                 Ok(Self {
                     platform,
                     engine: Engine::new(),
@@ -84,11 +84,16 @@ impl Session {
 
     async fn context(home: &Home, name: &str, purpose: Purpose) -> Result<Self, OperationError> {
         let client = connect(name).await?;
-        let mut platform = platform(home, Target::Context(name.to_owned()), client.clone())?;
+        let installed = installation(&client).await?;
+        let group = installed.as_ref().map(|installed| &installed.group);
+        let mut platform = platform(home, Target::Context(name.to_owned()), client.clone(), group)?;
         let mut engine = Engine::new();
         if purpose == Purpose::Change {
-            prepare_cluster(&client, platform.group(), &[]).await?;
-            engine.operate(&client, platform.group(), &policies()?);
+            // Where the platform is installed, its own operator does the work.
+            if installed.is_none() {
+                prepare_cluster(&client, platform.group(), &[]).await?;
+                engine.operate(&client, platform.group(), &policies()?);
+            }
             engine.sync(&mut platform);
         }
         Ok(Self {
@@ -107,8 +112,13 @@ impl Session {
     }
 }
 
-/// The platform of a target: its repository is made at first use.
-pub(crate) fn platform(home: &Home, target: Target, client: Client) -> Result<Platform, OperationError> {
+/// The platform of a target: its repository is made at first use, with the group of the cluster if that has one.
+pub(crate) fn platform(
+    home: &Home,
+    target: Target,
+    client: Client,
+    group: Option<&Group>,
+) -> Result<Platform, OperationError> {
     let path = home.repository(&target);
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(OperationError::io("make the folder", parent))?;
@@ -116,13 +126,26 @@ pub(crate) fn platform(home: &Home, target: Target, client: Client) -> Result<Pl
     let fallback = Author::new("platform", "platform@localhost");
     let now = jiff::Timestamp::now();
     let first = first_commit(
-        &Group::default(),
+        &group.cloned().unwrap_or_default(),
         target == Target::Sandbox,
         fallback.clone(),
         now,
     )?;
     let (repository, head) = Repository::open_or_init(&path, || first)?;
     let settings = Settings::read(&repository, &head)?;
+    if let Some(group) = group.filter(|group| **group != settings.group) {
+        return Err(OperationError::Conflict {
+            message: format!(
+                "the cluster's API group is {group}, and the infrastructure repository {} has {}",
+                path.display(),
+                settings.group
+            ),
+            hint: Some(
+                "it is the repository of another platform: choose another --home, or another --context"
+                    .to_owned(),
+            ),
+        });
+    }
     let author = repository.author(&fallback);
     Ok(Platform {
         client,

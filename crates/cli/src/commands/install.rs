@@ -52,7 +52,9 @@ pub(super) fn install(talk: &Talk, global: &Global, asked: Install) -> Result<Ex
         let cancel = interrupts();
         let client = connect(context).await?;
         if global.output == Output::Table {
-            talk.say(&format!("Installing the platform on the cluster of context {context}.\n"));
+            talk.say(&format!(
+                "Installing the platform on the cluster of context {context}.\n"
+            ));
         }
         let installed = operations::install(&client, &request, talk, &cancel).await?;
         // The group is in the cluster by now, so the repository begins with the same one.
@@ -63,7 +65,9 @@ pub(super) fn install(talk: &Talk, global: &Global, asked: Install) -> Result<Ex
         talk.say("Stopped. What was made stays; the same command goes on with it.");
     }
     let installed = installed?;
-    printed(value(global.output, &installed, || told(&installed, context, &time(begun.elapsed()))))
+    printed(value(global.output, &installed, || {
+        told(&installed, context, &time(begun.elapsed()))
+    }))
 }
 
 fn read_group(text: &str) -> Result<Group, OperationError> {
@@ -87,7 +91,10 @@ fn told(installed: &Installed, context: &str, took: &str) -> String {
         .filter(|outcome| count(outcome) > 0)
         .map(|outcome| format!("{} {outcome}", count(outcome)))
         .collect();
-    let from = installed.previous_version.as_ref().map(|version| format!(", upgraded from {version}"));
+    let from = installed
+        .previous_version
+        .as_ref()
+        .map(|version| format!(", upgraded from {version}"));
     let from = from.unwrap_or_default();
     let mut text = format!(
         "\nThe platform {} is installed on the cluster of context {context}{from}.  {}, {took}.\n",
@@ -128,7 +135,9 @@ pub(super) fn uninstall(talk: &Talk, global: &Global, asked: &Uninstall) -> Resu
         talk.say("Stopped. The same command goes on with it.");
     }
     let uninstalled = uninstalled?;
-    printed(value(global.output, &uninstalled, || taken_away(&uninstalled, context)))
+    printed(value(global.output, &uninstalled, || {
+        taken_away(&uninstalled, context)
+    }))
 }
 
 fn taken_away(uninstalled: &Uninstalled, context: &str) -> String {
@@ -163,8 +172,11 @@ fn confirmed(context: &str, asked: &Uninstall) -> Result<bool, OperationError> {
     };
     let mut err = std::io::stderr().lock();
     // If the question cannot be seen, the answer is no.
-    let asked = write!(err, "Take the platform off the cluster of context {context} ({what})? [y/N] ")
-        .and_then(|()| err.flush());
+    let asked = write!(
+        err,
+        "Take the platform off the cluster of context {context} ({what})? [y/N] "
+    )
+    .and_then(|()| err.flush());
     let mut answer = String::new();
     Ok(asked.is_ok()
         && std::io::stdin().read_line(&mut answer).is_ok()

@@ -33,7 +33,7 @@ async fn serve(talk: &Talk, home: &Home, up: &Up) -> Result<ExitCode, OperationE
     let policies = policies()?;
     let sandbox = open_sandbox(home.store(), &policies).map_err(|error| store_problem(home, error))?;
     let client = sandbox.client("default");
-    let mut platform = platform(home, Target::Sandbox, client.clone())?;
+    let mut platform = platform(home, Target::Sandbox, client.clone(), None)?;
     prepare_cluster(&client, platform.group(), &outside_definitions()).await?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, up.port));
     let options = ServeOptions {
@@ -86,7 +86,7 @@ pub(super) fn operator(talk: &Talk, global: &Global) -> Result<ExitCode, Operati
     crate::runtime()?.block_on(async {
         let cancel = interrupts();
         let client = connect(context).await?;
-        let platform = platform(&home, Target::Context(context.clone()), client.clone())?;
+        let platform = platform(&home, Target::Context(context.clone()), client.clone(), None)?;
         prepare_cluster(&client, platform.group(), &[]).await?;
         let mut engine = Engine::new();
         engine.operate(&client, platform.group(), &policies()?);
