@@ -1,5 +1,10 @@
 {{/* The Deployment: of a service, a worker, a site. */}}
 {{- define "service-library.deployment" -}}
+{{- with .Values.rollout -}}
+{{- if and (eq .strategy "rolling") (regexMatch "^0+%?$" (toString .maxSurge)) (regexMatch "^0+%?$" (toString .maxUnavailable)) -}}
+{{- fail "rollout.maxSurge and rollout.maxUnavailable are both zero: a new version could never start" -}}
+{{- end -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:

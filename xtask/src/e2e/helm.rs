@@ -106,6 +106,9 @@ fn cases(folder: &Path) -> Result<Vec<Case>> {
 pub(super) fn renders_alike() -> Result<()> {
     let charts = built()?;
     for case in cases(charts.path())? {
+        if let Some(values) = &case.values {
+            lint(&case.chart, values)?;
+        }
         compare(&case.name, &case.chart, case.values.as_deref())?;
         if file_name(&case.chart) == "base-service" {
             let parent = depending(&case.chart, case.values.as_deref())?;
@@ -187,6 +190,15 @@ fn theirs(chart: &Path, values: Option<&Path>) -> Result<Vec<Value>> {
         .map(|document| document.value)
         .filter(|value| !value.is_null())
         .collect())
+}
+
+/// What Helm itself finds to say against a chart with these values; a warning counts.
+fn lint(chart: &Path, values: &Path) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let mut lint = helm(scratch.path())?;
+    lint.args(["lint", "--strict", "--kube-version", KUBE_VERSION, "--values"]);
+    run(lint.arg(values).arg(chart), LIMIT)?.success("helm lint")?;
+    Ok(())
 }
 
 fn arguments(chart: &Path, values: Option<&Path>) -> Vec<String> {

@@ -231,6 +231,21 @@ fn what_a_path_cannot_honour_it_refuses_in_plain_words() {
         json!({"autoscaling": {"enabled": true, "max": 1}}),
         "max cannot be less than min",
     );
+    check(
+        "base-service",
+        json!({"rollout": {"maxSurge": "0%"}}),
+        "a new version could never start",
+    );
+    check(
+        "base-service",
+        json!({"disruptionBudget": {"maxUnavailable": 0}}),
+        "disruptionBudget",
+    );
+    check(
+        "base-service",
+        json!({"disruptionBudget": {"maxUnavailable": "0%"}}),
+        "disruptionBudget",
+    );
     check("base-service", json!({"replica": 3}), "replica");
     check(
         "worker",
