@@ -187,6 +187,17 @@ impl ApiError {
         error
     }
 
+    /// Not now, but after so many seconds.
+    pub(crate) fn too_many_requests(message: &str, cause: &Cause, seconds: u32) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        let mut cause = cause.json();
+        if let Some(cause) = cause.as_object_mut() {
+            cause.retain(|_, value| *value != "");
+        }
+        error.details = Some(json!({ "causes": [cause], "retryAfterSeconds": seconds }));
+        error
+    }
+
     pub(crate) fn not_acceptable(offered: &str) -> Self {
         Self::new(
             StatusCode::NOT_ACCEPTABLE,

@@ -198,7 +198,15 @@ impl Call<'_> {
                 self.show(outcome.code, Shape::Whole, &outcome.object)
             }
             ("eviction", _) => {
-                engine.evict(&self.target, &self.write_options()?).await?;
+                let sent = if bytes.is_empty() {
+                    json!({})
+                } else {
+                    body::object(&self.headers, bytes)?
+                };
+                let (how, dry_run) = options::delete(&self.query, &sent["deleteOptions"])?;
+                let mut options = self.write_options()?;
+                options.dry_run |= dry_run;
+                engine.evict(&self.target, &how, &options).await?;
                 respond::value(StatusCode::CREATED, &created)
             }
             ("binding", _) => {

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::endpoints;
 use super::kind::Kind;
-use super::object::{controller, list, name, namespace, text};
+use super::object::{controller, labels, list, name, namespace, number, text, uid};
 use super::refusal::account_of;
 use super::replicaset::is_ready;
 use super::scheduler::claims;
 use super::world::{Key, World};
+use super::{autoscaler, endpoints, selector};
 
 /// The objects to look at because this one came, changed or went.
 pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
@@ -30,7 +30,21 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
         }
     }
     match kind {
+        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => {
+            let scalers = scalers_of(world, space, kind, name(object));
+            keys.extend(scalers.map(|it| Key::of(Kind::HorizontalPodAutoscaler, it)));
+            // Budgets count by how many pods were asked for.
+            let template = object.pointer("/spec/template").unwrap_or(&Value::Null);
+            keys.extend(budgets_of(world, space, template));
+        }
+        Kind::HorizontalPodAutoscaler => {
+            if let Some((kind, target)) = autoscaler::target(object) {
+                let rivals = scalers_of(world, space, kind, target);
+                keys.extend(rivals.map(|it| Key::of(Kind::HorizontalPodAutoscaler, it)));
+            }
+        }
         Kind::Pod => {
+            keys.extend(budgets_of(world, space, object));
             keys.extend(claims(object).map(|claim| Key::new(Kind::PersistentVolumeClaim, space, claim)));
             let services = world.within(Kind::Service, space);
             keys.extend(
@@ -77,6 +91,47 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
         _ => {}
     }
     keys
+}
+
+/// The autoscalers of one target.
+pub(super) fn scalers_of<'a>(
+    world: &'a World,
+    space: &'a str,
+    kind: Kind,
+    target: &'a str,
+) -> impl Iterator<Item = &'a Value> {
+    world
+        .within(Kind::HorizontalPodAutoscaler, space)
+        .filter(move |scaler| autoscaler::target(scaler) == Some((kind, target)))
+}
+
+/// The disruption budgets that choose a pod, or the pods of a template.
+fn budgets_of<'a>(world: &'a World, space: &'a str, pod: &'a Value) -> impl Iterator<Item = Key> {
+    world
+        .within(Kind::PodDisruptionBudget, space)
+        .filter(|budget| selects(budget, pod))
+        .map(|budget| Key::of(Kind::PodDisruptionBudget, budget))
+}
+
+/// Does a disruption budget choose the pod?
+pub(super) fn selects(budget: &Value, pod: &Value) -> bool {
+    let selector = budget.pointer("/spec/selector").unwrap_or(&Value::Null);
+    selector::chooses(selector, labels(pod))
+}
+
+/// What a pod is scaled by, and to how many; none where it is not scaled.
+pub(super) fn scale_of(world: &World, pod: &Value) -> Option<(String, i64)> {
+    let space = namespace(pod);
+    let (kind, owner, _) = controller(pod)?;
+    let owner = world.get(kind, space, owner)?;
+    let top = match (kind, controller(owner)) {
+        (Kind::ReplicaSet, Some((Kind::Deployment, deployment, _))) => {
+            world.get(Kind::Deployment, space, deployment)?
+        }
+        (Kind::ReplicaSet | Kind::StatefulSet, _) => owner,
+        _ => return None,
+    };
+    Some((uid(top).to_owned(), number(top, "/spec/replicas").unwrap_or(1)))
 }
 
 /// Is there a controller for this kind?

@@ -7,16 +7,18 @@
 //!
 //! Each controller is a pure function from what it is shown of the world to a plan of changes, in a
 //! file of its own: [`deployment`], [`replicaset`], [`statefulset`], [`job`],
-//! [`cronjob`], [`claim`], [`endpoints`],
+//! [`cronjob`], [`autoscaler`], [`disruption`], [`claim`], [`endpoints`],
 //! [`scheduler`], [`kubelet`], [`seed`]. [`driver`] follows the API through `watch`, keeps the `world`,
 //! decides by `links` who has to look again, and carries plans out through `write` and `recorder`.
 //!
 //! What users can ask of it by annotations is described in `docs/sandbox.md`.
 
+mod autoscaler;
 mod change;
 mod claim;
 mod cronjob;
 mod deployment;
+mod disruption;
 mod driver;
 mod endpoints;
 mod job;

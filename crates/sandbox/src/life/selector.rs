@@ -1,14 +1,24 @@
-//! Label selectors: the plain map of Services and nodes, and the expressions of node affinity.
+//! Label selectors: the plain map of Services and nodes, the expressions of node affinity, and both together.
 
 use serde_json::{Map, Value};
 
-use super::object::{list, text};
+use super::object::{list, map, text};
 
 /// Are all pairs among the labels?
 pub(crate) fn contains(pairs: &Map<String, Value>, labels: Option<&Map<String, Value>>) -> bool {
     pairs
         .iter()
         .all(|(key, value)| labels.is_some_and(|labels| labels.get(key) == Some(value)))
+}
+
+/// Does a label selector with both pairs and expressions choose these labels? An empty one chooses everything, one
+/// that is not there nothing.
+pub(crate) fn chooses(selector: &Value, labels: Option<&Map<String, Value>>) -> bool {
+    selector.is_object()
+        && map(selector, "/matchLabels").is_none_or(|pairs| contains(pairs, labels))
+        && list(selector, "/matchExpressions")
+            .iter()
+            .all(|expression| holds(expression, labels))
 }
 
 /// Does one expression (`In`, `NotIn`, `Exists`, `DoesNotExist`, and for nodes `Gt`, `Lt`) hold?
@@ -61,6 +71,24 @@ mod tests {
         check("size", "Lt", &["4"], false);
         check("size", "Lt", &["6"], true);
         check("app", "Like", &["web"], false);
+    }
+
+    #[test]
+    fn whole_selectors() {
+        let labels = json!({"app": "web"});
+        let check = |selector: Value, expect: bool| {
+            assert_eq!(chooses(&selector, labels.as_object()), expect, "{selector}");
+        };
+        check(json!(null), false);
+        check(json!({}), true);
+        check(json!({"matchLabels": {"app": "web"}}), true);
+        check(json!({"matchLabels": {"app": "api"}}), false);
+        let exists = json!([{"key": "tier", "operator": "Exists"}]);
+        check(
+            json!({"matchLabels": {"app": "web"}, "matchExpressions": exists}),
+            false,
+        );
+        check(json!({"matchExpressions": exists}), false);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod apply;
 mod create;
 mod delete;
 mod events;
+mod evict;
 mod found;
 mod kinds;
 mod meta;

@@ -1,9 +1,8 @@
-//! Subresources other than `status`: scale, finalize, eviction, binding, log.
+//! Subresources other than `status`: scale, finalize, binding, log. Eviction has a file of its own.
 
 use serde_json::{Value, json};
 
 use super::create::Managed;
-use super::delete::DeleteOptions;
 use super::meta::text;
 use super::patch::{Patch, PatchKind, apply_to};
 use super::update::Proposal;
@@ -94,17 +93,6 @@ impl Engine {
             })
         })
         .await
-    }
-
-    /// Deletes a pod for whoever drains its node. Disruption budgets are not counted.
-    pub(crate) async fn evict(&self, target: &Target, options: &WriteOptions) -> Result<(), ApiError> {
-        let pod = Target {
-            subresource: String::new(),
-            ..target.clone()
-        };
-        self.delete(&pod, &DeleteOptions::default(), options)
-            .await
-            .map(drop)
     }
 
     /// Puts a pod on a node.
@@ -277,7 +265,7 @@ fn scale_of(resource: &Resource, object: &Object) -> Result<Value, ApiError> {
 }
 
 /// A label selector as one line of text.
-fn selector_text(selector: &Value) -> String {
+pub(super) fn selector_text(selector: &Value) -> String {
     let labels = selector.get("matchLabels").unwrap_or(selector).as_object();
     let mut terms: Vec<String> = labels
         .into_iter()

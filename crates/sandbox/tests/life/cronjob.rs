@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn cron_job(spec: &Value, annotations: &Value) -> Value {
+pub(crate) fn cron_job(spec: &Value, annotations: &Value) -> Value {
     let mut cron_job = json!({
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "report", "namespace": NAMESPACE},
         "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"backoffLimit": 0, "template": {

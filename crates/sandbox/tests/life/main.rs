@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt};
 use http::{Method, Request};
+use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
@@ -21,7 +22,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+mod autoscaler;
 mod cronjob;
+mod disruption;
 
 const NAMESPACE: &str = "default";
 
@@ -668,6 +671,11 @@ async fn what_has_settled_is_not_written_again() {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": NAMESPACE},
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
     living.create(service).await;
+    living.create(autoscaler::scaler(2, 3)).await;
+    living
+        .create(disruption::budget("web", &json!({"maxUnavailable": 1})))
+        .await;
+    living.create(cronjob::cron_job(&json!({}), &json!({}))).await;
     let mut waiting = deployment(1, "registry.invalid/web:1");
     waiting["metadata"]["name"] = json!("stuck");
     waiting["spec"]["selector"]["matchLabels"]["app"] = json!("stuck");
