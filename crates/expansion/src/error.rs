@@ -40,7 +40,7 @@ pub enum ExpandError {
         /// The object, `Kind name`.
         object: String,
         /// Why it is refused.
-        why: &'static str,
+        why: String,
     },
     /// A guardrail is not in order.
     #[error("the guardrails cannot be loaded: {why}")]

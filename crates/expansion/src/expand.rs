@@ -1,12 +1,13 @@
 //! `expand`: one Application becomes its objects and its claims.
 
-use api::{Application, Capabilities, Group, Problem};
+use api::{Application, Capabilities, EnvironmentSpec, Group, Problem, TeamSpec};
 use chart::{Chart, Release};
 use serde_json::Value;
 
 use crate::error::ExpandError;
 use crate::place::Place;
-use crate::{claim, values};
+use crate::route::WayIn;
+use crate::{bounds, claim, overrides, route, values};
 
 /// A golden path: a Helm chart that turns a service's values into objects.
 #[derive(Debug)]
@@ -24,8 +25,10 @@ pub struct Intent<'a> {
     pub application: &'a Application,
     /// Where it is to run.
     pub place: &'a Place,
-    /// What runs until the service has an image of its own, if the environment says so.
-    pub first_image: Option<&'a str>,
+    /// What its team says, where it belongs to one.
+    pub team: Option<&'a TeamSpec>,
+    /// What its environment says; nothing much where it belongs to none.
+    pub environment: &'a EnvironmentSpec,
     /// What the cluster can hold.
     pub capabilities: &'a Capabilities,
     /// How it becomes objects.
@@ -43,6 +46,8 @@ pub struct Expansion {
     pub left_out: Vec<LeftOut>,
     /// The golden path, `name@version`.
     pub golden_path: String,
+    /// Where it answers from outside the cluster.
+    pub url: Option<String>,
     /// The image that runs, if any.
     pub image: Option<String>,
     /// How many copies are wanted.
@@ -129,11 +134,11 @@ impl GoldenPath {
         Ok(rendered.objects.into_iter().map(|object| object.value).collect())
     }
 
-    pub(crate) fn refuse(&self, object: &Value, why: &'static str) -> ExpandError {
+    pub(crate) fn refuse(&self, object: &Value, why: &str) -> ExpandError {
         ExpandError::Refused {
             path: self.id(),
             object: describe(object),
-            why,
+            why: why.to_owned(),
         }
     }
 }
@@ -155,33 +160,47 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
     let image = spec
         .image
         .clone()
-        .or_else(|| intent.first_image.map(str::to_owned));
+        .or_else(|| intent.environment.first_image.clone());
     let suspended = match (&image, spec.paused) {
         (_, true) => Some("paused"),
         (None, false) => Some("waiting for the first image"),
         (Some(_), false) => None,
     };
-    let replicas = if suspended.is_some() {
-        0
-    } else {
-        spec.replicas.unwrap_or(2)
+    let replicas = match (&suspended, &spec.autoscaling) {
+        (Some(_), _) => 0,
+        (None, Some(autoscaling)) => autoscaling.min.unwrap_or(2),
+        (None, None) => spec.replicas.unwrap_or(2),
     };
-    let values = values::of_application(intent, image.as_deref(), suspended.is_some());
-    let rendered =
+    let invalid = |problems| ExpandError::Invalid {
+        what: what.clone(),
+        problems,
+    };
+    let way_in = WayIn::of(intent).map_err(|problem| invalid(vec![problem]))?;
+    let mut values = values::of_application(intent, way_in.as_ref(), image.as_deref(), suspended.is_some());
+    overrides::merge_values(&mut values, spec.overrides.as_ref()).map_err(invalid)?;
+    let mut rendered =
         intent
             .golden_path
             .render(&what, name, &intent.place.namespace, &values, intent.capabilities)?;
+    for object in &mut rendered {
+        confine(intent.golden_path, object, &intent.place.namespace)?;
+    }
+    if let Some(overrides) = &spec.overrides {
+        overrides::patch(intent.group, name, &mut rendered, &overrides.patches).map_err(invalid)?;
+    }
+    bounds::check(intent.golden_path, &rendered)?;
+    route::check_rendered(intent, intent.golden_path, &rendered)?;
 
     let mut expansion = Expansion {
         claims: claim::claims_of(intent),
         golden_path: intent.golden_path.id(),
+        url: way_in.map(|way_in| way_in.url()),
         image,
         replicas,
         suspended,
         ..Expansion::default()
     };
-    for mut object in rendered {
-        confine(intent.golden_path, &mut object, &intent.place.namespace)?;
+    for object in rendered {
         match missing_kind(&object, intent.capabilities) {
             Some(reason) => expansion.left_out.push(LeftOut {
                 object: describe(&object),

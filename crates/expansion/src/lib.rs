@@ -9,16 +9,20 @@
 //! operator and in a preview. Nothing here does I/O; golden paths, guardrails and scaffolds that ship with the
 //! platform are part of the binary ([`builtin`]).
 
+mod bounds;
 pub mod builtin;
 mod claim;
 mod error;
 mod expand;
 mod judge;
+mod overrides;
 mod place;
 mod provenance;
+mod route;
 mod team;
 mod values;
 
+pub use bounds::{MAKEABLE, Makeable};
 pub use claim::{ClaimIntent, expand_claim};
 pub use error::ExpandError;
 pub use expand::{Expansion, GoldenPath, Intent, LeftOut, expand};

@@ -21,10 +21,22 @@ pub fn expand_team(group: &Group, team: &Team, path: &GoldenPath) -> Result<Vec<
             "namespace": place.namespace,
             "labelDomain": group.as_str(),
             "quota": quota(&environment.quota),
+            "groups": team.spec.groups,
+            "workloads": team.spec.workloads.unwrap_or_default().as_str(),
+            "hosts": team.spec.hosts,
+            "network": network(team),
         });
         objects.extend(path.render(&what, name, &place.namespace, &values, &Capabilities::default())?);
     }
     Ok(objects)
+}
+
+fn network(team: &Team) -> Value {
+    let network = team.spec.network.clone().unwrap_or_default();
+    json!({
+        "allowFrom": network.allow_from,
+        "mesh": network.mesh.map(api::Mesh::as_str).unwrap_or_default(),
+    })
 }
 
 /// Only what the team says; the chart has the defaults.

@@ -4,9 +4,15 @@ use api::{ApplicationSpec, Monitoring, Size};
 use serde_json::{Map, Value, json};
 
 use crate::expand::Intent;
+use crate::route::WayIn;
 
 /// The values of `base-service` and of every golden path for services; its values.yaml documents them.
-pub(crate) fn of_application(intent: &Intent<'_>, image: Option<&str>, suspended: bool) -> Value {
+pub(crate) fn of_application(
+    intent: &Intent<'_>,
+    way_in: Option<&WayIn>,
+    image: Option<&str>,
+    suspended: bool,
+) -> Value {
     let spec = &intent.application.spec;
     let name = intent.application.metadata.name.as_deref().unwrap_or_default();
     let mut values = Map::new();
@@ -51,6 +57,37 @@ pub(crate) fn of_application(intent: &Intent<'_>, image: Option<&str>, suspended
     set("allowFrom", json!(spec.allow_from));
     set("storage", json!(spec.storage));
     set("monitoring", monitoring(spec.monitoring.as_ref()));
+    if let Some(way_in) = way_in {
+        set("route", way_in.values(intent));
+    }
+    if let Some(mesh) = intent.team.and_then(|team| team.network.as_ref()?.mesh) {
+        set("mesh", json!(mesh.as_str()));
+    }
+    if let Some(autoscaling) = &spec.autoscaling {
+        let mut values = json!({"enabled": true, "max": autoscaling.max});
+        if let Some(min) = autoscaling.min {
+            values["min"] = json!(min);
+        }
+        if let Some(cpu) = autoscaling.cpu {
+            values["cpu"] = json!(cpu);
+        }
+        set("autoscaling", values);
+    }
+    if let Some(rollout) = &spec.rollout {
+        set("rollout", json!(rollout));
+    }
+    if !spec.command.is_empty() {
+        set("command", json!(spec.command));
+    }
+    if !spec.args.is_empty() {
+        set("args", json!(spec.args));
+    }
+    if let Some(schedule) = &spec.schedule {
+        set("schedule", json!(schedule));
+    }
+    if let Some(zone) = &spec.time_zone {
+        set("timeZone", json!(zone));
+    }
     if spec.database.is_some() {
         set("database", json!({"enabled": true, "name": format!("{name}-db")}));
     }
@@ -107,8 +144,15 @@ fn env(spec: &ApplicationSpec) -> Value {
 
 fn monitoring(given: Option<&Monitoring>) -> Value {
     let given = given.cloned().unwrap_or_default();
-    match given.path {
-        Some(path) => json!({"enabled": given.enabled, "path": path}),
-        None => json!({"enabled": given.enabled}),
+    let mut values = json!({"enabled": given.enabled});
+    if let Some(path) = given.path {
+        values["path"] = json!(path);
     }
+    if !given.alerts.is_empty() {
+        values["alerts"] = json!(given.alerts);
+    }
+    if let Some(slo) = given.slo {
+        values["slo"] = json!(slo);
+    }
+    values
 }

@@ -1,6 +1,6 @@
 //! What Git says there is: services, teams, environments.
 
-use api::{Application, Capabilities, Environment, Group, Kind, Team};
+use api::{Application, Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
 use delivery::layout::platform_file;
 use delivery::{CommitId, RepoPath, Repository, Snapshot};
 use expansion::{Expansion, GoldenPath, Intent, Place};
@@ -198,13 +198,16 @@ impl Catalog {
         let golden_path = expansion::builtin::golden_path(
             path.map_or(expansion::builtin::DEFAULT_GOLDEN_PATH, |p| p.name.as_str()),
         )?;
-        let (first_image, capabilities) = environment
-            .map(|e| (e.spec.first_image, e.spec.capabilities.unwrap_or_default()))
-            .unwrap_or_default();
+        let team = match &place.team {
+            Some(name) => self.team(name)?.map(|team| team.spec),
+            None => None,
+        };
+        let environment = environment.map(|e| e.spec).unwrap_or_default();
         Ok(Inputs {
             golden_path,
-            first_image,
-            capabilities,
+            team,
+            capabilities: environment.capabilities.clone().unwrap_or_default(),
+            environment,
         })
     }
 
@@ -218,7 +221,8 @@ impl Catalog {
 #[derive(Debug)]
 pub struct Inputs {
     golden_path: std::sync::Arc<GoldenPath>,
-    first_image: Option<String>,
+    team: Option<TeamSpec>,
+    environment: EnvironmentSpec,
     capabilities: Capabilities,
 }
 
@@ -239,7 +243,8 @@ impl Inputs {
             group,
             application,
             place,
-            first_image: self.first_image.as_deref(),
+            team: self.team.as_ref(),
+            environment: &self.environment,
             capabilities: &self.capabilities,
             golden_path: &self.golden_path,
         }

@@ -74,6 +74,7 @@ async fn keep(
     };
     status.golden_path = Some(expansion.golden_path.clone());
     status.image.clone_from(&expansion.image);
+    status.url.clone_from(&expansion.url);
     status.replicas = expansion.replicas;
     status.binding = binding(&expansion);
     let refusals: Vec<String> = judgement
@@ -120,7 +121,8 @@ fn build(
         group: &context.group,
         application,
         place: &surroundings.place,
-        first_image: surroundings.first_image.as_deref(),
+        team: surroundings.team.as_ref(),
+        environment: &surroundings.environment,
         capabilities: &surroundings.capabilities,
         golden_path: &golden_path,
     };

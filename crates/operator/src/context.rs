@@ -1,6 +1,6 @@
 //! What the reconcilers work with.
 
-use api::{Capabilities, Environment, Group, Kind};
+use api::{Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
 use apply::Applier;
 use expansion::Place;
 use k8s_openapi::api::core::v1::Namespace;
@@ -29,7 +29,8 @@ pub struct Context {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     pub place: Place,
-    pub first_image: Option<String>,
+    pub team: Option<TeamSpec>,
+    pub environment: EnvironmentSpec,
     pub capabilities: Capabilities,
 }
 
@@ -62,14 +63,27 @@ impl Context {
             }
             None => None,
         };
-        let spec = environment.map(|e| e.spec).unwrap_or_default();
-        let capabilities = match spec.capabilities {
+        let team = match &place.team {
+            Some(name) => {
+                let resource = self.group.resource(Kind::Team);
+                let api: Api<Team> = Api::all_with(self.client.clone(), &resource);
+                let found = api
+                    .get_opt(name)
+                    .await
+                    .map_err(looking(&format!("team {name}")))?;
+                found.map(|team| team.spec)
+            }
+            None => None,
+        };
+        let environment = environment.map(|e| e.spec).unwrap_or_default();
+        let capabilities = match environment.capabilities.clone() {
             Some(declared) => declared,
             None => self.discovered().await?,
         };
         Ok(Surroundings {
             place,
-            first_image: spec.first_image,
+            team,
+            environment,
             capabilities,
         })
     }

@@ -1,0 +1,186 @@
+//! What a golden path may make, whoever wrote it and whatever overrides did to it.
+//!
+//! The operator hands the very same list to the account that writes a service's objects, so that what expansion
+//! lets through and what the cluster lets through are one thing.
+
+use std::collections::BTreeMap;
+
+use api::Group;
+use serde_json::Value;
+
+use crate::error::ExpandError;
+use crate::expand::{GoldenPath, describe};
+
+/// A kind that a golden path may make: group, plural, kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Makeable {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The kind in a path of the API.
+    pub plural: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+}
+
+const fn makeable(group: &'static str, plural: &'static str, kind: &'static str) -> Makeable {
+    Makeable { group, plural, kind }
+}
+
+/// Every kind that a golden path may make: workloads and what surrounds them, all inside a namespace. None that
+/// grants rights, none that holds credentials, none of the platform's own.
+pub const MAKEABLE: &[Makeable] = &[
+    makeable("", "configmaps", "ConfigMap"),
+    makeable("", "persistentvolumeclaims", "PersistentVolumeClaim"),
+    makeable("", "serviceaccounts", "ServiceAccount"),
+    makeable("", "services", "Service"),
+    makeable("apps", "daemonsets", "DaemonSet"),
+    makeable("apps", "deployments", "Deployment"),
+    makeable("apps", "statefulsets", "StatefulSet"),
+    makeable(
+        "autoscaling",
+        "horizontalpodautoscalers",
+        "HorizontalPodAutoscaler",
+    ),
+    makeable("batch", "cronjobs", "CronJob"),
+    makeable("batch", "jobs", "Job"),
+    makeable("external-secrets.io", "externalsecrets", "ExternalSecret"),
+    makeable("gateway.networking.k8s.io", "grpcroutes", "GRPCRoute"),
+    makeable("gateway.networking.k8s.io", "httproutes", "HTTPRoute"),
+    makeable("monitoring.coreos.com", "podmonitors", "PodMonitor"),
+    makeable("monitoring.coreos.com", "prometheusrules", "PrometheusRule"),
+    makeable("monitoring.coreos.com", "servicemonitors", "ServiceMonitor"),
+    makeable("networking.k8s.io", "ingresses", "Ingress"),
+    makeable("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
+    makeable("policy", "poddisruptionbudgets", "PodDisruptionBudget"),
+];
+
+/// Holds what was rendered against the bounds: kinds, accounts, nothing that belongs to somebody else.
+pub(crate) fn check(path: &GoldenPath, objects: &[Value]) -> Result<(), ExpandError> {
+    let accounts: Vec<&str> = objects
+        .iter()
+        .filter(|object| object["kind"] == "ServiceAccount")
+        .filter_map(|object| object["metadata"]["name"].as_str())
+        .collect();
+    for object in objects {
+        let refuse = |why: String| {
+            Err(ExpandError::Refused {
+                path: path.id(),
+                object: describe(object),
+                why,
+            })
+        };
+        let api_version = object["apiVersion"].as_str().unwrap_or_default();
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let known = MAKEABLE
+            .iter()
+            .any(|kind| kind.group == group && object["kind"] == kind.kind);
+        if !known {
+            let what = if group.is_empty() { api_version } else { group };
+            return refuse(format!(
+                "is of {what}: a golden path makes workloads and what surrounds them"
+            ));
+        }
+        for field in ["ownerReferences", "finalizers"] {
+            if !object["metadata"][field].is_null() {
+                return refuse(format!(
+                    "sets metadata.{field}, which is the cluster's and the operator's"
+                ));
+            }
+        }
+        let Some(pods) = pod_spec(object) else { continue };
+        for field in ["serviceAccountName", "serviceAccount"] {
+            let account = pods[field].as_str().unwrap_or_default();
+            if !account.is_empty() && account != "default" && !accounts.contains(&account) {
+                return refuse(format!(
+                    "runs as ServiceAccount \"{}\", which is not its own",
+                    account.escape_default()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The spec of the pods that an object makes.
+fn pod_spec(object: &Value) -> Option<&Value> {
+    object.pointer(match object["kind"].as_str()? {
+        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => "/spec/template/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => return None,
+    })
+}
+
+/// What no override may change in an object: what it is, where, and whose.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Identity {
+    fields: BTreeMap<&'static str, Value>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Identity {
+    pub(crate) fn of(group: &Group, object: &Value) -> Self {
+        let fields = [
+            "/apiVersion",
+            "/kind",
+            "/metadata/name",
+            "/metadata/namespace",
+            "/metadata/ownerReferences",
+            "/metadata/finalizers",
+            "/spec/selector",
+            "/spec/template/spec/serviceAccountName",
+            "/spec/template/spec/serviceAccount",
+            "/spec/jobTemplate/spec/template/spec/serviceAccountName",
+            "/spec/jobTemplate/spec/template/spec/serviceAccount",
+        ];
+        let of_the_platform = |key: &str| {
+            key.split_once('/').is_some_and(|(domain, name)| {
+                domain == group.as_str()
+                    || domain == "app.kubernetes.io" && matches!(name, "name" | "instance" | "managed-by")
+            })
+        };
+        let mut labels = BTreeMap::new();
+        for place in [
+            "/metadata/labels",
+            "/metadata/annotations",
+            "/spec/template/metadata/labels",
+            "/spec/template/metadata/annotations",
+            "/spec/jobTemplate/spec/template/metadata/labels",
+            "/spec/jobTemplate/spec/template/metadata/annotations",
+        ] {
+            for (key, value) in object
+                .pointer(place)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                if of_the_platform(key) {
+                    labels.insert(format!("{place}/{key}"), value.to_string());
+                }
+            }
+        }
+        Self {
+            fields: fields
+                .into_iter()
+                .filter_map(|field| Some((field, object.pointer(field)?.clone())))
+                .collect(),
+            labels,
+        }
+    }
+
+    /// The first thing in which another identity differs.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        let words = |pointer: &str| pointer.trim_start_matches('/').replace('/', ".");
+        let fields = self.fields.keys().chain(other.fields.keys());
+        let labels = self.labels.keys().chain(other.labels.keys());
+        fields
+            .copied()
+            .find(|field| self.fields.get(field) != other.fields.get(field))
+            .map(words)
+            .or_else(|| {
+                labels
+                    .map(String::as_str)
+                    .find(|label| self.labels.get(*label) != other.labels.get(*label))
+                    .map(words)
+            })
+    }
+}
