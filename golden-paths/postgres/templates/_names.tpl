@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 
 {{/* What every object's metadata holds beside its name. */}}
 {{- define "postgres.metadata" -}}
-namespace: {{ .Release.Namespace }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "postgres.labels" . | nindent 2 }}
 {{- with .Values.commonAnnotations }}

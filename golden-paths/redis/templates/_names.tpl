@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 
 {{/* What every object's metadata holds beside its name. */}}
 {{- define "redis.metadata" -}}
-namespace: {{ .Release.Namespace }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "redis.labels" . | nindent 2 }}
 {{- with .Values.commonAnnotations }}

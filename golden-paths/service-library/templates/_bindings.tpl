@@ -10,10 +10,10 @@
 {{/* The Secrets that the service is bound to, as a list. */}}
 {{- define "service-library.bindings" -}}
 {{- if (.Values.database | default dict).enabled }}
-- {{ include "service-library.databaseName" . }}
+- {{ include "service-library.databaseName" . | quote }}
 {{- end }}
 {{- if (.Values.cache | default dict).enabled }}
-- {{ include "service-library.cacheName" . }}
+- {{ include "service-library.cacheName" . | quote }}
 {{- end }}
 {{- end }}
 
@@ -53,7 +53,7 @@
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
-      name: {{ $.secret }}
+      name: {{ $.secret | quote }}
       key: {{ $key }}
 {{- end }}
 {{- end }}

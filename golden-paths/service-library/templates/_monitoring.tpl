@@ -33,9 +33,9 @@ spec:
 {{- end }}
 
 {{- define "service-library.endpoint" -}}
-- port: {{ include "service-library.metricsPortName" . }}
-  path: {{ .Values.monitoring.path }}
-  interval: {{ .Values.monitoring.interval }}
+- port: {{ include "service-library.metricsPortName" . | quote }}
+  path: {{ .Values.monitoring.path | quote }}
+  interval: {{ .Values.monitoring.interval | quote }}
 {{- end }}
 
 {{/* Alerts, if the golden path gives any. Takes context and rules, a text. */}}
@@ -48,7 +48,7 @@ metadata:
   {{- include "service-library.metadata" (dict "context" $context "labels" $context.Values.monitoring.labels) | nindent 2 }}
 spec:
   groups:
-    - name: {{ include "service-library.name" $context }}
+    - name: {{ include "service-library.name" $context | quote }}
       rules:
         {{- range .rules | fromYamlArray }}
         - alert: {{ .alert }}
@@ -56,8 +56,8 @@ spec:
           for: {{ .for }}
           labels:
             severity: {{ .severity }}
-            namespace: {{ $context.Release.Namespace }}
-            service: {{ include "service-library.name" $context }}
+            namespace: {{ $context.Release.Namespace | quote }}
+            service: {{ include "service-library.name" $context | quote }}
             {{- with $context.Values.team }}
             team: {{ . | quote }}
             {{- end }}

@@ -51,8 +51,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
      name), labels, annotations. Where both say something, commonAnnotations give way. */}}
 {{- define "service-library.metadata" -}}
 {{- $context := .context -}}
-name: {{ include "service-library.name" $context }}{{ .suffix }}
-namespace: {{ $context.Release.Namespace }}
+name: {{ printf "%s%s" (include "service-library.name" $context) (.suffix | default "") | quote }}
+namespace: {{ $context.Release.Namespace | quote }}
 labels:
   {{- include "service-library.labels" $context | nindent 2 }}
   {{- with .labels }}

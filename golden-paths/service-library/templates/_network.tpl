@@ -5,8 +5,8 @@
 {{- else -}}
 - podSelector:
     matchLabels:
-      app.kubernetes.io/name: {{ .type }}
-      app.kubernetes.io/instance: {{ .name }}
+      app.kubernetes.io/name: {{ .type | quote }}
+      app.kubernetes.io/instance: {{ .name | quote }}
 {{- end }}
 {{- end }}
 
@@ -38,11 +38,11 @@
     {{- if $all }} {}
     {{- else }}
     matchLabels:
-      app.kubernetes.io/name: {{ .application }}
+      app.kubernetes.io/name: {{ .application | quote }}
     {{- end }}
   {{- with .namespace }}
   namespaceSelector:
     matchLabels:
-      kubernetes.io/metadata.name: {{ . }}
+      kubernetes.io/metadata.name: {{ . | quote }}
   {{- end }}
 {{- end }}

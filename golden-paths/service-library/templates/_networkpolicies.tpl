@@ -83,7 +83,7 @@
     - from:
         - namespaceSelector:
             matchLabels:
-              kubernetes.io/metadata.name: {{ .Values.monitoring.namespace }}
+              kubernetes.io/metadata.name: {{ .Values.monitoring.namespace | quote }}
       ports:
         - port: {{ include "service-library.metricsPort" . }}
           protocol: TCP

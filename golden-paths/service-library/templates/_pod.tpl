@@ -20,7 +20,7 @@ spec:
 
 {{/* What the pods say about themselves to those who look after them. */}}
 {{- define "service-library.podAnnotations" -}}
-kubectl.kubernetes.io/default-container: {{ include "service-library.name" . }}
+kubectl.kubernetes.io/default-container: {{ include "service-library.name" . | quote }}
 {{- with .Values.config }}
 checksum/config: {{ toJson . | sha256sum }}
 {{- end }}
@@ -34,7 +34,7 @@ prometheus.io/port: {{ include "service-library.metricsPort" . | quote }}
 
 {{/* The pod itself, under the restricted Pod Security Standard. */}}
 {{- define "service-library.podSpec" -}}
-serviceAccountName: {{ include "service-library.name" . }}
+serviceAccountName: {{ include "service-library.name" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ .Values.shutdownSeconds }}
@@ -44,9 +44,9 @@ imagePullSecrets:
 {{- end }}
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .Values.runAsUser }}
-  runAsGroup: {{ .Values.runAsUser }}
-  fsGroup: {{ .Values.runAsUser }}
+  runAsUser: {{ int64 .Values.runAsUser }}
+  runAsGroup: {{ int64 .Values.runAsUser }}
+  fsGroup: {{ int64 .Values.runAsUser }}
   seccompProfile:
     type: RuntimeDefault
 containers:
@@ -56,7 +56,7 @@ volumes:
 {{- end }}
 
 {{- define "service-library.container" -}}
-name: {{ include "service-library.name" . }}
+name: {{ include "service-library.name" . | quote }}
 image: {{ .Values.image | default .Values.placeholderImage | quote }}
 {{- with .Values.command }}
 command:
@@ -69,7 +69,7 @@ args:
 {{- with include "service-library.ports" . | fromYamlArray }}
 ports:
   {{- range . }}
-  - name: {{ .name }}
+  - name: {{ .name | quote }}
     containerPort: {{ .port }}
     protocol: {{ .protocol }}
   {{- end }}
@@ -123,7 +123,7 @@ volumeMounts:
   {{- end }}
   {{- range .Values.storage }}
   - name: volume-{{ include "service-library.pathName" .path }}
-    mountPath: {{ .path }}
+    mountPath: {{ .path | quote }}
   {{- end }}
 {{- end }}
 
@@ -138,19 +138,19 @@ volumeMounts:
 {{- range include "service-library.bindings" . | fromYamlArray }}
 - name: binding-{{ . }}
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- range .Values.secrets }}
 - name: secret-{{ .name }}
   secret:
-    secretName: {{ .name }}
+    secretName: {{ .name | quote }}
     defaultMode: 0440
     {{- with .keys }}
     items:
       {{- range . }}
-      - key: {{ . }}
-        path: {{ . }}
+      - key: {{ . | quote }}
+        path: {{ . | quote }}
       {{- end }}
     {{- end }}
 {{- end }}

@@ -6,7 +6,7 @@
 {{- end -}}
 {{- $taken := list -}}
 {{- range $ports }}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   port: {{ int .port }}
   protocol: {{ .protocol | default "TCP" }}
 {{- if ne .protocol "UDP" }}
@@ -72,7 +72,7 @@ true
 {{- define "service-library.check" -}}
 {{- if .path -}}
 httpGet:
-  path: {{ .path }}
+  path: {{ .path | quote }}
   port: {{ .port }}
 {{- else -}}
 tcpSocket:

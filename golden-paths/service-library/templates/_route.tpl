@@ -17,7 +17,7 @@
     - from:
         - namespaceSelector:
             matchLabels:
-              kubernetes.io/metadata.name: {{ include "service-library.controllerNamespace" . }}
+              kubernetes.io/metadata.name: {{ include "service-library.controllerNamespace" . | quote }}
       ports:
         - port: {{ include "service-library.mainPort" . }}
           protocol: TCP
@@ -39,7 +39,7 @@ spec:
     - from:
         - namespaceSelector:
             matchLabels:
-              kubernetes.io/metadata.name: {{ include "service-library.controllerNamespace" . }}
+              kubernetes.io/metadata.name: {{ include "service-library.controllerNamespace" . | quote }}
       ports:
         - port: 8089
           protocol: TCP
@@ -80,7 +80,7 @@ metadata:
   {{- include "service-library.metadata" (dict "context" . "annotations" $annotations) | nindent 2 }}
 spec:
   {{- with .Values.route.class }}
-  ingressClassName: {{ . }}
+  ingressClassName: {{ . | quote }}
   {{- end }}
   {{- if .Values.route.tls }}
   tls:
@@ -96,9 +96,9 @@ spec:
             pathType: Prefix
             backend:
               service:
-                name: {{ $name }}
+                name: {{ $name | quote }}
                 port:
-                  name: {{ include "service-library.mainPortName" . }}
+                  name: {{ include "service-library.mainPortName" . | quote }}
 {{- end }}
 
 {{/* TLS is the Gateway's own business: its listener holds the certificate. */}}
@@ -114,9 +114,9 @@ spec:
   parentRefs:
     - group: gateway.networking.k8s.io
       kind: Gateway
-      name: {{ .Values.route.gateway.name }}
+      name: {{ .Values.route.gateway.name | quote }}
       {{- with .Values.route.gateway.namespace }}
-      namespace: {{ . }}
+      namespace: {{ . | quote }}
       {{- end }}
   hostnames:
     - {{ .Values.route.host | quote }}
@@ -128,7 +128,7 @@ spec:
       backendRefs:
         - group: ""
           kind: Service
-          name: {{ include "service-library.name" . }}
+          name: {{ include "service-library.name" . | quote }}
           port: {{ include "service-library.mainPort" . }}
           weight: 1
 {{- end }}

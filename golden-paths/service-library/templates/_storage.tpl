@@ -25,11 +25,11 @@ spec:
   accessModes:
     - {{ .accessMode | default "ReadWriteOnce" }}
   {{- with .class }}
-  storageClassName: {{ . }}
+  storageClassName: {{ . | quote }}
   {{- end }}
   resources:
     requests:
-      storage: {{ .size }}
+      storage: {{ .size | quote }}
 {{- end }}
 {{- end }}
 

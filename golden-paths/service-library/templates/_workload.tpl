@@ -65,7 +65,7 @@ spec:
   scaleTargetRef:
     apiVersion: apps/v1
     kind: Deployment
-    name: {{ include "service-library.name" . }}
+    name: {{ include "service-library.name" . | quote }}
   minReplicas: {{ .Values.autoscaling.min }}
   maxReplicas: {{ .Values.autoscaling.max }}
   metrics:
@@ -110,9 +110,9 @@ spec:
     {{- include "service-library.selectorLabels" . | nindent 4 }}
   ports:
     {{- range include "service-library.ports" . | fromYamlArray }}
-    - name: {{ .name }}
+    - name: {{ .name | quote }}
       port: {{ .port }}
-      targetPort: {{ .name }}
+      targetPort: {{ .name | quote }}
       protocol: {{ .protocol }}
     {{- end }}
 {{- end }}

@@ -356,3 +356,75 @@ fn a_team_gets_the_least_rights_that_do() {
     check("rbac.authorization.k8s.io", "rolebindings", "create", [false; 3]);
     check("networking.k8s.io", "networkpolicies", "delete", [false; 3]);
 }
+
+/// Words that YAML reads as something else stay words, and large numbers stay whole.
+#[test]
+fn names_that_look_like_something_else_stay_names() {
+    let values = json!({
+        "name": "on", "image": "registry.internal/on:v1", "runAsUser": 1_000_680_000, "schedule": "@daily",
+        "secrets": [{"name": "null", "keys": ["1"]}], "config": {"true": "no"},
+        "dependsOn": [{"application": "yes", "namespace": "off"}],
+        "database": {"enabled": true, "name": "no"},
+    });
+    let service = json!({
+        "ports": [{"name": "y", "port": 8080}], "healthPath": "/a:", "allowFrom": [{"application": "true"}],
+        "route": {"host": "on.example.com", "class": "no", "issuer": "null"}, "schedule": "",
+        "monitoring": {"path": "/m:", "alerts": ["high-latency"], "namespace": "y"},
+    });
+    let overlaid = |over: &Value| {
+        let mut all = values.clone();
+        for (key, value) in over.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        all
+    };
+    let plain = json!({"name": "on", "runAsUser": 1_000_680_000});
+    let cases = [
+        ("base-service", overlaid(&service)),
+        ("cron-job", values.clone()),
+        ("postgres", plain.clone()),
+        ("redis", plain),
+    ];
+    for (path, values) in cases {
+        for object in render(path, &values).unwrap_or_else(|error| panic!("{path}: {error}")) {
+            let title = format!("{path}: {} {}", object["kind"], object["metadata"]["name"]);
+            assert!(object["metadata"]["name"].is_string(), "{title}");
+            strings_stay_strings(&object, &title);
+            if let Some(user) = object.pointer("/spec/template/spec/securityContext/runAsUser") {
+                assert_eq!(user, &json!(1_000_680_000), "{title}");
+            }
+        }
+    }
+}
+
+fn strings_stay_strings(value: &Value, title: &str) {
+    const WORDS: [&str; 9] = [
+        "name",
+        "namespace",
+        "key",
+        "path",
+        "secretName",
+        "serviceName",
+        "serviceAccountName",
+        "ingressClassName",
+        "kubernetes.io/metadata.name",
+    ];
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let labels = ["matchLabels", "labels", "annotations"].contains(&key.as_str());
+                assert!(
+                    !WORDS.contains(&key.as_str()) || inner.is_string(),
+                    "{title}: {key}: {inner}"
+                );
+                assert!(
+                    !labels || inner.as_object().unwrap().values().all(Value::is_string),
+                    "{title}: {key}: {inner}"
+                );
+                strings_stay_strings(inner, title);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| strings_stay_strings(item, title)),
+        _ => {}
+    }
+}
