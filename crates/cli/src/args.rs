@@ -1,6 +1,7 @@
 //! What can be typed: clap types only, one struct a command.
 
 mod install;
+mod team;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use install::{Install, Uninstall};
+pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
 /// An internal developer platform in one binary.
 ///
@@ -70,6 +72,9 @@ pub(crate) enum Command {
     /// Create, look at, render and delete services
     #[command(subcommand)]
     Service(Service),
+    /// Create, look at and delete teams
+    #[command(subcommand)]
+    Team(Team),
     /// Check what a repository or a manifest would deploy, without a server
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C

@@ -5,10 +5,11 @@ mod install;
 mod operation;
 mod serve;
 mod service;
+mod team;
 
 use operations::{ExitCode, OperationError};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Global};
 use crate::print::talk::Talk;
 use crate::print::{data, value};
 
@@ -17,6 +18,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
     let global = cli.global;
     match cli.command {
         Command::Service(command) => service::run(talk, &global, command),
+        Command::Team(command) => team::run(talk, &global, command),
         Command::Check(check) => check::run(talk, &global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),
@@ -38,6 +40,22 @@ fn golden_paths() -> Vec<String> {
         .filter_map(|name| expansion::builtin::golden_path(name).ok())
         .map(|path| path.id())
         .collect()
+}
+
+/// What a command that changes something says first.
+fn greeting(global: &Global) -> String {
+    match &global.context {
+        None => "Using the sandbox: pods are simulated. A real cluster: --context NAME.\n".to_owned(),
+        Some(name) => format!("Using the cluster of context {name}.\n"),
+    }
+}
+
+/// The option that leads another command to the same cluster.
+fn context_flag(global: &Global) -> String {
+    match &global.context {
+        Some(name) => format!(" --context {name}"),
+        None => String::new(),
+    }
 }
 
 /// The exit code of having printed something.

@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod failure;
 pub(crate) mod service;
 pub(crate) mod talk;
+pub(crate) mod team;
 
 use std::io::{self, Write};
 

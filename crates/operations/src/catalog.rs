@@ -154,11 +154,41 @@ impl Catalog {
 
     /// The names of the environments.
     pub fn environments(&self) -> Vec<String> {
+        self.names_below("platform/environments/")
+    }
+
+    /// The environments in the order of promotion.
+    pub fn environments_in_order(&self) -> Result<Vec<(String, Environment)>, OperationError> {
+        let mut all = Vec::new();
+        for name in self.environments() {
+            if let Some(environment) = self.environment(&name)? {
+                all.push((name, environment));
+            }
+        }
+        all.sort_by_key(|(_, environment)| environment.spec.order);
+        Ok(all)
+    }
+
+    /// There is no such environment; those there are.
+    pub(crate) fn missing_environment(&self, name: &str) -> OperationError {
+        OperationError::NotFound {
+            what: "environment",
+            name: name.chars().filter(|c| !c.is_control()).take(80).collect(),
+            place: None,
+            hint: Some(format!("there is {}", self.environments().join(", "))),
+        }
+    }
+
+    /// The names of the teams.
+    pub fn teams(&self) -> Vec<String> {
+        self.names_below("platform/teams/")
+    }
+
+    /// The names of the files of a folder.
+    fn names_below(&self, folder: &str) -> Vec<String> {
         let names = self.snapshot.files.keys().filter_map(|path| {
-            path.as_str()
-                .strip_prefix("platform/environments/")?
-                .strip_suffix(".yaml")
-                .map(str::to_owned)
+            let name = path.as_str().strip_prefix(folder)?.strip_suffix(".yaml")?;
+            (!name.contains('/')).then(|| name.to_owned())
         });
         names.collect()
     }

@@ -16,7 +16,7 @@ mod ready;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use delivery::{Outcome as GitOutcome, RepoPath};
+use delivery::Outcome as GitOutcome;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -187,7 +187,7 @@ pub async fn create_service(
 }
 
 /// What to do about a run that did not get to its end.
-async fn settle(
+pub(crate) async fn settle(
     platform: &Platform,
     run: &mut Run,
     error: &OperationError,
@@ -285,10 +285,7 @@ async fn write(
 
     patience.check()?;
     lap.started("committing");
-    run.starting(
-        STEP_COMMIT,
-        json!({"path": plan.path.as_str(), "teamFile": plan.team_file().map(RepoPath::as_str)}),
-    )?;
+    run.starting(STEP_COMMIT, json!({"path": plan.path.as_str()}))?;
     crate::fault::point(STEP_COMMIT, "before");
     let commit = match platform.repository.commit(&plan.change(platform, &run.log.id))? {
         GitOutcome::Committed { id, .. } => id,
@@ -298,12 +295,6 @@ async fn write(
     run.done(STEP_COMMIT, json!({"commit": commit.as_str()}))?;
     let by = format!("{} by {}", commit.short(), platform.author.name());
     lap.done("committed to infrastructure", by, plan.path.to_string());
-    if plan.new_team {
-        lap.reporter.note(&format!(
-            "Made the team {} with the platform's default quota.",
-            plan.place.team.as_deref().unwrap_or_default()
-        ));
-    }
 
     platform.sync_soon().await?;
     crate::fault::point("ready", "before");

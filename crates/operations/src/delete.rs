@@ -13,9 +13,10 @@ use crate::catalog::Catalog;
 use crate::create::{Lap, STEP_COMMIT};
 use crate::error::OperationError;
 use crate::journal::{Outcome, Run, RunLog, Subject};
-use crate::operation::{half_done, leftovers, wait_gone, wait_synced};
+use crate::operation::{half_done, leftovers, wait_gone};
 use crate::platform::Platform;
 use crate::progress::Reporter;
+use crate::synced::wait_synced;
 use crate::wait::{Patience, unless_stuck};
 
 /// What is to be deleted.

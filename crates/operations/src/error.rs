@@ -109,6 +109,16 @@ pub enum OperationError {
         /// What to do about it.
         hint: String,
     },
+    /// The cluster does not take what Git asks for.
+    #[error("the cluster does not take {file}: {reason}")]
+    NotTaken {
+        /// The file in the infrastructure repository.
+        file: String,
+        /// What the cluster says.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The person stopped it; what had been done was undone.
     #[error("stopped")]
     Interrupted,
@@ -196,6 +206,7 @@ impl OperationError {
                 | apply::Problem::Conflict(_) => ExitCode::Conflict,
                 _ => ExitCode::Failed,
             },
+            Self::NotTaken { .. } => ExitCode::NotAllowed,
             Self::Interrupted => ExitCode::Interrupted,
             Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => ExitCode::NotAllowed,
             Self::Cluster { source, .. } => match source.as_ref() {
@@ -210,13 +221,14 @@ impl OperationError {
     /// What to do about it, where there is something to say.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Invalid { hint, .. } | Self::NotFound { hint, .. } | Self::Conflict { hint, .. } => {
-                hint.clone()
-            }
             Self::TimedOut { hint, .. } | Self::Unhealthy { hint, .. } | Self::NotAllowed { hint, .. } => {
                 Some(hint.clone())
             }
             Self::Object { problem, .. } => problem.hint(),
+            Self::Invalid { hint, .. }
+            | Self::NotFound { hint, .. }
+            | Self::Conflict { hint, .. }
+            | Self::NotTaken { hint, .. } => hint.clone(),
             Self::Git(delivery::Error::Git { detail, .. })
                 if detail.contains("No space left") || detail.contains("File too large") =>
             {
@@ -260,6 +272,16 @@ impl OperationError {
             _ => None,
         }
     }
+}
+
+/// The name that was most likely meant: at most two letters away.
+pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const FAR: usize = 100;
+    let near = known.into_iter().filter(|_| given.len() < FAR);
+    near.map(|name| (strsim::levenshtein(name, given), name))
+        .filter(|(distance, _)| *distance <= 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// What to do where nothing more can be written.

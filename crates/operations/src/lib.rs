@@ -23,6 +23,8 @@ mod platform;
 mod progress;
 mod render;
 mod scaffold;
+mod synced;
+mod team;
 mod view;
 mod wait;
 
@@ -44,4 +46,8 @@ pub use platform::{Nudge, Platform, Target};
 pub use progress::{Progress, Reporter, Silent};
 pub use render::{RenderedService, render};
 pub use scaffold::ScaffoldPlan;
+pub use team::{
+    DeleteTeamRequest, DeletedTeam, NamespaceView, QuotaView, ServiceBrief, TeamCreated, TeamRequest,
+    TeamSummary, TeamView, create_team, delete_team, get_team, list_teams,
+};
 pub use view::{ChainLink, ObjectView, ServiceView, get_service, list_services};

@@ -3,12 +3,12 @@
 //! Undo starts with Git: the commit is reverted first, so that nothing is made again while it is being removed.
 //! Then the service leaves the cluster; then the claims that this run made, which are empty; then local files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use api::{Application, Health, Kind};
 use delivery::{ChangeSet, CommitId, Outcome as GitOutcome, RepoPath};
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::{DeleteParams, DynamicObject, ObjectMeta};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -22,6 +22,8 @@ use crate::journal::{Journal, Outcome, Run, RunLog};
 use crate::platform::Platform;
 use crate::progress::{Progress, Reporter};
 use crate::scaffold::{Removed, remove};
+use crate::synced::wait_synced;
+use crate::team;
 use crate::wait::{Patience, unless_stuck};
 
 /// How long undo waits for the cluster to let go of something.
@@ -30,8 +32,6 @@ const UNDO_PATIENCE: Duration = Duration::from_mins(2);
 const REST: Duration = Duration::from_secs(15);
 /// How often undo looks again for what was made while it was removing.
 const PASSES: usize = 5;
-/// Where the sync loop says how far it is.
-const SYNC_STATUS: &str = "platform-sync";
 
 /// The command that goes on with a half-done run, as it was typed.
 pub fn resume_command(journal: &Journal, id: &str) -> Result<String, OperationError> {
@@ -61,7 +61,7 @@ pub async fn undo_operation(
                 "the run {id} is {}: only a half-done one can be undone",
                 log.summary().state
             ),
-            hint: Some("platform service delete NAME removes a service".to_owned()),
+            hint: Some("platform service delete and platform team delete remove what stands".to_owned()),
         });
     }
     if log.subject.target != platform.target.id() {
@@ -122,6 +122,11 @@ pub(crate) async fn undo(
     run: &mut Run,
     reporter: &dyn Reporter,
 ) -> Result<(), OperationError> {
+    match run.log.subject.command.as_str() {
+        team::CREATE => return team::undo_create(platform, run, reporter).await,
+        team::DELETE => return team::undo_delete(platform, run, reporter).await,
+        _ => {}
+    }
     let log = run.log.clone();
     let (namespace, service) = log.subject.service.split_once('/').unwrap_or_default();
     let tell = |what: &str, detail: String, since: Instant| {
@@ -145,9 +150,7 @@ pub(crate) async fn undo(
         let now = jiff::Timestamp::now();
         let reverted = if log.subject.command == COMMAND {
             let change = ChangeSet::new(message, platform.author.clone(), now).based_on(commit.clone());
-            platform
-                .repository
-                .commit(&without(platform, &log, &commit, change)?)?
+            platform.repository.commit(&without(&log, change)?)?
         } else {
             platform
                 .repository
@@ -195,43 +198,19 @@ pub(crate) async fn undo(
     Ok(())
 }
 
-/// Takes out what the commit of a create brought in. The team that it made stays where others have come to use it,
-/// or somebody has changed it.
-fn without(
-    platform: &Platform,
-    log: &RunLog,
-    commit: &CommitId,
-    change: ChangeSet,
-) -> Result<ChangeSet, OperationError> {
-    let file = |key: &str| {
-        let path = log.started(STEP_COMMIT)?.get(key)?.as_str()?;
-        Some(RepoPath::new(path))
-    };
-    let Some(service) = file("path").transpose()? else {
-        return Ok(change);
-    };
-    let change = change.delete(service.clone());
-    let Some(team) = file("teamFile").transpose()? else {
-        return Ok(change);
-    };
-    let head = platform.repository.head()?;
-    let name = Path::new(team.as_str()).file_stem().unwrap_or_default();
-    let folder = format!("teams/{}/", name.to_string_lossy());
-    let tree = platform.repository.tree(&head, None)?;
-    let shared = tree
-        .files
-        .keys()
-        .any(|path| *path != service && path.as_str().starts_with(&folder));
-    let changed = platform.repository.read(&team, commit)? != platform.repository.read(&team, &head)?;
-    Ok(if shared || changed {
-        change
-    } else {
-        change.delete(team)
+/// Takes out what the commit of a create brought in.
+fn without(log: &RunLog, change: ChangeSet) -> Result<ChangeSet, OperationError> {
+    let path = log
+        .started(STEP_COMMIT)
+        .and_then(|facts| facts.get("path")?.as_str());
+    Ok(match path {
+        Some(path) => change.delete(RepoPath::new(path)?),
+        None => change,
     })
 }
 
 /// The commit a run made, if it made one: from the journal, or by the run's name in the commit's message.
-fn commit_of(platform: &Platform, log: &RunLog) -> Result<Option<CommitId>, OperationError> {
+pub(crate) fn commit_of(platform: &Platform, log: &RunLog) -> Result<Option<CommitId>, OperationError> {
     if let Some(id) = log
         .finished(STEP_COMMIT)
         .and_then(|f| f.get("commit"))
@@ -319,31 +298,6 @@ async fn leave_cluster(
     }
     removed.dedup();
     Ok(removed)
-}
-
-/// Waits until the sync loop, wherever it runs, has brought the cluster to a commit or beyond it.
-///
-/// Until then it may still be busy with an older one, and make what is being removed.
-pub(crate) async fn wait_synced(
-    platform: &Platform,
-    commit: &CommitId,
-    patience: &Patience,
-) -> Result<(), OperationError> {
-    let maps: Api<ConfigMap> = Api::namespaced(platform.client.clone(), api::SYSTEM_NAMESPACE);
-    let reached = |map: Option<&ConfigMap>| {
-        let revision = map?.data.as_ref()?.get("revision")?;
-        let reached = revision == commit.as_str()
-            || CommitId::new(revision.clone())
-                .is_ok_and(|at| platform.repository.is_ancestor(commit, &at).unwrap_or(false));
-        reached.then_some(())
-    };
-    patience.watch(maps, SYNC_STATUS, reached).await.map_err(|i| {
-        i.explain(
-            "the sync",
-            format!("the cluster is not at commit {} yet", commit.short()),
-            "run the same command again".to_owned(),
-        )
-    })
 }
 
 /// Waits until a service is out of the cluster: neither the Application nor its Deployment is there.
@@ -434,9 +388,9 @@ impl Leftover {
     /// Deletes exactly this object and waits until it is gone.
     pub(crate) async fn delete(&self, uid: &str, patience: &Patience) -> Result<(), OperationError> {
         match &self.thing {
-            Thing::Claim(api) => delete(api, &self.name, uid, patience).await,
-            Thing::Volume(api) => delete(api, &self.name, uid, patience).await,
-            Thing::Secret(api) => delete(api, &self.name, uid, patience).await,
+            Thing::Claim(api) => delete_exactly(api, &self.name, uid, patience).await,
+            Thing::Volume(api) => delete_exactly(api, &self.name, uid, patience).await,
+            Thing::Secret(api) => delete_exactly(api, &self.name, uid, patience).await,
         }
     }
 
@@ -463,7 +417,13 @@ where
     }
 }
 
-async fn delete<K>(api: &Api<K>, name: &str, uid: &str, patience: &Patience) -> Result<(), OperationError>
+/// Deletes the object with exactly this uid, and waits until it is gone.
+pub(crate) async fn delete_exactly<K>(
+    api: &Api<K>,
+    name: &str,
+    uid: &str,
+    patience: &Patience,
+) -> Result<(), OperationError>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug + Resource + Send + 'static,
 {

@@ -35,10 +35,7 @@ async fn create(talk: &Talk, global: &Global, request: Create) -> Result<ExitCod
         ));
     }
     if global.output == Output::Table {
-        talk.say(&match &global.context {
-            None => "Using the sandbox: pods are simulated. A real cluster: --context NAME.\n".to_owned(),
-            Some(name) => format!("Using the cluster of context {name}.\n"),
-        });
+        talk.say(&super::greeting(global));
     }
     let scaffold = (!request.no_scaffold && request.language.is_some()).then(|| {
         request
@@ -89,10 +86,7 @@ async fn create(talk: &Talk, global: &Global, request: Create) -> Result<ExitCod
 
 /// The options that lead another command to the same service.
 fn flags(global: &Global, asked: &CreateRequest) -> String {
-    let mut flags = String::new();
-    if let Some(context) = &global.context {
-        flags = format!("{flags} --context {context}");
-    }
+    let mut flags = super::context_flag(global);
     if let Some(team) = &asked.team {
         flags = format!("{flags} --team {team}");
     }
@@ -147,7 +141,12 @@ fn render_one(global: &Global, request: &Render) -> Result<ExitCode, OperationEr
 }
 
 async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCode, OperationError> {
-    if !request.yes && !confirmed(&request)? {
+    let data = if request.with_data {
+        " with its database, its cache and everything in them"
+    } else {
+        "; its data stays"
+    };
+    if !request.yes && !confirmed(&format!("service {}", request.name), data)? {
         talk.say("Nothing was deleted.");
         return Ok(ExitCode::Failed);
     }
@@ -178,21 +177,16 @@ async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCod
 }
 
 /// Asks, on a terminal; elsewhere the answer must have been given.
-fn confirmed(request: &Delete) -> Result<bool, OperationError> {
+pub(super) fn confirmed(what: &str, with: &str) -> Result<bool, OperationError> {
     if !std::io::stdin().is_terminal() {
         return Err(OperationError::invalid_hint(
-            "this deletes a service, and there is nobody to ask",
+            format!("this deletes {what}, and there is nobody to ask"),
             "add --yes",
         ));
     }
-    let data = if request.with_data {
-        " with its database, its cache and everything in them"
-    } else {
-        "; its data stays"
-    };
     let mut err = std::io::stderr().lock();
     // If the question cannot be seen, the answer is no.
-    if write!(err, "Delete {}{data}? [y/N] ", request.name)
+    if write!(err, "Delete {what}{with}? [y/N] ")
         .and_then(|()| err.flush())
         .is_err()
     {
@@ -206,7 +200,7 @@ fn confirmed(request: &Delete) -> Result<bool, OperationError> {
 }
 
 /// The command as it was typed, for the journal. No option of these commands takes a secret.
-fn typed() -> String {
+pub(super) fn typed() -> String {
     let words = std::env::args().skip(1).map(|word| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@".contains(c);
         if !word.is_empty() && word.chars().all(plain) {

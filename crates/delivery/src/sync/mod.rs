@@ -38,7 +38,7 @@ use section::{Report, Workshop};
 use struggle::Struggles;
 use watch::{Event, Watches};
 
-pub use record::{read_status, request_sync};
+pub use record::{STATUS, read_status, request_sync};
 pub use status::SyncStatus;
 
 /// How many namespaces are brought up to date at once.

@@ -15,8 +15,8 @@ use serde_json::json;
 use super::plan::SectionKey;
 use super::status::SyncStatus;
 
-/// The config map with the last round's status.
-pub(super) const STATUS: &str = "platform-sync";
+/// The config map in the platform's own namespace that says how the last round went, and up to which commit.
+pub const STATUS: &str = "platform-sync";
 const INVENTORY: &str = "platform-sync-inventory";
 /// The label of the inventory's config maps.
 const LABEL: &str = "sync-inventory";

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::CreateRequest;
-use crate::blueprint::team;
 use crate::catalog::Catalog;
 use crate::error::OperationError;
 use crate::guard::load_policies;
@@ -31,13 +30,10 @@ pub(super) struct Plan {
     pub existing: Existing,
     /// A digest of everything that was asked for.
     pub digest: String,
-    /// Whether the team is made by this very commit.
-    pub new_team: bool,
     pub database: Option<String>,
     pub cache: Option<String>,
     name: String,
     base: CommitId,
-    team_file: Option<(RepoPath, String)>,
 }
 
 /// What Git has at the service's path.
@@ -84,14 +80,9 @@ impl Plan {
 
         let (catalog, head) = Catalog::read(&platform.repository, settings)?;
         if catalog.environment(environment.as_str())?.is_none() {
-            return Err(OperationError::NotFound {
-                what: "environment",
-                name: environment.to_string(),
-                place: None,
-                hint: Some(format!("there is {}", catalog.environments().join(", "))),
-            });
+            return Err(catalog.missing_environment(environment.as_str()));
         }
-        let (team_file, new_team) = team_change(&catalog, &team_name, &environment)?;
+        uses(&catalog, &team_name, &environment)?;
 
         let spec = spec(request)?;
         let mut application = Application {
@@ -143,12 +134,10 @@ impl Plan {
             scaffold,
             existing,
             digest,
-            new_team,
             database,
             cache,
             name: name.to_string(),
             base: head,
-            team_file,
         })
     }
 
@@ -160,18 +149,9 @@ impl Plan {
             self.name,
             self.place.describe()
         );
-        let mut change = ChangeSet::new(message, platform.author.clone(), jiff::Timestamp::now())
+        ChangeSet::new(message, platform.author.clone(), jiff::Timestamp::now())
             .write(self.path.clone(), self.text.as_bytes())
-            .based_on(self.base.clone());
-        if let Some((path, text)) = &self.team_file {
-            change = change.write(path.clone(), text.as_bytes());
-        }
-        change
-    }
-
-    /// The team's file, where this very commit makes it.
-    pub(super) fn team_file(&self) -> Option<&RepoPath> {
-        self.team_file.as_ref().map(|(path, _)| path)
+            .based_on(self.base.clone())
     }
 
     pub(super) fn name(&self) -> &str {
@@ -205,28 +185,23 @@ fn named(what: &'static str, text: &str) -> Result<Name, OperationError> {
     })
 }
 
-/// The team's file, where the team or its use of the environment is new.
-fn team_change(
-    catalog: &Catalog,
-    name: &Name,
-    environment: &Name,
-) -> Result<(Option<(RepoPath, String)>, bool), OperationError> {
-    let path = platform_file(Kind::Team, name.as_str())?;
-    let Some(known) = catalog.team(name.as_str())? else {
-        let new = team(catalog.group(), name.as_str(), &[environment.as_str()]);
-        return Ok((Some((path, yaml::emit(&new))), true));
+/// Only a team that there is, in an environment that it uses, has services.
+fn uses(catalog: &Catalog, name: &Name, environment: &Name) -> Result<(), OperationError> {
+    let Some(team) = catalog.team(name.as_str())? else {
+        return Err(crate::team::missing(catalog, name.as_str()));
     };
-    if known
-        .spec
-        .environments
-        .iter()
-        .any(|e| e.name == environment.as_str())
-    {
-        return Ok((None, false));
+    let used = &team.spec.environments;
+    if used.iter().any(|e| e.name == environment.as_str()) {
+        return Ok(());
     }
+    let used: Vec<String> = used.iter().map(|e| e.name.clone()).collect();
     Err(OperationError::invalid_hint(
         format!("team {name} does not use the environment {environment}"),
-        format!("add it to spec.environments in {path}"),
+        format!(
+            "it uses {}; add the other to spec.environments in {} by a commit",
+            crate::team::listed(&used),
+            platform_file(Kind::Team, name.as_str())?
+        ),
     ))
 }
 

@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::{Lap, plural};
 use crate::error::OperationError;
 use crate::platform::Platform;
+use crate::synced::unless_refused;
 use crate::wait::{Impatience, Patience};
 
 /// How long a service of a real cluster may be Degraded before that counts.
@@ -22,8 +23,20 @@ enum Verdict {
     Broken { health: String, reason: String },
 }
 
-/// Waits until the service is Healthy and Synced at `commit`, or Suspended on purpose.
+/// Waits until the service is Healthy and Synced at `commit`, or Suspended on purpose. Ends at once when the cluster
+/// does not take the Application.
 pub(super) async fn wait(
+    platform: &Platform,
+    plan: &Plan,
+    commit: &CommitId,
+    patience: &Patience,
+    lap: &mut Lap<'_>,
+) -> Result<(), OperationError> {
+    let waiting = healthy(platform, plan, commit, patience, lap);
+    unless_refused(platform, plan.path.as_str(), commit, patience, waiting).await
+}
+
+async fn healthy(
     platform: &Platform,
     plan: &Plan,
     commit: &CommitId,
