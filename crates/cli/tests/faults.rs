@@ -209,32 +209,6 @@ fn undo_leaves_what_was_there_before() {
     assert!(up.get("Cache", NAMESPACE, "api-gateway-cache").is_none());
 }
 
-#[test]
-fn undo_leaves_a_team_that_others_use() {
-    const ORDERS: &str = "service create orders --language go --no-scaffold --team shop";
-    const TEAM: &str = "platform/teams/shop.yaml";
-    let file = |name: &str| format!("teams/shop/dev/applications/{name}.yaml");
-    for others in [true, false] {
-        let machine = Machine::new();
-        let mut command = machine.platform(ORDERS);
-        command.env("TOWPATH_TEST_KILL", "commit:after");
-        assert_eq!(machine.finish(command).code, None);
-        let run = only_run(&machine);
-        if others {
-            machine
-                .run("service create invoices --language go --no-scaffold --team shop")
-                .exits(0);
-        }
-        machine
-            .run(&format!("operation undo {}", text(&run, "/id")))
-            .exits(0);
-        assert_eq!(machine.in_git(&file("orders")), None);
-        assert_eq!(machine.in_git(&file("invoices")).is_some(), others);
-        assert_eq!(machine.in_git(TEAM).is_some(), others);
-        machine.run(ORDERS).exits(0);
-    }
-}
-
 /// A service whose delete, with its data, was killed at a point; and the id of that run.
 fn delete_killed_at(point: &str) -> (Machine, String) {
     let machine = Machine::new();

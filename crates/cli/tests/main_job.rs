@@ -316,8 +316,18 @@ fn services_and_teams_live_side_by_side() {
         .exits(0);
     machine
         .run("service create orders --language go --no-scaffold --team payments --environment staging")
-        .exits(0)
-        .says(&["Made the team payments"]);
+        .fails(
+            4,
+            &[
+                "there is no team called \"payments\"",
+                "hint: there is demo",
+                "platform team create",
+            ],
+        );
+    machine.run("team create payments --environment staging").exits(0);
+    machine
+        .run("service create orders --language go --no-scaffold --team payments --environment staging")
+        .exits(0);
     machine
         .run("service create invoices --language go --no-scaffold --team payments --environment staging")
         .exits(0);
@@ -375,7 +385,14 @@ fn services_and_teams_live_side_by_side() {
     assert_eq!(text(&left, "/health"), "Healthy");
     machine
         .run("service create orders --language go --team payments --environment dev")
-        .fails(2, &["does not use the environment dev", "hint: "]);
+        .fails(
+            2,
+            &[
+                "does not use the environment dev",
+                "hint: it uses staging",
+                "platform/teams/payments.yaml",
+            ],
+        );
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl OperationError {
                 ExitCode::Conflict
             }
             Self::TimedOut { .. } => ExitCode::TimedOut,
-            Self::NotAllowed { .. } => ExitCode::NotAllowed,
+            Self::NotAllowed { .. } | Self::NotTaken { .. } => ExitCode::NotAllowed,
             Self::Object { problem, .. } => match problem {
                 apply::Problem::Refused { code: 401 | 403, .. } => ExitCode::NotAllowed,
                 apply::Problem::BelongsToOther { .. }
@@ -206,7 +206,6 @@ impl OperationError {
                 | apply::Problem::Conflict(_) => ExitCode::Conflict,
                 _ => ExitCode::Failed,
             },
-            Self::NotTaken { .. } => ExitCode::NotAllowed,
             Self::Interrupted => ExitCode::Interrupted,
             Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => ExitCode::NotAllowed,
             Self::Cluster { source, .. } => match source.as_ref() {

@@ -66,6 +66,10 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
     let there = format!("--context {CONTEXT}");
     user.succeed(
         Some(cluster.kubeconfig()),
+        &format!("team create payments {there}"),
+    )?;
+    user.succeed(
+        Some(cluster.kubeconfig()),
         &format!("{CREATE} {IMAGE} --team payments {there}"),
     )
     .or_else(|failure| fail!("{failure}\nthe objects:\n{}", objects(cluster, "payments-dev")))?;
