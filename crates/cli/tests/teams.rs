@@ -1,10 +1,5 @@
 //! Teams from create to delete, as people meet them: what they print, what they refuse, and what a kill at any point
 //! leaves behind.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests say what went wrong by panicking"
-)]
 
 mod support;
 
