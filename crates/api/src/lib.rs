@@ -48,6 +48,8 @@ pub use team::{Access, Contacts, Mesh, Quota, Team, TeamEnvironment, TeamNetwork
 pub const VERSION: &str = "v1";
 /// Where the platform itself lives in a cluster; teams cannot write here.
 pub const SYSTEM_NAMESPACE: &str = "platform-system";
+/// The account of each namespace that writes the objects of its services, and the cluster role that says what it may.
+pub const DEPLOYER: &str = "platform-deployer";
 /// Who wrote a field, by server-side apply: the sync loop, from Git.
 pub const MANAGER_SYNC: &str = "platform-sync";
 /// Who wrote a field, by server-side apply: the operator, from an Application or a Team.

@@ -9,7 +9,7 @@ use api::Group;
 use serde_json::Value;
 
 use crate::error::ExpandError;
-use crate::expand::{GoldenPath, describe};
+use crate::expand::{Intent, describe};
 
 /// A kind that a golden path may make: group, plural, kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,9 @@ pub const MAKEABLE: &[Makeable] = &[
 ];
 
 /// Holds what was rendered against the bounds: kinds, accounts, nothing that belongs to somebody else.
-pub(crate) fn check(path: &GoldenPath, objects: &[Value]) -> Result<(), ExpandError> {
+pub(crate) fn check(intent: &Intent<'_>, objects: &[Value]) -> Result<(), ExpandError> {
+    let path = intent.golden_path;
+    let marks = marks(intent);
     let accounts: Vec<&str> = objects
         .iter()
         .filter(|object| object["kind"] == "ServiceAccount")
@@ -87,6 +89,9 @@ pub(crate) fn check(path: &GoldenPath, objects: &[Value]) -> Result<(), ExpandEr
                 ));
             }
         }
+        if let Some((key, value)) = forged(intent.group, &marks, object) {
+            return refuse(format!("is marked {key}: {value}, which is not so"));
+        }
         let Some(pods) = pod_spec(object) else { continue };
         for field in ["serviceAccountName", "serviceAccount"] {
             let account = pods[field].as_str().unwrap_or_default();
@@ -99,6 +104,62 @@ pub(crate) fn check(path: &GoldenPath, objects: &[Value]) -> Result<(), ExpandEr
         }
     }
     Ok(())
+}
+
+/// The platform's own labels of everything a service is made of.
+fn marks(intent: &Intent<'_>) -> BTreeMap<String, String> {
+    let group = intent.group;
+    let mut marks = BTreeMap::from([
+        (group.label_managed(), "true".to_owned()),
+        (
+            group.label_service(),
+            intent.application.metadata.name.clone().unwrap_or_default(),
+        ),
+    ]);
+    let place = intent.place;
+    for (label, value) in [
+        (group.label_team(), &place.team),
+        (group.label_environment(), &place.environment),
+    ] {
+        if let Some(value) = value {
+            marks.insert(label, value.clone());
+        }
+    }
+    marks
+}
+
+/// A label or annotation of the platform's own that does not say how things are.
+fn forged<'a>(
+    group: &Group,
+    marks: &BTreeMap<String, String>,
+    object: &'a Value,
+) -> Option<(&'a str, &'a Value)> {
+    let of_the_platform = |key: &str| {
+        key.split_once('/')
+            .is_some_and(|(domain, _)| domain == group.as_str())
+    };
+    let pairs = |place: &str| {
+        object
+            .pointer(place)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+    };
+    let metadata = [
+        "/metadata",
+        "/spec/template/metadata",
+        "/spec/jobTemplate/spec/template/metadata",
+    ];
+    metadata.iter().find_map(|place| {
+        let mut labels = pairs(&format!("{place}/labels"));
+        let mut annotations = pairs(&format!("{place}/annotations"));
+        labels
+            .find(|(key, value)| {
+                of_the_platform(key) && marks.get(key.as_str()).map(String::as_str) != value.as_str()
+            })
+            .or_else(|| annotations.find(|(key, _)| of_the_platform(key)))
+            .map(|(key, value)| (key.as_str(), value))
+    })
 }
 
 /// The spec of the pods that an object makes.

@@ -188,7 +188,7 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
     if let Some(overrides) = &spec.overrides {
         overrides::patch(intent.group, name, &mut rendered, &overrides.patches).map_err(invalid)?;
     }
-    bounds::check(intent.golden_path, &rendered)?;
+    bounds::check(intent, &rendered)?;
     route::check_rendered(intent, intent.golden_path, &rendered)?;
 
     let mut expansion = Expansion {

@@ -231,6 +231,14 @@ fn overrides_stay_in_their_bounds() {
             &["spec.overrides.values", value, "cannot be overridden"],
         );
     }
+    check(
+        World::of(json!({"overrides": {"values": {"commonLabels": {"platform.company.com/team": "pay"}}}})),
+        &["is marked platform.company.com/team", "pay"],
+    );
+    check(
+        World::of(json!({"overrides": {"values": {"podAnnotations": {"platform.company.com/x": "y"}}}})),
+        &["is marked platform.company.com/x"],
+    );
     // A chart's schema has the last word on its values.
     check(
         World::of(json!({"overrides": {"values": {"replica": 3}}})),

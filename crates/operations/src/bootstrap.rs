@@ -1,6 +1,6 @@
 //! A cluster made ready for the platform: its kinds and its own namespace.
 
-use api::{Group, MANAGER_OPERATOR, SYSTEM_NAMESPACE, crds};
+use api::{DEPLOYER, Group, Kind, MANAGER_OPERATOR, SYSTEM_NAMESPACE, crds};
 use futures::future::try_join_all;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
@@ -8,6 +8,7 @@ use kube::core::{DynamicObject, GroupVersionKind};
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +44,53 @@ pub async fn prepare_cluster(
         .map_err(OperationError::cluster(format!(
             "make the namespace {SYSTEM_NAMESPACE}"
         )))?;
+    // What the accounts that write services' objects may do; the operator binds it in each namespace.
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "ClusterRole",
+    ));
+    Api::<DynamicObject>::all_with(client.clone(), &resource)
+        .patch(
+            DEPLOYER,
+            &PatchParams::apply(MANAGER_OPERATOR).force(),
+            &Patch::Apply(deployer_role(group)),
+        )
+        .await
+        .map_err(OperationError::cluster(format!(
+            "make the cluster role {DEPLOYER}"
+        )))?;
     Ok(())
+}
+
+/// What the account of a namespace that writes its services' objects may do: exactly what a golden path may make.
+pub(crate) fn deployer_role(group: &Group) -> Value {
+    let mut resources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for kind in expansion::MAKEABLE {
+        resources.entry(kind.group).or_default().push(kind.plural);
+    }
+    resources.insert(
+        group.as_str(),
+        vec![Kind::Cache.plural(), Kind::Database.plural()],
+    );
+    let mut rules: Vec<Value> = resources
+        .into_iter()
+        .map(|(group, resources)| {
+            json!({"apiGroups": [group], "resources": resources, "verbs": ["get", "create", "patch", "delete"]})
+        })
+        .collect();
+    // An owner that waits for what it owns: some clusters ask for this right.
+    rules.push(json!({
+        "apiGroups": [group.as_str()],
+        "resources": ["applications/finalizers"],
+        "verbs": ["update"],
+    }));
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": DEPLOYER, "labels": {group.label_managed(): "true"}},
+        "rules": rules,
+    })
 }
 
 async fn establish(api: &Api<CustomResourceDefinition>, definition: &Value) -> Result<(), OperationError> {

@@ -152,7 +152,7 @@ async fn put(
     expansion: &Expansion,
     status: &mut ApplicationStatus,
 ) -> Option<String> {
-    let namespace = application.namespace().unwrap_or_default();
+    let namespace = &application.namespace().unwrap_or_default();
     let name = application.name_any();
     let annotation = context.group.annotation_tracking();
     let (owned, kept): (Vec<Value>, Vec<Value>) = expansion
@@ -175,12 +175,19 @@ async fn put(
         namespace: namespace.clone(),
         reference: owner_of(context, application),
     });
-    service.bounds = Bounds::Namespace(namespace);
+    service.bounds = Bounds::Namespace(namespace.clone());
     service.inventory = recast(&status.inventory);
     service.prune = Prune::AfterSuccess;
     service.force = true;
 
-    let (claimed, applied) = futures::join!(context.applier.apply(&claims), context.applier.apply(&service));
+    let deployer = match context.deployers.applier(context, namespace).await {
+        Ok(deployer) => deployer,
+        Err(why) => return Some(why),
+    };
+    let (claimed, applied) = futures::join!(context.applier.apply(&claims), deployer.apply(&service));
+    if applied.problems().next().is_some() {
+        context.deployers.forget(namespace);
+    }
     status.inventory = recast(&applied.inventory);
     let first = claimed.problems().chain(applied.problems()).next();
     first.map(|(object, problem)| format!("{object} cannot be applied: {problem}"))

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
 use tokio_util::task::TaskTracker;
 
+use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::policies::PolicyStore;
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub group: Group,
     /// The way in for objects.
     pub applier: Applier,
+    /// The accounts that write services' objects.
+    pub(crate) deployers: Deployers,
     /// The guardrails.
     pub policies: PolicyStore,
     /// The reconciles under way.

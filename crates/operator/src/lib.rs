@@ -16,6 +16,7 @@
 
 mod application;
 mod context;
+mod deployer;
 mod error;
 mod policies;
 mod run;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
+use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::policies::PolicyStore;
 use crate::{application, team};
@@ -43,6 +44,7 @@ impl Operator {
                 client,
                 group,
                 applier,
+                deployers: Deployers::default(),
                 policies,
                 busy: TaskTracker::new(),
             },

@@ -238,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn the_deployer_may_make_what_golden_paths_may_make() {
+        for group in ["platform.company.com", "idp.example.org"] {
+            let objects = made(group);
+            let rules = &find(&objects, "ClusterRole", api::DEPLOYER)["rules"];
+            let expect = &crate::bootstrap::deployer_role(&Group::parse(group).unwrap())["rules"];
+            let sorted = |rules: &Value| -> BTreeSet<String> {
+                rules.as_array().unwrap().iter().map(Value::to_string).collect()
+            };
+            assert_eq!(sorted(rules), sorted(expect));
+        }
+    }
+
+    #[test]
     fn one_alone_needs_no_disruption_budget() {
         let kinds = |replicas| -> Vec<Value> {
             let objects = manifests(&choices("a.b", replicas), &Capabilities::default()).unwrap();
