@@ -48,18 +48,32 @@ fn good_deployment() -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "api", "namespace": "demo-dev"},
+        "metadata": {
+            "name": "api",
+            "namespace": "demo-dev",
+            "labels": {"app.kubernetes.io/name": "api", "platform.company.com/team": "demo"},
+        },
         "spec": {
             "replicas": 3,
             "template": {
                 "metadata": {"labels": {"app.kubernetes.io/name": "api"}},
                 "spec": {
+                    "serviceAccountName": "api",
+                    "automountServiceAccountToken": false,
                     "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [{
                         "name": "api",
                         "image": "registry.internal:5000/demo/api:v1.2.3",
-                        "resources": {"limits": {"cpu": "500m", "memory": "256Mi"}},
+                        "env": [{"name": "LOG_LEVEL", "value": "info"}],
+                        "ports": [{"containerPort": 8080}],
+                        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+                        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}},
+                        "resources": {
+                            "requests": {"cpu": "100m", "memory": "128Mi"},
+                            "limits": {"cpu": "500m", "memory": "256Mi"},
+                        },
                         "securityContext": {
+                            "readOnlyRootFilesystem": true,
                             "allowPrivilegeEscalation": false,
                             "capabilities": {"drop": ["ALL"]},
                         },
@@ -95,28 +109,128 @@ fn every_policy_meets_its_own_test_cases() {
 }
 
 #[test]
-fn every_policy_says_what_it_is_and_is_enforced() {
-    let policies = shipped();
-    assert_eq!(
-        policies.names().collect::<Vec<_>>(),
-        [
-            "disallow-latest-tag",
-            "require-limits",
-            "restricted-security-context"
-        ]
-    );
-    let verdicts = evaluate(&policies, &good_deployment());
-    assert_eq!(verdicts.len(), 9);
-    for verdict in verdicts {
-        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
-        assert!(verdict.enforce, "{verdict:?}");
-        assert!(verdict.why.is_some() && verdict.hint.is_some(), "{verdict:?}");
+fn every_policy_says_what_it_is_why_and_whether_it_bites() {
+    let mut actions = BTreeMap::new();
+    for file in yaml_files(&policies_folder()) {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let [document] = suite::documents(&file)
+            .expect("readable")
+            .try_into()
+            .expect("one policy a file");
+        let policy = document.value;
+        assert_eq!(policy["metadata"]["name"], name.as_str());
+        let annotations = policy["metadata"]["annotations"]
+            .as_object()
+            .expect("annotations");
+        for key in [
+            "policies.kyverno.io/title",
+            "policies.kyverno.io/category",
+            "policies.kyverno.io/severity",
+            "policies.kyverno.io/subject",
+            "policies.kyverno.io/description",
+            "policies.towpath.dev/why",
+            "policies.towpath.dev/hint",
+        ] {
+            let text = annotations.get(key).and_then(Value::as_str).unwrap_or_default();
+            assert!(!text.is_empty(), "{name}: {key}");
+        }
+        let rules = policy["spec"]["rules"].as_array().expect("rules");
+        for key in annotations.keys() {
+            if let Some(rule) = key.strip_prefix("policies.towpath.dev/hint.") {
+                assert!(rules.iter().any(|known| known["name"] == rule), "{name}: {key}");
+            }
+        }
+        let mut said = Vec::new();
+        for rule in rules {
+            assert!(rule["validate"]["message"].is_string(), "{name}");
+            let action = rule["validate"]["failureAction"].as_str().expect("an action");
+            if !said.contains(&action.to_owned()) {
+                said.push(action.to_owned());
+            }
+        }
+        actions.insert(name, said.join(" and "));
+    }
+    assert!(actions.len() >= 18, "{actions:#?}");
+    documented(&actions);
+}
+
+/// The tables of the guide and of the folder name every policy, and the guide says whether it bites.
+fn documented(actions: &BTreeMap<String, String>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let rows = |file: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(root.join(file)).expect("readable");
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        rows.map(str::to_owned).collect()
+    };
+    let guide = rows("docs/guardrails.md");
+    let folder = rows("policies/README.md");
+    for (name, action) in actions {
         assert!(
-            verdict.title.is_some() && verdict.severity.is_some() && verdict.category.is_some(),
-            "{verdict:?}"
+            guide
+                .iter()
+                .any(|row| row.starts_with(&format!("| `{name}` | {action} | "))),
+            "docs/guardrails.md: {name}, {action}"
         );
+        assert!(
+            folder
+                .iter()
+                .any(|row| row.starts_with(&format!("| [{name}]({name}.yaml) | {action} | "))),
+            "policies/README.md: {name}, {action}"
+        );
+    }
+}
+
+#[test]
+fn a_careful_deployment_breaks_nothing() {
+    let verdicts = evaluate(&shipped(), &good_deployment());
+    assert!(verdicts.len() > 20, "{}", verdicts.len());
+    for verdict in verdicts {
+        assert!(matches!(verdict.outcome, Outcome::Pass), "{verdict:?}");
         assert_eq!(verdict.object, "Deployment/api");
     }
+}
+
+/// Whatever a rule says of a pod it says of what makes such pods.
+#[test]
+fn rules_for_pods_hold_for_everything_that_makes_pods() {
+    let mut compared = 0;
+    for policy in yaml_files(&policies_folder()) {
+        let name = policy.file_stem().expect("a name").to_string_lossy();
+        let file = policies_folder().join(format!("tests/{name}/kyverno-test.yaml"));
+        let suite = suite::Suite::read(&file).expect("a suite");
+        let said = |verdicts: Vec<Verdict>| -> BTreeMap<String, Outcome> {
+            let rules = verdicts
+                .into_iter()
+                .map(|verdict| (suite::written(&verdict.rule).to_owned(), verdict.outcome));
+            rules.collect()
+        };
+        for pod in suite.resources.iter().filter(|object| object["kind"] == "Pod") {
+            let expected = said(evaluate(&suite.policies, pod));
+            for (version, kind) in [
+                ("apps/v1", "Deployment"),
+                ("apps/v1", "StatefulSet"),
+                ("apps/v1", "DaemonSet"),
+                ("apps/v1", "ReplicaSet"),
+                ("v1", "ReplicationController"),
+                ("batch/v1", "Job"),
+                ("batch/v1", "CronJob"),
+            ] {
+                let template = json!({"metadata": pod["metadata"], "spec": pod["spec"]});
+                let spec = if kind == "CronJob" {
+                    json!({"jobTemplate": {"spec": {"template": template}}})
+                } else {
+                    json!({"template": template})
+                };
+                let object =
+                    json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+                let mut seen = said(evaluate(&suite.policies, &object));
+                seen.retain(|rule, _| expected.contains_key(rule));
+                assert_eq!(seen, expected, "{name}: {kind} of {}", pod["metadata"]["name"]);
+                compared += expected.len();
+            }
+        }
+    }
+    assert!(compared > 500, "{compared}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Suite {
 }
 
 /// A rule's name as written, without what rules for controllers are prefixed with.
-fn written(rule: &str) -> &str {
+pub(crate) fn written(rule: &str) -> &str {
     rule.strip_prefix("autogen-cronjob-")
         .or(rule.strip_prefix("autogen-"))
         .unwrap_or(rule)
