@@ -28,7 +28,7 @@ const API_VERSIONS: [&str; 6] = [
     "gateway.networking.k8s.io/v1/HTTPRoute",
 ];
 const RELEASE: &str = "api-gateway";
-const NAMESPACE: &str = "payments-production";
+const NAMESPACE: &str = "golden-paths-e2e";
 
 /// One chart with one set of values.
 struct Case {
