@@ -28,5 +28,5 @@ pub use error::ExpandError;
 pub use expand::{Expansion, GoldenPath, Intent, LeftOut, expand};
 pub use judge::{Finding, Judgement, judge};
 pub use place::Place;
-pub use provenance::{Origin, origin};
+pub use provenance::{Origin, Provenance, origin};
 pub use team::expand_team;

@@ -7,7 +7,7 @@
 )]
 
 use api::{Application, Capabilities, EnvironmentSpec, Group, TeamSpec};
-use expansion::{Expansion, Intent, Place, builtin, expand, origin};
+use expansion::{Expansion, Intent, Place, Provenance, builtin, expand, origin};
 use serde_json::{Value, json};
 
 /// Everything an intent is made of, so that a test changes one thing.
@@ -280,6 +280,63 @@ fn overrides_are_where_a_value_comes_from() {
         found.unwrap().field,
         "spec.overrides.patches[0].patch.spec.minReadySeconds"
     );
+}
+
+#[test]
+fn every_value_has_its_origin() {
+    let mut world = World::of(json!({
+        "replicas": 3,
+        "env": [{"name": "LOG_LEVEL", "value": "info"}],
+        "route": {},
+        "overrides": {"values": {"shutdownSeconds": 90}},
+        "database": {"type": "postgres", "size": "small"},
+    }));
+    world.environment.domain = Some("dev.example.net".to_owned());
+    world.environment.first_image = Some("registry.internal/first:v1".to_owned());
+    world.team = serde_json::from_value(json!({"network": {"mesh": "linkerd"}})).unwrap();
+    let provenance = world.ask(Provenance::of);
+    let check = |kind: &str, name: &str, pointer: &str, expected: Option<&str>| {
+        let found = provenance
+            .origin(kind, name, pointer)
+            .map(|origin| origin.field.as_str());
+        assert_eq!(found, expected, "{kind} {pointer}");
+        let asked = world.ask(|intent| origin(intent, kind, name, pointer));
+        if expected.is_some() && !pointer.ends_with("env/0") {
+            assert_eq!(
+                asked.map(|origin| origin.field).as_deref(),
+                expected,
+                "{kind} {pointer}"
+            );
+        }
+    };
+    let pods = "/spec/template/spec";
+    check("Deployment", "api", "/spec/replicas", Some("spec.replicas"));
+    check(
+        "Deployment",
+        "api",
+        &format!("{pods}/containers/0/image"),
+        Some("spec.image"),
+    );
+    check(
+        "Deployment",
+        "api",
+        &format!("{pods}/terminationGracePeriodSeconds"),
+        Some("spec.overrides.values.shutdownSeconds"),
+    );
+    check(
+        "Ingress",
+        "api",
+        "/spec/rules/0/host",
+        Some("Environment dev spec.domain"),
+    );
+    check("Database", "api-db", "/spec/size", Some("spec.database.size"));
+    check(
+        "Deployment",
+        "api",
+        &format!("{pods}/securityContext/runAsNonRoot"),
+        None,
+    );
+    check("Deployment", "other", "/spec", None);
 }
 
 #[test]
