@@ -1,4 +1,4 @@
-module __MODULE__
+module service
 
 go 1.25.0
 

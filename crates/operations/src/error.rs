@@ -133,6 +133,16 @@ pub enum OperationError {
         #[source]
         source: std::io::Error,
     },
+    /// A scaffold has a mistake.
+    #[error("the scaffold cannot be used: {file}{}: {why}", line.map(|l| format!(":{l}")).unwrap_or_default())]
+    Scaffold {
+        /// The file with the mistake, where the scaffold comes from.
+        file: String,
+        /// The line, from 1, where the mistake has one.
+        line: Option<usize>,
+        /// What is wrong.
+        why: String,
+    },
     /// Git says no.
     #[error(transparent)]
     Git(#[from] delivery::Error),

@@ -1,29 +1,24 @@
 //! The source repository of a new service, from the scaffold of its language.
 //!
-//! A scaffold is a plain folder. Two things happen to it and nothing else: placeholders such as `__NAME__` are
-//! replaced literally, in contents and in file names; and lines between `scaffold:if database` and
-//! `scaffold:end` stay only when the service has a database (a first line `scaffold:file database` decides on
-//! the whole file). `scaffolds/README.md` describes both.
+//! A scaffold is a plain folder (`library` finds it). Two things happen to its files and nothing else (`text`):
+//! parts that the service lacks go, and placeholders such as `__NAME__` are replaced, in contents and in paths.
+//! `scaffolds/README.md` describes both.
+
+mod library;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use delivery::{Author, ChangeSet, RepoPath, source};
+use delivery::{Author, ChangeSet, RepoPath, Snapshot, source};
 use sha2::{Digest, Sha256};
 
 use crate::error::OperationError;
+use library::mistake;
 
-/// What a scaffold is filled with. Every value is a checked name or a number, safe in any language.
-#[derive(Clone, Debug)]
-pub(crate) struct ScaffoldValues {
-    pub name: String,
-    pub team: String,
-    pub environment: String,
-    pub port: i32,
-    pub database: bool,
-    pub cache: bool,
-}
+pub(crate) use library::languages;
+pub(crate) use text::ScaffoldValues;
 
 /// The files of a new source repository, decided before any is written.
 #[derive(Clone, Debug)]
@@ -39,24 +34,15 @@ pub struct ScaffoldPlan {
 }
 
 impl ScaffoldPlan {
-    /// Fills the scaffold of a language.
+    /// Fills the scaffold of a language, own or shipped.
     pub(crate) fn make(
         language: &str,
         folder: &Path,
         values: &ScaffoldValues,
+        snapshot: &Snapshot,
     ) -> Result<Self, OperationError> {
         let folder = std::path::absolute(folder).map_err(OperationError::io("find", folder))?;
-        let mut files = BTreeMap::new();
-        for (path, content) in expansion::builtin::scaffold(language)? {
-            let text = String::from_utf8_lossy(&content);
-            let Some(text) = select(&text, values) else {
-                continue;
-            };
-            files.insert(
-                PathBuf::from(fill(&path, values)),
-                fill(&text, values).into_bytes(),
-            );
-        }
+        let files = files(language, values, snapshot)?;
         let digest = digest(&files);
         let mut title = language.to_owned();
         if let Some(first) = title.get_mut(..1) {
@@ -183,53 +169,42 @@ pub(crate) fn remove(folder: &Path, digest: &str, run: &str) -> Result<Removed, 
     Ok(Removed::Gone)
 }
 
-/// The text with only those lines that apply; `None` when the whole file does not.
-fn select(text: &str, values: &ScaffoldValues) -> Option<String> {
-    let applies = |words: &str| {
-        words
-            .split_whitespace()
-            .take_while(|w| w.bytes().all(|b| b.is_ascii_lowercase()))
-            .any(|word| match word {
-                "database" => values.database,
-                "cache" => values.cache,
-                _ => false,
-            })
-    };
-    let mut kept = String::with_capacity(text.len());
-    let mut hidden = false;
-    let mut headed = false;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        if let Some((_, words)) = line.split_once("scaffold:file ").filter(|_| index == 0) {
-            if !applies(words) {
-                return None;
-            }
-            headed = true;
-        } else if index == 1 && headed && line.trim().is_empty() {
-            // The line that set the directive apart goes with it.
-        } else if let Some((_, words)) = line.split_once("scaffold:if ") {
-            hidden = !applies(words);
-        } else if line.contains("scaffold:end") {
-            hidden = false;
-        } else if !hidden {
-            kept.push_str(line);
+/// The files of a new repository, by path.
+fn files(
+    language: &str,
+    values: &ScaffoldValues,
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<PathBuf, Vec<u8>>, OperationError> {
+    let scaffold = library::scaffold(language, snapshot)?;
+    let mut files = BTreeMap::new();
+    for file in &scaffold.files {
+        let shown = format!("{}{}", scaffold.origin, file.path);
+        let Some(text) = text::select(&file.text, values)
+            .map_err(|text::Mistake { line, why }| mistake(&shown, Some(line), &why))?
+        else {
+            continue;
+        };
+        let path = RepoPath::new(text::fill(&file.path, values))?;
+        let content = text::fill(&text, values).into_bytes();
+        if files.insert(PathBuf::from(path.as_str()), content).is_some() {
+            return Err(mistake(&shown, None, &format!("another file becomes {path} too")));
         }
     }
-    Some(kept)
-}
-
-fn fill(text: &str, values: &ScaffoldValues) -> String {
-    let module = &values.name;
-    [
-        ("__NAME__", values.name.as_str()),
-        ("__MODULE__", module),
-        ("__TEAM__", &values.team),
-        ("__ENVIRONMENT__", &values.environment),
-        ("__PORT__", &values.port.to_string()),
-    ]
-    .into_iter()
-    .fold(text.to_owned(), |text, (placeholder, value)| {
-        text.replace(placeholder, value)
-    })
+    let blocked = files
+        .keys()
+        .find_map(|path| path.ancestors().skip(1).find(|above| files.contains_key(*above)));
+    if let Some(path) = blocked {
+        let shown = format!("{}{}", scaffold.origin, path.display());
+        return Err(mistake(&shown, None, "it is both a file and a folder"));
+    }
+    if files.is_empty() {
+        return Err(mistake(
+            &scaffold.origin,
+            None,
+            "no file is left for this service",
+        ));
+    }
+    Ok(files)
 }
 
 fn digest(files: &BTreeMap<PathBuf, Vec<u8>>) -> String {
@@ -275,33 +250,21 @@ fn is_empty(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::Name;
 
-    fn values(database: bool, cache: bool) -> ScaffoldValues {
-        ScaffoldValues {
-            name: "api".into(),
-            team: "demo".into(),
-            environment: "dev".into(),
-            port: 8080,
-            database,
-            cache,
-        }
+    fn values(name: &str) -> ScaffoldValues {
+        let parse = |text| Name::parse("service", text).unwrap();
+        ScaffoldValues::new(&parse(name), &parse("demo"), &parse("dev"), 8080)
     }
 
-    #[test]
-    fn lines_stay_when_they_apply() {
-        let text = "a\n// scaffold:if database\nb\n// scaffold:end\nc\n";
-        assert_eq!(select(text, &values(true, false)).as_deref(), Some("a\nb\nc\n"));
-        assert_eq!(select(text, &values(false, true)).as_deref(), Some("a\nc\n"));
-        let file = "// scaffold:file if database or cache\n\nx\n";
-        assert_eq!(select(file, &values(false, true)).as_deref(), Some("x\n"));
-        assert_eq!(select(file, &values(false, false)), None);
-    }
+    const VARIANTS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
 
     #[test]
     fn a_folder_is_written_whole_and_removed_only_unchanged() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("api");
-        let plan = ScaffoldPlan::make("go", &folder, &values(true, true)).unwrap();
+        let values = values("api").with(true, true);
+        let plan = ScaffoldPlan::make("go", &folder, &values, &Snapshot::default()).unwrap();
         let author = Author::new("Ann", "ann@example.com");
         plan.write("r1", &author).unwrap();
         assert_eq!(digest_of(&folder).as_deref(), Some(plan.digest.as_str()));
@@ -318,26 +281,70 @@ mod tests {
 
     #[test]
     fn nothing_of_the_scaffold_language_is_left() {
-        for (database, cache) in [(false, false), (true, false), (false, true), (true, true)] {
-            let plan = ScaffoldPlan::make("go", Path::new("api"), &values(database, cache)).unwrap();
-            for (path, content) in &plan.files {
-                let text = String::from_utf8_lossy(content);
-                assert!(!text.contains("scaffold:"), "{}", path.display());
-                for placeholder in [
-                    "__NAME__",
-                    "__MODULE__",
-                    "__TEAM__",
-                    "__ENVIRONMENT__",
-                    "__PORT__",
-                ] {
-                    assert!(
-                        !text.contains(placeholder),
-                        "{} has {placeholder}",
-                        path.display()
-                    );
+        for language in api::LANGUAGES {
+            for (database, cache) in VARIANTS {
+                let values = values("api").with(database, cache);
+                for (path, content) in files(language, &values, &Snapshot::default()).unwrap() {
+                    let text = format!("{}\n{}", path.display(), String::from_utf8(content).unwrap());
+                    for word in ["scaffold:", "__NAME__", "__TEAM__", "__ENVIRONMENT__", "__PORT__"] {
+                        assert!(!text.contains(word), "{language}: {} has {word}", path.display());
+                    }
                 }
             }
-            assert_eq!(plan.files.contains_key(Path::new("database.go")), database);
         }
+    }
+
+    #[test]
+    fn the_files_of_an_own_scaffold_are_filled_and_in_no_others_way() {
+        let check = |own: &[(&str, &str)], expect: Result<&[(&str, &str)], &str>| {
+            let paths: Vec<String> = own
+                .iter()
+                .map(|(path, _)| format!("platform/scaffolds/java/{path}"))
+                .collect();
+            let snapshot = Snapshot::of_files(
+                paths
+                    .iter()
+                    .zip(own)
+                    .map(|(path, (_, text))| (path.as_str(), *text)),
+            )
+            .unwrap();
+            match (files("java", &values("api"), &snapshot), expect) {
+                (Ok(files), Ok(expect)) => {
+                    let expect: BTreeMap<_, _> = expect
+                        .iter()
+                        .map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()))
+                        .collect();
+                    assert_eq!(files, expect);
+                }
+                (Err(error), Err(expect)) => {
+                    assert!(error.to_string().contains(expect), "{error}");
+                }
+                (got, expect) => panic!("{own:?}: {got:?}, not {expect:?}"),
+            }
+        };
+        check(
+            &[("src/__TEAM__/__NAME__.java", "class __NAME__ {}\n")],
+            Ok(&[("src/demo/api.java", "class api {}\n")]),
+        );
+        check(
+            &[("a.txt", "a"), ("b.txt", "# scaffold:file if cache\n")],
+            Ok(&[("a.txt", "a")]),
+        );
+        check(
+            &[("b.txt", "# scaffold:file if cache\n")],
+            Err("platform/scaffolds/java/: no file is left"),
+        );
+        check(
+            &[("a.txt", "x\n# scaffold:end\n")],
+            Err("platform/scaffolds/java/a.txt:2: scaffold:end without"),
+        );
+        check(
+            &[("__NAME__.txt", ""), ("api.txt", "")],
+            Err("another file becomes api.txt too"),
+        );
+        check(
+            &[("__NAME__", ""), ("api/x", "")],
+            Err("platform/scaffolds/java/api: it is both"),
+        );
     }
 }

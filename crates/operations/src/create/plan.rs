@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::error::OperationError;
 use crate::guard::load_policies;
 use crate::platform::Platform;
-use crate::scaffold::{ScaffoldPlan, ScaffoldValues};
+use crate::scaffold::{ScaffoldPlan, ScaffoldValues, languages};
 
 /// Everything that is decided before anything is written.
 pub(super) struct Plan {
@@ -84,7 +84,7 @@ impl Plan {
         }
         uses(&catalog, &team_name, &environment)?;
 
-        let spec = spec(request)?;
+        let spec = spec(request, &catalog)?;
         let mut application = Application {
             types: Some(TypeMeta {
                 api_version: settings.group.api_version(),
@@ -122,7 +122,18 @@ impl Plan {
             Some(there) if there == text => Existing::Same,
             Some(_) => Existing::Different,
         };
-        let scaffold = scaffold(request, &application, &place)?;
+        let scaffold = match (&request.scaffold, &application.spec.language) {
+            (Some(folder), Some(language)) => {
+                let port = port(&application.spec)?;
+                let values = ScaffoldValues::new(&name, &team_name, &environment, port).with(
+                    application.spec.database.is_some(),
+                    application.spec.cache.is_some(),
+                );
+                let plan = ScaffoldPlan::make(language, folder, &values, &catalog.snapshot)?;
+                Some(plan)
+            }
+            _ => None,
+        };
         let database = application.spec.database.as_ref().map(|_| format!("{name}-db"));
         let cache = application.spec.cache.as_ref().map(|_| format!("{name}-cache"));
         Ok(Self {
@@ -205,20 +216,22 @@ fn uses(catalog: &Catalog, name: &Name, environment: &Name) -> Result<(), Operat
     ))
 }
 
-fn spec(request: &CreateRequest) -> Result<ApplicationSpec, OperationError> {
-    if let Some(language) = &request.language
-        && !api::LANGUAGES.contains(&language.as_str())
-    {
-        return Err(OperationError::invalid_hint(
-            format!(
-                "there is no scaffold for the language \"{}\"",
-                language.escape_default()
-            ),
-            format!(
-                "there is {}; leave --language out for any other, with --image",
-                api::LANGUAGES.join(", ")
-            ),
-        ));
+fn spec(request: &CreateRequest, catalog: &Catalog) -> Result<ApplicationSpec, OperationError> {
+    if let Some(language) = &request.language {
+        let known = languages(&catalog.snapshot);
+        if !known.contains(language) {
+            let known: Vec<_> = known.into_iter().collect();
+            return Err(OperationError::invalid_hint(
+                format!(
+                    "there is no scaffold for the language \"{}\"",
+                    language.escape_default()
+                ),
+                format!(
+                    "there is {}; leave --language out for any other, with --image",
+                    known.join(", ")
+                ),
+            ));
+        }
     }
     if request.language.is_none() && request.image.is_none() && request.scaffold.is_some() {
         return Err(OperationError::invalid_hint(
@@ -287,23 +300,13 @@ fn store(
     Ok((kind, version.to_owned()))
 }
 
-fn scaffold(
-    request: &CreateRequest,
-    application: &Application,
-    place: &Place,
-) -> Result<Option<ScaffoldPlan>, OperationError> {
-    let (Some(folder), Some(language)) = (&request.scaffold, &application.spec.language) else {
-        return Ok(None);
-    };
-    let values = ScaffoldValues {
-        name: request.name.clone(),
-        team: place.team.clone().unwrap_or_default(),
-        environment: place.environment.clone().unwrap_or_default(),
-        port: application.spec.port.unwrap_or(8080),
-        database: application.spec.database.is_some(),
-        cache: application.spec.cache.is_some(),
-    };
-    ScaffoldPlan::make(language, folder, &values).map(Some)
+/// The port the scaffold listens on.
+fn port(spec: &ApplicationSpec) -> Result<u16, OperationError> {
+    let port = spec.port.unwrap_or(8080);
+    u16::try_from(port)
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| OperationError::invalid(format!("{port} is not a port: 1 to 65535")))
 }
 
 /// A digest of everything that was asked for, whatever golden path is the newest by now.
