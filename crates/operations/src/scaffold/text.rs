@@ -127,20 +127,25 @@ pub(super) fn select(text: &str, values: &ScaffoldValues) -> Result<Option<Strin
     }
 }
 
-/// Whether one of the parts, joined by `or`, is there.
-fn applies(parts: &str, values: &ScaffoldValues) -> Result<bool, String> {
-    let mut any = false;
-    for part in parts.split(" or ") {
-        let Some(has) = values.has(part) else {
-            let part: String = part.chars().take(40).collect();
+/// Whether a condition holds: parts joined by `or` or by `and`, each with `no` before it or not.
+fn applies(condition: &str, values: &ScaffoldValues) -> Result<bool, String> {
+    let or = condition.contains(" or ");
+    let mut holds = !or;
+    for part in condition.split(if or { " or " } else { " and " }) {
+        let (wanted, name) = part
+            .strip_prefix("no ")
+            .map_or((true, part), |name| (false, name));
+        let Some(has) = values.has(name) else {
+            let name: String = name.chars().take(40).collect();
             return Err(format!(
-                "there is no part \"{}\"; there are database and cache, joined by \" or \"",
-                part.escape_default()
+                "there is no part \"{}\"; there are database and cache, joined by or, or by and",
+                name.escape_default()
             ));
         };
-        any |= has;
+        let met = has == wanted;
+        holds = if or { holds || met } else { holds && met };
     }
-    Ok(any)
+    Ok(holds)
 }
 
 /// The text with all placeholders replaced.
@@ -182,6 +187,13 @@ mod tests {
         check(either, false, true, Some("b\n"));
         check(either, true, false, Some("b\n"));
         check(either, false, false, Some(""));
+        let alone = "# scaffold:if cache and no database\nb\n# scaffold:end\n";
+        check(alone, false, true, Some("b\n"));
+        check(alone, true, true, Some(""));
+        check(alone, false, false, Some(""));
+        let none = "# scaffold:if no cache\nb\n# scaffold:end\n";
+        check(none, true, false, Some("b\n"));
+        check(none, true, true, Some(""));
         let file = "// scaffold:file if database or cache\n\n\nx\n";
         check(file, false, true, Some("\nx\n"));
         check(file, false, false, None);
@@ -212,7 +224,9 @@ mod tests {
             "without",
         );
         check("# scaffold:if queue\n# scaffold:end\n", 1, "\"queue\"");
-        check("# scaffold:if cache and database\n# scaffold:end\n", 1, "no part");
+        check("# scaffold:if cache, database\n# scaffold:end\n", 1, "no part");
+        check("# scaffold:if cache and database or cache\n# scaffold:end\n", 1, "no part");
+        check("# scaffold:if no no cache\n# scaffold:end\n", 1, "\"no cache\"");
         check("# scaffold:if \n# scaffold:end\n", 1, "neither");
         check("# scaffold:if cache or\n# scaffold:end\n", 1, "no part");
         check("# scaffold:end of it\n", 1, "neither");
