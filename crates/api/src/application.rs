@@ -17,7 +17,7 @@ use crate::status::{Condition, Health, Sync};
 pub type Application = Object<ApplicationSpec, ApplicationStatus>;
 
 /// The languages there is a scaffold for.
-pub const LANGUAGES: &[&str] = &["go"];
+pub const LANGUAGES: &[&str] = &["go", "node", "python", "rust"];
 
 /// The alerts that can be declared by name.
 pub const KNOWN_ALERTS: &[&str] = &["high-error-rate", "high-latency"];

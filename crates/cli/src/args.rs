@@ -124,7 +124,7 @@ pub(crate) struct Create {
     pub name: String,
     #[command(flatten)]
     pub place: Place,
-    /// The language of the source repository: go
+    /// The language of the source repository: go, node, python, rust, or one of the platform team
     #[arg(long, short, value_name = "LANGUAGE")]
     pub language: Option<String>,
     /// How many copies run [default: 2]

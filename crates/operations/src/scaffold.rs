@@ -294,6 +294,121 @@ mod tests {
         }
     }
 
+    fn shipped(language: &str, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        files(language, &values(name).with(true, true), &Snapshot::default()).unwrap()
+    }
+
+    fn text(files: &BTreeMap<PathBuf, Vec<u8>>, path: &str) -> String {
+        String::from_utf8(files[Path::new(path)].clone()).unwrap()
+    }
+
+    #[test]
+    fn all_languages_share_what_has_no_language() {
+        let go = shipped("go", "api");
+        for language in api::LANGUAGES {
+            let other = shipped(language, "api");
+            for path in ["ci/deploy.sh", "docs/index.md", "mkdocs.yml"] {
+                assert_eq!(text(&go, path), text(&other, path), "{language}: {path}");
+            }
+            for path in [
+                ".dockerignore",
+                ".gitignore",
+                "Dockerfile",
+                "README.md",
+                "catalog-info.yaml",
+            ] {
+                assert!(other.contains_key(Path::new(path)), "{language}: {path}");
+            }
+        }
+    }
+
+    /// A name may be a word that YAML, JSON or TOML take for something else.
+    #[test]
+    fn a_name_stays_a_name_in_every_file_of_data() {
+        for language in api::LANGUAGES {
+            for name in ["true", "null", "no", "on", "y", "e1", "std", "con", "docs"] {
+                let files = shipped(language, name);
+                for document in yaml::parse_all(&text(&files, "catalog-info.yaml")).unwrap() {
+                    let given = document.value["metadata"]["name"].as_str().unwrap();
+                    assert!([name, &format!("{name}-db"), &format!("{name}-cache")].contains(&given));
+                }
+                let site = yaml::parse(&text(&files, "mkdocs.yml")).unwrap();
+                assert_eq!(site.value["site_name"].as_str(), Some(name));
+                for (path, content) in &files {
+                    if path.extension().is_some_and(|e| e == "json") {
+                        let value: serde_json::Value = serde_json::from_slice(content).unwrap();
+                        assert_eq!(value["name"].as_str(), Some(name), "{}", path.display());
+                    }
+                }
+            }
+        }
+    }
+
+    /// What others type (branches, titles, commit messages) reaches no shell, and nothing floats that is run.
+    #[test]
+    fn the_pipelines_of_both_kinds_do_the_same_and_run_nothing_of_others() {
+        for language in api::LANGUAGES {
+            for (database, cache) in VARIANTS {
+                let files = files(
+                    language,
+                    &values("api").with(database, cache),
+                    &Snapshot::default(),
+                )
+                .unwrap();
+                let gitlab = yaml::parse(&text(&files, ".gitlab-ci.yml")).unwrap().value;
+                let github = yaml::parse(&text(&files, ".github/workflows/ci.yml"))
+                    .unwrap()
+                    .value;
+                let strings = |value: &serde_json::Value| -> Vec<String> {
+                    let entries = value.as_array().cloned().unwrap_or_default();
+                    entries
+                        .iter()
+                        .filter_map(|v| Some(v.as_str()?.to_owned()))
+                        .collect()
+                };
+                let mut runs = Vec::new();
+                for (name, job) in github["jobs"].as_object().unwrap() {
+                    for step in job["steps"].as_array().unwrap() {
+                        if let Some(run) = step["run"].as_str() {
+                            assert!(!run.contains("${{"), "{language}: {name}: {run}");
+                            runs.push((name.clone(), run.to_owned()));
+                        } else {
+                            let uses = step["uses"].as_str().unwrap();
+                            let (_, commit) = uses.split_once('@').unwrap();
+                            assert!(commit.len() == 40, "{language}: {name}: {uses}");
+                        }
+                    }
+                    let image = job["container"].as_str().unwrap_or("${{ vars.NONE }}");
+                    assert!(
+                        image.starts_with("${{ vars.") || image.rsplit('/').next().unwrap().contains(':')
+                    );
+                }
+                let tested: Vec<String> = runs
+                    .iter()
+                    .filter(|(name, _)| name == "test")
+                    .map(|(_, run)| run.clone())
+                    .collect();
+                let mut expect = strings(&gitlab["test"]["before_script"]);
+                expect.extend(strings(&gitlab["test"]["script"]));
+                assert_eq!(tested, expect, "{language}");
+                assert_eq!(
+                    gitlab["test"]["image"], github["jobs"]["test"]["container"],
+                    "{language}"
+                );
+                for (job, mode) in [("platform-check", "check"), ("deploy", "push")] {
+                    let call = format!("sh ci/deploy.sh {mode} \"$IMAGE\"");
+                    assert_eq!(strings(&gitlab[job]["script"]), [call.as_str()]);
+                    assert!(runs.contains(&(job.to_owned(), call)), "{language}: {job}");
+                }
+                let services = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
+                let count = usize::from(database) + usize::from(cache);
+                assert_eq!(services(&gitlab["test"]["services"]), count);
+                let services = github["jobs"]["test"]["services"].as_object();
+                assert_eq!(services.map_or(0, serde_json::Map::len), count);
+            }
+        }
+    }
+
     #[test]
     fn the_files_of_an_own_scaffold_are_filled_and_in_no_others_way() {
         let check = |own: &[(&str, &str)], expect: Result<&[(&str, &str)], &str>| {

@@ -225,7 +225,11 @@ mod tests {
         );
         check("# scaffold:if queue\n# scaffold:end\n", 1, "\"queue\"");
         check("# scaffold:if cache, database\n# scaffold:end\n", 1, "no part");
-        check("# scaffold:if cache and database or cache\n# scaffold:end\n", 1, "no part");
+        check(
+            "# scaffold:if cache and database or cache\n# scaffold:end\n",
+            1,
+            "no part",
+        );
         check("# scaffold:if no no cache\n# scaffold:end\n", 1, "\"no cache\"");
         check("# scaffold:if \n# scaffold:end\n", 1, "neither");
         check("# scaffold:if cache or\n# scaffold:end\n", 1, "no part");
