@@ -64,6 +64,10 @@ const SCENARIOS: &[Scenario] = &[
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
     ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
+    ("the Node scaffold builds and runs", |world| scaffold::node(world.platform()?)),
+    ("the Python scaffold builds and runs", |world| scaffold::python(world.platform()?)),
+    ("the Rust scaffold builds and runs", |world| scaffold::rust(world.platform()?)),
+    ("a pipeline deploys by a commit", |world| scaffold::deploy::commits(world.platform()?)),
 ];
 
 /// How to run.

@@ -114,7 +114,8 @@ impl Peer {
     }
 }
 
-fn cache() -> Result<PathBuf> {
+/// The folder where things are kept from run to run.
+pub(crate) fn cache() -> Result<PathBuf> {
     let set = |name: &str| {
         env::var_os(name)
             .filter(|value| !value.is_empty())

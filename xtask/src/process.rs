@@ -265,6 +265,16 @@ impl Daemon {
         }
     }
 
+    /// Asks the process to stop, and leaves it to do so.
+    pub(crate) fn terminate(&self) {
+        signal(self.number, Signal::SIGTERM);
+    }
+
+    /// How the process ended; stopped when it takes longer than `limit`.
+    pub(crate) fn wait(&self, limit: Duration) -> Result<ExitStatus> {
+        wait(self.number, &self.name, limit)
+    }
+
     /// The end of what the process printed.
     pub(crate) fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

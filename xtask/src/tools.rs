@@ -36,6 +36,13 @@ pub(crate) const REDIS: Tool = Tool {
     beside: &[],
 };
 
+/// Judges shell scripts.
+pub(crate) const SHELLCHECK: Tool = Tool {
+    program: "shellcheck",
+    package: "shellcheck",
+    beside: &[],
+};
+
 /// Where these programs are. Installs what is missing when we are root on a Debian; else says what to install.
 pub(crate) fn need(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| find(tool).is_none()).collect();

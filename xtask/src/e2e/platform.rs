@@ -70,6 +70,11 @@ impl Platform {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A user who has never used it.
     pub(crate) fn new_user(&self) -> Result<User<'_>> {
         let folder = Scratch::new()?;
