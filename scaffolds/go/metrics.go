@@ -57,7 +57,8 @@ func (m *metrics) observe(mux *http.ServeMux) http.Handler {
 		// Labels come from the route that matched, so that no caller can invent new ones.
 		method, route := "other", "unmatched"
 		if _, path, found := strings.Cut(r.Pattern, " "); found {
-			method, route = r.Method, path
+			// A pattern that means this path alone ends with {$}.
+			method, route = r.Method, strings.TrimSuffix(path, "{$}")
 		}
 		m.requests.WithLabelValues(method, route, strconv.Itoa(recorder.status)).Inc()
 		m.duration.WithLabelValues(method, route).Observe(elapsed.Seconds())

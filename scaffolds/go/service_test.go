@@ -104,6 +104,7 @@ func TestMetricsCountRequestsByRoute(t *testing.T) {
 	for _, request := range []*http.Request{
 		httptest.NewRequest(http.MethodGet, "/health", nil),
 		httptest.NewRequest(http.MethodGet, "/health", nil),
+		httptest.NewRequest(http.MethodGet, "/", nil),
 		httptest.NewRequest(http.MethodGet, "/a/path/somebody/invented", nil),
 		httptest.NewRequest("INVENTED", "/health", nil),
 	} {
@@ -113,6 +114,7 @@ func TestMetricsCountRequestsByRoute(t *testing.T) {
 	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, line := range []string{
 		`http_requests_total{method="GET",route="/health",status="200"} 2`,
+		`http_requests_total{method="GET",route="/",status="200"} 1`,
 		`http_requests_total{method="other",route="unmatched",status="404"} 1`,
 		`http_requests_total{method="other",route="unmatched",status="405"} 1`,
 		`http_request_duration_seconds_count{method="GET",route="/health"} 2`,
