@@ -28,6 +28,7 @@ class DatabaseTest(unittest.IsolatedAsyncioTestCase):
         uri = "postgres://user:hunter2@127.0.0.1:1/name"
         with self.assertLogs("psycopg.pool") as logs:
             async with Database({"DATABASE_URL": uri}) as database:
+                database.pool.timeout = 0.1
                 service = Service()
                 database.serve(service)
                 self.assertEqual((await get(service, "/ready"))[0], 503)

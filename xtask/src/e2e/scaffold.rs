@@ -308,6 +308,7 @@ fn settle(command: &mut Command, source: &Path) -> Result<()> {
         .env("GOTOOLCHAIN", "local")
         .env("GOFLAGS", "-buildvcs=false")
         .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_TARGET_DIR", target()?);
     for variable in ["DATABASE_URL", "CACHE_URL", "SERVICE_BINDING_ROOT", "LOG_LEVEL"] {
         command.env_remove(variable);
