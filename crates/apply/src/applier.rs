@@ -258,6 +258,7 @@ impl Applier {
                     "the definition was not established within {} s",
                     ESTABLISH.as_secs()
                 ),
+                fields: Vec::new(),
             }),
         }
     }

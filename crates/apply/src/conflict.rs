@@ -22,9 +22,14 @@ pub(crate) fn explain(status: &Status) -> Problem {
         } else {
             status.message.clone()
         };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
         return Problem::Refused {
             code: status.code,
             message,
+            fields: causes
+                .map(|cause| cause.field.clone())
+                .filter(|field| !field.is_empty() && field != "<nil>")
+                .collect(),
         };
     }
     Problem::Conflict(conflicts)
@@ -74,5 +79,19 @@ mod tests {
         assert_eq!(problem.to_string(), "namespaces \"x\" not found");
         assert!(problem.passes());
         assert!(!explain(&Status::failure("", "Invalid").with_code(422)).passes());
+    }
+
+    #[test]
+    fn a_refusal_names_its_fields() {
+        let status: Status = serde_json::from_value(json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Invalid", "code": 422,
+            "message": "Service \"x\" is invalid",
+            "details": {"causes": [
+                {"reason": "FieldValueInvalid", "message": "no", "field": "spec.ports[0].port"},
+                {"reason": "FieldValueInvalid", "message": "no", "field": "<nil>"},
+            ]},
+        }))
+        .unwrap();
+        assert_eq!(explain(&status).fields(), ["spec.ports[0].port"]);
     }
 }

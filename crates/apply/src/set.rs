@@ -331,6 +331,8 @@ pub enum Problem {
         code: u16,
         /// What the cluster said.
         message: String,
+        /// The fields it spoke of, as `spec.template.spec.containers[0].image`.
+        fields: Vec<String>,
     },
     /// The cluster could not be asked.
     #[error("the cluster cannot be reached")]
@@ -347,6 +349,14 @@ impl Problem {
             Self::Refused { code: 403, .. } => "the account in use lacks the permission".to_owned(),
             _ => return None,
         })
+    }
+
+    /// The fields of the object that the cluster spoke of.
+    pub fn fields(&self) -> &[String] {
+        match self {
+            Self::Refused { fields, .. } => fields,
+            _ => &[],
+        }
     }
 
     /// Whether the same apply may succeed later without anybody changing the set.
