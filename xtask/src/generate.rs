@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The facts about built-in kinds that the `schema` crate embeds.
 const SCHEMA_FACTS: &str = "crates/schema/data/kubernetes.facts";
+/// The schemas of the platform's kinds that the `api` crate embeds.
+const SCHEMAS: &str = "crates/api/data";
 /// The platform's definitions, as its own chart carries them.
 const DEFINITIONS: &str = "charts/platform/definitions";
 /// Discovery in the form that names all groups, versions, kinds and verbs in one document.
@@ -27,7 +29,8 @@ pub(crate) fn schema() -> Result<()> {
     Ok(())
 }
 
-/// Writes the platform's definitions into its own chart. A test of the `operations` crate fails when they are stale.
+/// Writes the schemas of the platform's kinds, and its definitions into its own chart. Tests of the `api` and
+/// `operations` crates fail when they are stale.
 pub(crate) fn definitions() -> Result<()> {
     let started = Instant::now();
     let folder = crate::root().join(DEFINITIONS);
@@ -40,9 +43,13 @@ pub(crate) fn definitions() -> Result<()> {
         "definitions",
         "--",
     ];
-    run(cargo(&arguments).arg(&folder), Duration::from_mins(15))?
-        .success("cargo run --example definitions")?;
-    say::done(DEFINITIONS, started.elapsed());
+    let schemas = crate::root().join(SCHEMAS);
+    run(
+        cargo(&arguments).arg(&schemas).arg(&folder),
+        Duration::from_mins(15),
+    )?
+    .success("cargo run --example definitions")?;
+    say::done(&format!("{SCHEMAS}, {DEFINITIONS}"), started.elapsed());
     Ok(())
 }
 

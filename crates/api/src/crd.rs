@@ -1,4 +1,7 @@
 //! The CustomResourceDefinitions, generated from the types.
+//!
+//! Generating a schema takes longer than reading one, and every command needs some. So the schemas are kept as files
+//! in `data/`, made by `cargo xtask generate definitions`; a test holds them against the types.
 
 use kube_core::schema::StructuralSchemaRewriter;
 use schemars::JsonSchema;
@@ -20,6 +23,11 @@ pub fn crds(group: &Group) -> Vec<Value> {
 
 /// The definition of one kind under `group`.
 pub fn crd(group: &Group, kind: Kind) -> Value {
+    definition(group, kind, &schema_of(kind))
+}
+
+/// The definition of one kind under `group`, with a schema.
+pub fn definition(group: &Group, kind: Kind, schema: &Value) -> Value {
     let plural = kind.plural();
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -45,7 +53,7 @@ pub fn crd(group: &Group, kind: Kind) -> Value {
                 "storage": true,
                 "subresources": {"status": {}},
                 "additionalPrinterColumns": columns(kind),
-                "schema": {"openAPIV3Schema": schema_of(kind)},
+                "schema": {"openAPIV3Schema": schema},
             }],
         },
     })
@@ -53,6 +61,20 @@ pub fn crd(group: &Group, kind: Kind) -> Value {
 
 /// The structural schema of one kind, as its definition carries it.
 pub fn schema_of(kind: Kind) -> Value {
+    let text = match kind {
+        Kind::Application => include_str!("../data/applications.json"),
+        Kind::Team => include_str!("../data/teams.json"),
+        Kind::Environment => include_str!("../data/environments.json"),
+        Kind::GoldenPath => include_str!("../data/goldenpaths.json"),
+        Kind::Database => include_str!("../data/databases.json"),
+        Kind::Cache => include_str!("../data/caches.json"),
+    };
+    // What is kept is JSON: the test below reads all of it.
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// The structural schema of one kind, made from its types.
+pub fn generated_schema_of(kind: Kind) -> Value {
     let (spec, status) = match kind {
         Kind::Application => (part::<ApplicationSpec>(), part::<ApplicationStatus>()),
         Kind::Team => (part::<TeamSpec>(), part::<TeamStatus>()),
@@ -221,6 +243,18 @@ mod tests {
             }
             Value::Array(items) => items.iter().for_each(|i| walk(i, path, visit)),
             _ => {}
+        }
+    }
+
+    #[test]
+    fn schemas_are_those_of_the_types() {
+        for kind in Kind::ALL {
+            // As JSON has it: 50 and 50.0 are one number in a file.
+            let fresh: Value = serde_json::from_str(&generated_schema_of(kind).to_string()).unwrap();
+            assert!(
+                schema_of(kind) == fresh,
+                "the schema of {kind} is stale: run cargo xtask generate definitions"
+            );
         }
     }
 

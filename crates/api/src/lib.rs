@@ -29,7 +29,7 @@ pub use claim::{
     BindingReference, Cache, CacheSpec, CacheType, ClaimStatus, Database, DatabaseSpec, DatabaseType,
     DeletionPolicy, Phase,
 };
-pub use crd::{crd, crds, schema_of};
+pub use crd::{crd, crds, definition, generated_schema_of, schema_of};
 pub use environment::{
     Capabilities, Environment, EnvironmentSpec, EnvironmentStatus, Gateway, Routing, RoutingKind,
 };
