@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use crate::autogen;
 use crate::budget::Budget;
 use crate::conditions::{Condition, Conditions};
+use crate::element::{Element, Place, below};
 use crate::engine::{Operation, Request};
 use crate::image;
 use crate::jmespath::{Expression, QueryError, unknown};
 use crate::matching::Subject;
-use crate::pattern::{self, Finding, Mismatch, Node, escape};
+use crate::pattern::{self, Finding, Mismatch, Node};
 use crate::pod_security::PodSecurity;
 use crate::policy::{Check, Entry, Foreach, Pattern, Policy, Rule, Source};
 use crate::variables::Context;
@@ -57,17 +58,6 @@ pub(crate) struct Judge<'a> {
     budget: Budget,
 }
 
-/// The element a `foreach` is at.
-#[derive(Clone, Copy)]
-struct Element<'a> {
-    value: &'a Value,
-    /// Where it stands in the object, if that could be told.
-    pointer: Option<&'a str>,
-    /// Patterns are judged on the element rather than on the whole object.
-    scoped: bool,
-    nesting: usize,
-}
-
 impl<'a> Judge<'a> {
     pub(crate) fn new(
         policy: &'a Policy,
@@ -94,7 +84,7 @@ impl<'a> Judge<'a> {
             if self.request.operation == Operation::Delete {
                 return None;
             }
-            return Some(self.pattern_outcome(pattern, self.request.object, ""));
+            return Some(self.pattern_outcome(pattern, self.request.object));
         }
         let mut context = match self.context() {
             Ok(context) => context,
@@ -203,39 +193,42 @@ impl<'a> Judge<'a> {
             {
                 None
             }
-            Check::Pattern(pattern) => {
-                let (value, base) = self.target(scoped);
-                Some(match self.compiled(context, pattern) {
-                    Ok(node) => self.pattern_outcome(&node, value, base),
-                    Err(error) => Judged::error(format!("variable substitution failed: {error}")),
-                })
-            }
+            Check::Pattern(pattern) => Some(match self.compiled(context, pattern) {
+                Ok(node) => match scoped {
+                    Some(element) => self.within(&element, self.pattern_outcome(&node, element.value)),
+                    None => self.pattern_outcome(&node, self.request.object),
+                },
+                Err(error) => Judged::error(format!("variable substitution failed: {error}")),
+            }),
             Check::AnyPattern(patterns) => {
-                let (value, base) = self.target(scoped);
                 let nodes: Result<Vec<_>, _> = patterns
                     .iter()
                     .map(|pattern| self.compiled(context, pattern))
                     .collect();
-                Some(match nodes {
-                    Ok(nodes) => self.any_pattern(&nodes, value, base),
-                    Err(error) => Judged::error(format!("variable substitution failed: {error}")),
+                Some(match (nodes, scoped) {
+                    (Ok(nodes), Some(element)) => {
+                        self.within(&element, self.any_pattern(&nodes, element.value))
+                    }
+                    (Ok(nodes), None) => self.any_pattern(&nodes, self.request.object),
+                    (Err(error), _) => Judged::error(format!("variable substitution failed: {error}")),
                 })
             }
             Check::Deny(conditions) => Some(self.deny(context, conditions, element)),
-            Check::Foreach(list) => {
-                self.foreach(context, list, element.map_or(0, |element| element.nesting + 1))
-            }
+            Check::Foreach(list) => self.foreach(context, list, element.as_ref()),
             Check::PodSecurity(standard) => Some(self.pod_security(standard)),
             Check::Unsupported(reason) => Some(Judged::error(reason.clone())),
         }
     }
 
-    /// What a pattern is judged on, and where that stands in the object.
-    fn target<'t>(&'t self, element: Option<Element<'t>>) -> (&'t Value, &'t str) {
-        match element {
-            Some(element) => (element.value, element.pointer.unwrap_or("")),
-            None => (self.request.object, ""),
+    /// What was found in an element, as something found in the object.
+    fn within(&self, element: &Element<'_>, mut judged: Judged) -> Judged {
+        if let Some(path) = judged.path.take() {
+            match self.place_of_element(element) {
+                Some(Place { pointer, made: false }) => judged.path = Some(format!("{pointer}{path}")),
+                _ => judged.value = None,
+            }
         }
+        judged
     }
 
     fn compiled<'p>(
@@ -254,7 +247,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn pattern_outcome(&self, pattern: &Node, value: &Value, base: &str) -> Judged {
+    fn pattern_outcome(&self, pattern: &Node, value: &Value) -> Judged {
         let name = &self.rule.name;
         match pattern::matches(pattern, value, &self.budget) {
             Ok(()) => Judged::new(Outcome::Pass, format!("validation rule '{name}' passed.")),
@@ -262,16 +255,16 @@ impl<'a> Judge<'a> {
             Err(Mismatch::Exhausted(exhausted)) => Judged::error(exhausted.to_string()),
             Err(Mismatch::Refused(finding)) => {
                 let message = self.failure(&format!("failed at path {}", finding.printed));
-                located(Judged::new(Outcome::Fail, message), finding, base)
+                located(Judged::new(Outcome::Fail, message), finding)
             }
             Err(Mismatch::Unclear(finding)) => {
                 let message = self.failure(&format!("execution error: {}", finding.reason));
-                located(Judged::error(message), finding, base)
+                located(Judged::error(message), finding)
             }
         }
     }
 
-    fn any_pattern(&self, patterns: &[std::borrow::Cow<'_, Node>], value: &Value, base: &str) -> Judged {
+    fn any_pattern(&self, patterns: &[std::borrow::Cow<'_, Node>], value: &Value) -> Judged {
         let name = &self.rule.name;
         let (mut failed, mut skipped) = (Vec::new(), Vec::new());
         // The alternative that got furthest tells best what to mend.
@@ -310,7 +303,7 @@ impl<'a> Judge<'a> {
                 "validation error: variables substitution error in rule {name} execution error: {detail}"
             ),
         };
-        located(Judged::new(Outcome::Fail, message), finding, base)
+        located(Judged::new(Outcome::Fail, message), finding)
     }
 
     /// Kyverno's sentence: `validation error: <message>. rule <name> <detail>`.
@@ -363,8 +356,8 @@ impl<'a> Judge<'a> {
             .decisive
             .and_then(|condition| self.place_of(condition, element))
         {
-            Some(pointer) => {
-                let value = self.request.object.pointer(&pointer);
+            Some(Place { pointer, made }) => {
+                let value = self.request.object.pointer(&pointer).filter(|_| !made);
                 let value = value.filter(|value| self.budget.pay_for(value).is_ok()).cloned();
                 judged_fail.at(pointer, value)
             }
@@ -372,22 +365,35 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The place in the object that a condition looks at, as far as its expression is a plain path.
-    fn place_of(&self, condition: &Condition, element: Option<Element<'_>>) -> Option<String> {
+    /// The place in the object that a condition looks at, as far as its expression holds a plain path.
+    fn place_of(&self, condition: &Condition, element: Option<Element<'_>>) -> Option<Place> {
         let path = self.policy.expressions.leading_path(condition.key.as_str()?);
-        let (base, rest) = match (path.as_slice(), element) {
-            (["request", "object", rest @ ..], _) => (String::new(), rest),
-            (["element", rest @ ..], Some(element)) => (element.pointer?.to_owned(), rest),
-            (_, Some(element)) => (element.pointer?.to_owned(), &[][..]),
-            _ => return None,
-        };
-        Some(
-            rest.iter()
-                .fold(base, |pointer, step| format!("{pointer}/{}", escape(step))),
-        )
+        match (path.as_slice(), element) {
+            (["request", "object", rest @ ..], _) => Some(Place::at(below(String::new(), rest))),
+            (["element", rest @ ..], Some(element)) => {
+                let place = self.place_of_element(&element)?;
+                Some(if place.made {
+                    place
+                } else {
+                    Place::at(below(place.pointer, rest))
+                })
+            }
+            (_, Some(element)) => self.place_of_element(&element),
+            _ => None,
+        }
     }
 
-    fn foreach(&self, context: &mut Context<'_>, list: &[Foreach], nesting: usize) -> Option<Judged> {
+    fn place_of_element(&self, element: &Element<'_>) -> Option<Place> {
+        element.place(self.request.object, &self.policy.expressions)
+    }
+
+    fn foreach(
+        &self,
+        context: &mut Context<'_>,
+        list: &[Foreach],
+        outer: Option<&Element<'_>>,
+    ) -> Option<Judged> {
+        let nesting = outer.map_or(0, |element| element.nesting + 1);
         let mut applied = 0;
         let mut list_error = None;
         for each in list {
@@ -402,7 +408,7 @@ impl<'a> Judge<'a> {
                 }
             };
             let before = Before::of(&mut context.root, each, nesting);
-            let judged = self.elements(context, each, &elements, nesting, &mut applied);
+            let judged = self.elements(context, each, &elements, outer, &mut applied);
             before.restore(&mut context.root);
             if judged.is_some() {
                 return judged;
@@ -421,9 +427,10 @@ impl<'a> Judge<'a> {
         context: &mut Context<'_>,
         each: &Foreach,
         elements: &[Value],
-        nesting: usize,
+        outer: Option<&Element<'_>>,
         applied: &mut usize,
     ) -> Option<Judged> {
+        let nesting = outer.map_or(0, |element| element.nesting + 1);
         for (index, element) in elements.iter().enumerate() {
             if element.is_null() {
                 continue;
@@ -465,53 +472,28 @@ impl<'a> Judge<'a> {
                     )));
                 }
             }
-            let pointer = self.place_of_element(&each.list, element, index);
-            let place = Element {
+            let element = Element {
                 value: element,
-                pointer: pointer.as_deref(),
+                list: &each.list,
+                index,
+                outer,
                 scoped,
                 nesting,
             };
-            match self.check(context, &each.check, Some(place)) {
+            match self.check(context, &each.check, Some(element)) {
                 None => {}
                 Some(judged) if judged.outcome == Outcome::Skip => {}
                 Some(judged) if judged.outcome == Outcome::Pass => *applied += 1,
                 Some(mut judged) => {
                     judged.message = format!("validation failure: {}", judged.message);
                     if judged.path.is_none() {
-                        judged.path = pointer;
+                        judged.path = self.place_of_element(&element).map(|place| place.pointer);
                     }
                     return Some(judged);
                 }
             }
         }
         None
-    }
-
-    /// Where an element of a list stands in the object: below the plain path that the list starts with.
-    fn place_of_element(&self, list: &str, element: &Value, index: usize) -> Option<String> {
-        let text = format!("{{{{ {list} }}}}");
-        let path = self.policy.expressions.leading_path(&text);
-        let ["request", "object", steps @ ..] = path.as_slice() else {
-            return None;
-        };
-        let base = steps.iter().fold(String::new(), |pointer, step| {
-            format!("{pointer}/{}", escape(step))
-        });
-        let found = |pointer: &str, list: &Value| {
-            let items = list.as_array()?;
-            let same_place = items.get(index).filter(|item| *item == element).map(|_| index);
-            let at = same_place.or_else(|| items.iter().position(|item| item == element))?;
-            Some(format!("{pointer}/{at}"))
-        };
-        self.budget.pay_for(element).ok()?;
-        let target = self.request.object.pointer(&base)?;
-        found(&base, target).or_else(|| {
-            let fields = target.as_object()?;
-            fields
-                .iter()
-                .find_map(|(key, list)| found(&format!("{base}/{}", escape(key)), list))
-        })
     }
 
     fn pod_security(&self, standard: &PodSecurity) -> Judged {
@@ -610,8 +592,8 @@ fn set(root: &mut Value, name: &str, value: Value) {
     }
 }
 
-fn located(judged: Judged, finding: Finding, base: &str) -> Judged {
-    judged.at(format!("{base}{}", finding.pointer), finding.value)
+fn located(judged: Judged, finding: Finding) -> Judged {
+    judged.at(finding.pointer, finding.value)
 }
 
 fn keep_furthest(furthest: &mut Option<Finding>, finding: Finding) {

@@ -49,11 +49,11 @@
 //!
 //! | construct | what happens |
 //! | --- | --- |
-//! | YAML of another shape, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
+//! | YAML of another shape, names that no cluster takes, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | PolicyException, CleanupPolicy, `policies.kyverno.io`, anything that is no policy | refused at load |
 //! | `mutate`, `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
-//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, references `$(…)`, `{{ @ }}` | an error verdict for the objects the rule matches |
+//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, references `$(…)`, `{{ @ }}`, braces nested more than once within `{{ … }}` | an error verdict for the objects the rule matches |
 //! | functions that are not here yet (time, x509, sha256, random) | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName` | an error verdict when the value is read |
@@ -69,13 +69,14 @@
 //! # Where things are
 //!
 //! `cursor`, `policy`, `autogen` read policies; `matching`, `selector` decide what a rule is about; `judge`
-//! evaluates one rule with `pattern`, `conditions`, `variables`, `jmespath`, `pod_security`; `engine` finds the
+//! evaluates one rule with `pattern`, `conditions`, `variables`, `jmespath`, `pod_security`, `element`; `engine` finds the
 //! rules for an object; `budget` bounds all of it.
 
 mod autogen;
 mod budget;
 mod conditions;
 mod cursor;
+mod element;
 mod engine;
 mod image;
 mod jmespath;

@@ -167,7 +167,11 @@ impl Policy {
         }
         root.only(&["apiVersion", "kind", "metadata", "spec", "status"])?;
         let metadata = root.required("metadata")?;
-        let name = metadata.required("name")?.string()?;
+        let name = metadata.required("name")?;
+        if !is_object_name(name.string()?) {
+            return Err(name.refuse(format!("{:?} is not the name of an object", name.string()?)));
+        }
+        let name = name.string()?;
         let namespace = (kind.string()? == "Policy")
             .then(|| {
                 metadata
@@ -274,6 +278,17 @@ impl Policy {
     }
 }
 
+/// What a cluster takes for a name: lower case letters, digits, dashes and dots.
+fn is_object_name(name: &str) -> bool {
+    let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    name.len() <= 253
+        && name
+            .bytes()
+            .all(|letter| inner(letter) || letter == b'-' || letter == b'.')
+        && name.bytes().next().is_some_and(inner)
+        && name.bytes().last().is_some_and(inner)
+}
+
 fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Refusal> {
     let mut result = Annotations {
         scored: true,
@@ -345,6 +360,9 @@ impl Rule {
         let name = cursor.required("name")?;
         if name.string()?.is_empty() || name.string()?.len() > 63 {
             return Err(name.refuse("the name of a rule has between 1 and 63 characters"));
+        }
+        if name.string()?.chars().any(char::is_control) {
+            return Err(name.refuse("the name of a rule has no control characters"));
         }
         let matcher = cursor.required("match")?;
         let matches = Matcher::read(&matcher)?;

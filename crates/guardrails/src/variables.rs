@@ -16,6 +16,9 @@ const MAX_ROUNDS: usize = 200;
 /// The longest text that filling in may produce, in bytes.
 const MAX_TEXT: usize = 256 * 1024;
 
+/// How much of an expression an error message shows, in characters.
+const MAX_SHOWN: usize = 100;
+
 /// What the variables of a rule stand for.
 pub(crate) struct Context<'a> {
     pub(crate) root: Value,
@@ -67,11 +70,14 @@ impl Expressions {
                     .map_err(|reason| {
                         format!(
                             "cannot read the variable {{{{ {} }}}}: {reason}",
-                            found.expression(text)
+                            shortened(found.expression(text))
                         )
                     })?;
             }
             from = found.end;
+        }
+        if unreadable(text) {
+            unsupported.get_or_insert_with(|| "braces that nest this deep are not supported yet".to_owned());
         }
         Ok(())
     }
@@ -102,6 +108,31 @@ impl Expressions {
             .and_then(|found| self.parsed.get(found.expression(text)))
             .map(Expression::leading_path)
             .unwrap_or_default()
+    }
+}
+
+/// Whether something between double braces is no variable: braces may nest once within one. Kyverno takes it for
+/// plain text, which a condition then compares with something it can never be.
+fn unreadable(text: &str) -> bool {
+    let mut text = text.to_owned();
+    for _ in 0..MAX_ROUNDS {
+        let Some(found) = Variable::first(&text, 0) else {
+            break;
+        };
+        text.replace_range(found.start..found.end, "x");
+    }
+    let Some(end) = text.rfind("}}") else {
+        return false;
+    };
+    let mut opened = text[..end].match_indices("{{");
+    opened.any(|(start, _)| !text[..start].ends_with('\\'))
+}
+
+/// The beginning of an expression, as an error message has room for.
+fn shortened(expression: &str) -> String {
+    match expression.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &expression[..end]),
+        None => expression.to_owned(),
     }
 }
 
@@ -322,6 +353,20 @@ mod tests {
             Some("the function x509_decode is not supported yet")
         );
         assert!(expressions.learn(&json!("{{ a[ }}")).is_err());
+        let unsupported = expressions.learn(&json!("{{ {a: {b: {c: @}}} }}")).expect("read");
+        assert_eq!(
+            unsupported.as_deref(),
+            Some("braces that nest this deep are not supported yet")
+        );
+        for text in [
+            "{{ a.{{ b }} }}",
+            "\\{{ {a: {b: @}} }}",
+            "{{ {a: b} }}",
+            "{{ a",
+            "a }} {{",
+        ] {
+            assert_eq!(expressions.learn(&json!(text)), Ok(None), "{text}");
+        }
         assert_eq!(expressions.leading_path("{{ length(b) }}"), ["b"]);
     }
 

@@ -128,8 +128,11 @@ fn leading<'a>(ast: &'a Ast, path: &mut Vec<&'a str>) -> bool {
             false
         }
         Ast::Function { args, .. } => {
-            if let Some(first) = args.first() {
-                leading(first, path);
+            for arg in args {
+                leading(arg, path);
+                if !path.is_empty() {
+                    break;
+                }
             }
             false
         }
