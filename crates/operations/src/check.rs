@@ -87,6 +87,20 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
             refusal: None,
         });
     }
+    for error in crate::scaffold::mistakes(&catalog.snapshot) {
+        // What is no plain file is told already.
+        if let OperationError::Scaffold { file, line, why } = error
+            && !desired.broken().contains(file.as_str())
+        {
+            checked.findings.push(CheckFinding {
+                file,
+                line,
+                message: why,
+                hint: Some("the rules are in scaffolds/README.md of the platform".to_owned()),
+                refusal: None,
+            });
+        }
+    }
     let paths: Vec<_> = catalog
         .service_paths()
         .map(|(path, place, _)| (path.clone(), place))

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use api::Name;
 use delivery::{Author, ChangeSet, RepoPath, Snapshot, source};
 use sha2::{Digest, Sha256};
 
@@ -207,6 +208,26 @@ fn files(
     Ok(files)
 }
 
+/// The mistakes in the platform team's own scaffolds: the first one of each language, whatever a service has.
+pub(crate) fn mistakes(snapshot: &Snapshot) -> Vec<OperationError> {
+    let Ok(name) = Name::parse("service", "name") else {
+        return Vec::new();
+    };
+    let filled = |language: &str, database, cache| {
+        let values = ScaffoldValues::new(&name, &name, &name, 8080).with(database, cache);
+        files(language, &values, snapshot).err()
+    };
+    let parts = [(false, false), (true, false), (false, true), (true, true)];
+    library::own_languages(snapshot)
+        .iter()
+        .filter_map(|language| {
+            parts
+                .iter()
+                .find_map(|(database, cache)| filled(language, *database, *cache))
+        })
+        .collect()
+}
+
 fn digest(files: &BTreeMap<PathBuf, Vec<u8>>) -> String {
     let mut hash = Sha256::new();
     for (path, content) in files {
@@ -250,7 +271,6 @@ fn is_empty(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api::Name;
 
     fn values(name: &str) -> ScaffoldValues {
         let parse = |text| Name::parse("service", text).unwrap();
@@ -407,6 +427,25 @@ mod tests {
                 assert_eq!(services.map_or(0, serde_json::Map::len), count);
             }
         }
+    }
+
+    #[test]
+    fn mistakes_of_own_scaffolds_are_found_before_anybody_uses_them() {
+        let snapshot = Snapshot::of_files([
+            ("platform/scaffolds/java/a.txt", "# scaffold:if cache\n"),
+            ("platform/scaffolds/java/b.txt", "# scaffold:end\n"),
+            (
+                "platform/scaffolds/perl/a.txt",
+                "# scaffold:if cache\n# scaffold:end\n",
+            ),
+            ("platform/scaffolds/zig/a.txt", "# scaffold:file if database\n"),
+            ("platform/scaffolds/zig/__NAME__", ""),
+        ])
+        .unwrap();
+        let told: Vec<String> = mistakes(&snapshot).iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("platform/scaffolds/java/a.txt:1: "), "{told:?}");
+        assert!(mistakes(&Snapshot::default()).is_empty());
     }
 
     #[test]

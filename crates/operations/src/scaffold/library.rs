@@ -33,17 +33,20 @@ pub(super) struct Scaffold {
 
 /// The languages there is a scaffold for, shipped and own, in order.
 pub(crate) fn languages(snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut languages = own_languages(snapshot);
+    languages.extend(api::LANGUAGES.iter().map(|language| (*language).to_owned()));
+    languages
+}
+
+/// The languages the platform team has a scaffold for, in order.
+pub(super) fn own_languages(snapshot: &Snapshot) -> BTreeSet<String> {
     let own = snapshot.files.keys().filter_map(|path| {
         let (language, _) = path.as_str().strip_prefix(OWN)?.split_once('/')?;
         Name::parse("language", language)
             .ok()
             .map(|name| name.to_string())
     });
-    api::LANGUAGES
-        .iter()
-        .map(|l| (*l).to_owned())
-        .chain(own)
-        .collect()
+    own.collect()
 }
 
 /// The scaffold of a language.
