@@ -109,18 +109,8 @@ fn expected_scale(slice: &Slice<'_>, about: &About, plan: &mut Plan) -> Result<i
         .fold(0, |sum: i64, (_, scale)| sum.saturating_add(*scale)))
 }
 
-/// A number, or a percentage of a whole, rounded up.
 fn share(value: &Value, whole: i64) -> Result<i64, String> {
-    if let Some(number) = value.as_i64() {
-        return Ok(number);
-    }
-    let percentage = value
-        .as_str()
-        .and_then(|text| text.strip_suffix('%'))
-        .and_then(|number| number.parse::<u32>().ok());
-    let percentage = percentage.ok_or_else(|| format!("{value} is neither a number nor a percentage"))?;
-    let exact = i128::from(percentage) * i128::from(whole);
-    Ok(i64::try_from((exact + 99) / 100).unwrap_or(i64::MAX))
+    object::share(value, whole).ok_or_else(|| format!("{value} is neither a number nor a percentage"))
 }
 
 fn counted(slice: &Slice<'_>, expected: i64, wanted: i64, now: Timestamp, plan: &mut Plan) -> Value {

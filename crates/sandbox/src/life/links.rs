@@ -87,6 +87,11 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
                 .all(Kind::Pod)
                 .filter(|pod| text(pod, "/spec/nodeName").is_empty());
             keys.extend(homeless.map(|pod| Key::of(Kind::Pod, pod)));
+            keys.extend(
+                world
+                    .all(Kind::DaemonSet)
+                    .map(|set| Key::of(Kind::DaemonSet, set)),
+            );
         }
         _ => {}
     }

@@ -6,9 +6,9 @@
 //! [`Clock`] alone.
 //!
 //! Each controller is a pure function from what it is shown of the world to a plan of changes, in a
-//! file of its own: [`deployment`], [`replicaset`], [`statefulset`], [`job`],
-//! [`cronjob`], [`autoscaler`], [`disruption`], [`claim`], [`endpoints`],
-//! [`scheduler`], [`kubelet`], [`seed`]. [`driver`] follows the API through `watch`, keeps the `world`,
+//! file of its own: [`deployment`], [`replicaset`], [`statefulset`], [`daemonset`], [`job`], [`cronjob`],
+//! [`autoscaler`], [`disruption`], [`claim`], [`endpoints`], [`scheduler`], [`kubelet`], [`seed`].
+//! [`driver`] follows the API through `watch`, keeps the `world`,
 //! decides by `links` who has to look again, and carries plans out through `write` and `recorder`.
 //!
 //! What users can ask of it by annotations is described in `docs/sandbox.md`.
@@ -17,6 +17,7 @@ mod autoscaler;
 mod change;
 mod claim;
 mod cronjob;
+mod daemonset;
 mod deployment;
 mod disruption;
 mod driver;
@@ -29,6 +30,7 @@ mod object;
 mod recorder;
 mod refusal;
 mod replicaset;
+mod revisions;
 mod scheduler;
 mod seed;
 mod selector;

@@ -16,6 +16,16 @@ pub(crate) fn number(value: &Value, pointer: &str) -> Option<i64> {
     value.pointer(pointer).and_then(Value::as_i64)
 }
 
+/// A number, or a percentage of a whole, rounded up.
+pub(crate) fn share(value: &Value, whole: i64) -> Option<i64> {
+    if let Some(number) = value.as_i64() {
+        return Some(number);
+    }
+    let percentage: u32 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+    let exact = i128::from(percentage) * i128::from(whole);
+    Some(i64::try_from((exact + 99) / 100).unwrap_or(i64::MAX))
+}
+
 /// The truth at a JSON pointer; absent is false.
 pub(crate) fn truth(value: &Value, pointer: &str) -> bool {
     value

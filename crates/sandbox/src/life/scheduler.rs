@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::object::{annotation, labels, list, map, name, text, truth};
+use super::object::{annotation, labels, list, map, name, set, text, truth};
 use super::selector;
 
 /// Why a pod stays without a node: one sentence, as the scheduler prints it.
@@ -66,6 +66,23 @@ pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = &str> {
         .iter()
         .map(|volume| text(volume, "/persistentVolumeClaim/claimName"))
         .filter(|claim| !claim.is_empty())
+}
+
+/// May a pod start on a node, whatever else there is?
+pub(crate) fn fits(pod: &Value, node: &Value) -> bool {
+    objection(pod, node).is_none()
+}
+
+/// May a pod that is on a node stay there? Only taints that evict matter to it.
+pub(crate) fn may_stay(pod: &Value, node: &Value) -> bool {
+    let mut node = node.clone();
+    let evicting: Vec<Value> = list(&node, "/spec/taints")
+        .iter()
+        .filter(|taint| text(taint, "/effect") == "NoExecute")
+        .cloned()
+        .collect();
+    set(&mut node, &["spec"], json!({ "taints": evicting }));
+    fits(pod, &node)
 }
 
 fn objection(pod: &Value, node: &Value) -> Option<String> {
@@ -131,7 +148,6 @@ pub(crate) fn is_foreign(pod: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(spec: &Value, expect: Result<&str, &str>) {
         let one = json!({"metadata": {"name": "sandbox-1", "labels": {"disk": "ssd", "zone": "a"}}});

@@ -4,7 +4,6 @@
 //! A pure function; knows nothing of clients.
 
 mod members;
-mod revisions;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -14,7 +13,7 @@ use super::kind::Kind;
 use super::object::{self, generation, label, name, number, text, uid};
 use super::refusal::Refusal;
 use super::replicaset::{available_at, is_ready};
-use revisions::Revisions;
+use super::revisions::{self, Revisions};
 
 /// The most pods made in one go where order does not matter.
 const BURST: i64 = 500;
@@ -37,7 +36,7 @@ pub(crate) struct Slice<'a> {
 pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
     let set = slice.set;
     let mut plan = Plan::default();
-    let revisions = Revisions::of(set, &slice.revisions);
+    let revisions = Revisions::of(Kind::StatefulSet, set, &slice.revisions);
     let mut counts = Counts::of(slice, &revisions, now);
 
     if !object::deleting(set) {
@@ -52,7 +51,11 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
             plan.push(Change::Update(Kind::ControllerRevision, revisions.update.clone()));
         }
         step(slice, &revisions, now, &mut plan);
-        for idle in revisions::superfluous(set, &slice.revisions, &revisions, &slice.pods) {
+        let in_use = |revision: &Value| {
+            let mut pods = slice.pods.iter();
+            pods.any(|pod| label(pod, revisions::LABEL) == name(revision))
+        };
+        for idle in revisions::superfluous(set, &slice.revisions, &revisions, &in_use) {
             plan.push(Change::Delete(Target::of(Kind::ControllerRevision, idle)));
         }
     }

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 mod autoscaler;
 mod cronjob;
+mod daemonset;
 mod disruption;
 
 const NAMESPACE: &str = "default";
@@ -672,6 +673,7 @@ async fn what_has_settled_is_not_written_again() {
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
     living.create(service).await;
     living.create(autoscaler::scaler(2, 3)).await;
+    living.create(daemonset::daemon_set("agent:1")).await;
     living
         .create(disruption::budget("web", &json!({"maxUnavailable": 1})))
         .await;

@@ -10,7 +10,7 @@ use super::super::refusal::Refusal;
 use super::super::scheduler::claims;
 use super::super::world::Key;
 use super::super::{
-    SIMULATED, autoscaler, claim, cronjob, deployment, disruption, endpoints, job, kubelet, links,
+    SIMULATED, autoscaler, claim, cronjob, daemonset, deployment, disruption, endpoints, job, kubelet, links,
     replicaset, seed, statefulset,
 };
 use super::{Driver, LONGEST_PAUSE};
@@ -89,6 +89,17 @@ impl Driver {
                     now,
                 )
             }
+            Kind::DaemonSet => {
+                let refusal = self.refusal(key, object, now);
+                let slice = daemonset::Slice {
+                    set: object,
+                    nodes: self.simulated_nodes(),
+                    pods: world.controlled(Kind::Pod, object),
+                    revisions: world.controlled(Kind::ControllerRevision, object),
+                    refusal: refusal.as_ref(),
+                };
+                daemonset::desired(&slice, now)
+            }
             Kind::CronJob => cronjob::desired(
                 &cronjob::Slice {
                     cron_job: object,
@@ -162,7 +173,6 @@ impl Driver {
             | Kind::Secret
             | Kind::ConfigMap
             | Kind::ControllerRevision
-            | Kind::DaemonSet
             | Kind::EndpointSlice => Plan::default(),
         }
     }
@@ -175,11 +185,10 @@ impl Driver {
         {
             return Plan::default();
         }
-        let simulated = |node: &&Value| annotation(node, SIMULATED) == "true";
         kubelet::desired(
             &kubelet::Slice {
                 pod,
-                nodes: world.all(Kind::Node).filter(simulated).collect(),
+                nodes: self.simulated_nodes(),
                 claim: &|name| world.at(&claim_key(name)),
                 supplies: kubelet::Supplies {
                     secret: &|name| world.get(Kind::Secret, space, name),
@@ -190,6 +199,11 @@ impl Driver {
             },
             now,
         )
+    }
+
+    fn simulated_nodes(&self) -> Vec<&Value> {
+        let simulated = |node: &&Value| annotation(node, SIMULATED) == "true";
+        self.world.all(Kind::Node).filter(simulated).collect()
     }
 
     /// What the API refused so short a time ago that it is not asked again yet.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::revisions;
 use crate::life::change::{About, Change, Creation, Note};
 use crate::life::kind::Kind;
 use crate::life::object::{self, list, map, name, set, text};
+use crate::life::revisions;
 
 /// The number of a pod in its set.
 pub(super) fn ordinal(stateful_set: &Value, pod: &Value) -> Option<i64> {

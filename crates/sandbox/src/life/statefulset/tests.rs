@@ -19,7 +19,7 @@ fn stateful_set(replicas: i64, image: &str) -> Value {
 }
 
 fn revision_of(set: &Value, number: i64) -> Value {
-    let mut revision = Revisions::of(set, &[]).update;
+    let mut revision = Revisions::of(Kind::StatefulSet, set, &[]).update;
     revision["revision"] = json!(number);
     revision
 }

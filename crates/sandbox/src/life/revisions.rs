@@ -1,31 +1,34 @@
-//! The revisions of a StatefulSet's template, kept as ControllerRevisions in the form `kubectl rollout
+//! The revisions of the template of a StatefulSet or DaemonSet, kept as ControllerRevisions in the form `kubectl rollout
 //! history` and `kubectl rollout undo` read.
 
 use serde_json::{Value, json};
 
-use crate::life::kind::Kind;
-use crate::life::object::{self, name, number, set, text};
-use crate::life::template_hash::template_hash;
+use super::kind::Kind;
+use super::object::{self, label, name, number, set, text};
+use super::template_hash::template_hash;
 
 /// The label on a pod that names its revision.
-pub(super) const LABEL: &str = "controller-revision-hash";
+pub(crate) const LABEL: &str = "controller-revision-hash";
 
-/// The revisions that matter to a StatefulSet now.
-pub(super) struct Revisions {
+/// The label on a revision that holds its hash.
+const HASH: &str = "controller.kubernetes.io/hash";
+
+/// The revisions that matter to a workload now.
+pub(crate) struct Revisions {
     /// What pods are moved to.
-    pub(super) update: Value,
+    pub(crate) update: Value,
     /// What pods that need not move yet are made from.
-    pub(super) current: Value,
+    pub(crate) current: Value,
     /// `update` is not in the API yet.
-    pub(super) fresh: bool,
+    pub(crate) fresh: bool,
     /// `update` is in the API under an older number.
-    pub(super) renumbered: bool,
+    pub(crate) renumbered: bool,
 }
 
 impl Revisions {
     /// Finds or makes the revision of the present template among those that exist.
-    pub(super) fn of(stateful_set: &Value, known: &[&Value]) -> Self {
-        let data = data_of(stateful_set);
+    pub(crate) fn of(kind: Kind, workload: &Value, known: &[&Value]) -> Self {
+        let data = data_of(workload);
         let newest = known
             .iter()
             .filter_map(|revision| number(revision, "/revision"))
@@ -44,9 +47,13 @@ impl Revisions {
                 revision["revision"] = json!(newest + 1);
                 (revision, false, true)
             }
-            None => (new_revision(stateful_set, &data, newest + 1, known), true, false),
+            None => (
+                new_revision(kind, workload, &data, newest + 1, known),
+                true,
+                false,
+            ),
         };
-        let wanted = text(stateful_set, "/status/currentRevision");
+        let wanted = text(workload, "/status/currentRevision");
         let current = known.iter().find(|revision| name(revision) == wanted);
         let current = current.map_or_else(|| update.clone(), |revision| (*revision).clone());
         Self {
@@ -58,8 +65,8 @@ impl Revisions {
     }
 }
 
-fn data_of(stateful_set: &Value) -> Value {
-    let mut template = stateful_set
+fn data_of(workload: &Value) -> Value {
+    let mut template = workload
         .pointer("/spec/template")
         .cloned()
         .unwrap_or_else(|| json!({}));
@@ -67,8 +74,8 @@ fn data_of(stateful_set: &Value) -> Value {
     json!({"spec": {"template": template}})
 }
 
-fn new_revision(stateful_set: &Value, data: &Value, number: i64, known: &[&Value]) -> Value {
-    let owner = name(stateful_set);
+fn new_revision(kind: Kind, workload: &Value, data: &Value, number: i64, known: &[&Value]) -> Value {
+    let owner = name(workload);
     // Kubernetes leaves room for the hash in the label of a pod.
     let prefix: String = owner.chars().take(223).collect();
     let named = |collisions: i64| {
@@ -84,27 +91,32 @@ fn new_revision(stateful_set: &Value, data: &Value, number: i64, known: &[&Value
         }
         collisions += 1;
     };
-    let mut labels = stateful_set
+    let mut labels = workload
         .pointer("/spec/template/metadata/labels")
         .cloned()
         .unwrap_or_else(|| json!({}));
-    set(&mut labels, &["controller.kubernetes.io/hash"], json!(hash));
+    set(&mut labels, &[HASH], json!(hash));
     json!({
         "apiVersion": Kind::ControllerRevision.api_version(),
         "kind": Kind::ControllerRevision.name(),
         "metadata": {
             "name": full,
-            "namespace": object::namespace(stateful_set),
+            "namespace": object::namespace(workload),
             "labels": labels,
-            "ownerReferences": [object::owner_reference(Kind::StatefulSet, stateful_set)],
+            "ownerReferences": [object::owner_reference(kind, workload)],
         },
         "data": data,
         "revision": number,
     })
 }
 
+/// The hash of the template a revision holds.
+pub(crate) fn hash(revision: &Value) -> &str {
+    label(revision, HASH)
+}
+
 /// The pod template a revision holds.
-pub(super) fn template(revision: &Value) -> Value {
+pub(crate) fn template(revision: &Value) -> Value {
     let mut template = revision
         .pointer("/data/spec/template")
         .cloned()
@@ -116,13 +128,13 @@ pub(super) fn template(revision: &Value) -> Value {
 }
 
 /// Revisions that nothing refers to, beyond the history limit, oldest first.
-pub(super) fn superfluous<'a>(
-    stateful_set: &Value,
+pub(crate) fn superfluous<'a>(
+    workload: &Value,
     known: &[&'a Value],
     revisions: &Revisions,
-    pods: &[&Value],
+    in_use: &dyn Fn(&Value) -> bool,
 ) -> Vec<&'a Value> {
-    let limit = number(stateful_set, "/spec/revisionHistoryLimit")
+    let limit = number(workload, "/spec/revisionHistoryLimit")
         .unwrap_or(10)
         .max(0);
     let mut idle: Vec<&Value> = known
@@ -131,7 +143,7 @@ pub(super) fn superfluous<'a>(
         .filter(|revision| {
             name(revision) != name(&revisions.update) && name(revision) != name(&revisions.current)
         })
-        .filter(|revision| !pods.iter().any(|pod| object::label(pod, LABEL) == name(revision)))
+        .filter(|revision| !in_use(revision))
         .collect();
     idle.sort_by_key(|revision| number(revision, "/revision"));
     let excess = idle
