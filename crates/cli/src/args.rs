@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use install::{Install, Uninstall};
+pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
 /// An internal developer platform in one binary.
@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Take the platform off a cluster; services and data stay
     Uninstall(Uninstall),
     /// Keep the Applications and Teams of a cluster true, until Ctrl-C
-    Operator,
+    Operator(Operator),
     /// Runs of this platform: what was done, what was left half done
     #[command(subcommand)]
     Operation(Operation),

@@ -3,6 +3,7 @@
 mod check;
 mod install;
 mod operation;
+mod operator;
 mod serve;
 mod service;
 mod team;
@@ -23,7 +24,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),
         Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
-        Command::Operator => serve::operator(talk, &global),
+        Command::Operator(asked) => operator::run(&global, &asked),
         Command::Operation(command) => operation::run(talk, &global, command),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");

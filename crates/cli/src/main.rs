@@ -14,7 +14,7 @@ use std::process::ExitCode as ProcessExit;
 use clap::Parser;
 use operations::{ExitCode, OperationError};
 
-use args::Cli;
+use args::{Cli, Command, LogFormat, LogLevel, Operator};
 use print::failure;
 use print::talk::Talk;
 
@@ -29,7 +29,11 @@ fn main() -> ProcessExit {
 }
 
 fn run(talk: &Talk, cli: Cli) -> ExitCode {
-    trace(talk, cli.global.verbose);
+    match &cli.command {
+        // What runs for ever in a cluster writes a log in any case.
+        Command::Operator(operator) => log(talk, operator),
+        _ => trace(talk, cli.global.verbose),
+    }
     match commands::run(talk, cli) {
         Ok(code) => code,
         Err(error) => failure::operation(talk, &error),
@@ -51,6 +55,30 @@ fn trace(talk: &Talk, verbose: u8) {
         .with_ansi(talk.colourful())
         .with_target(false)
         .init();
+}
+
+/// The log of what runs for ever: on stderr, for people on a terminal and for machines elsewhere.
+fn log(talk: &Talk, asked: &Operator) {
+    let level = match asked.log_level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info,kube=warn",
+        LogLevel::Debug => "debug,hyper=info,rustls=info,kube=info",
+        LogLevel::Trace => "trace,hyper=info,rustls=info",
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let format = asked.log_format.unwrap_or(if terminal {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    });
+    match format {
+        LogFormat::Text => subscriber.with_ansi(talk.colourful()).with_target(false).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).with_ansi(false).init(),
+    }
 }
 
 /// A runtime for commands that need one: two workers are plenty for a command line.

@@ -211,7 +211,7 @@ pub(crate) async fn connect(name: &str) -> Result<Client, OperationError> {
         context: Some(name.to_owned()),
         ..KubeConfigOptions::default()
     };
-    let mut config = Config::from_kubeconfig(&options)
+    let config = Config::from_kubeconfig(&options)
         .await
         .map_err(|error| OperationError::NotFound {
             what: "context",
@@ -219,18 +219,32 @@ pub(crate) async fn connect(name: &str) -> Result<Client, OperationError> {
             place: Some(format!("your kubeconfig ({error})")),
             hint: Some("kubectl config get-contexts shows those there are".to_owned()),
         })?;
+    let hint = format!("is it running? try: kubectl --context {name} get --raw /readyz");
+    answering(config, &format!("the cluster of context {name}"), hint).await
+}
+
+/// A client of the cluster that this program runs in.
+pub(crate) async fn connect_from_inside() -> Result<Client, OperationError> {
+    let config = Config::incluster().map_err(|_| {
+        OperationError::invalid_hint(
+            "which cluster is the operator for?",
+            "name it with --context, or run it in a pod of the cluster; the sandbox has its operator in: platform up",
+        )
+    })?;
+    let hint = "does a network policy keep this pod from the API server?".to_owned();
+    answering(config, "this cluster", hint).await
+}
+
+async fn answering(mut config: Config, which: &str, hint: String) -> Result<Client, OperationError> {
     config.connect_timeout = Some(HELLO);
     let url = config.cluster_url.to_string();
-    let client =
-        Client::try_from(config).map_err(OperationError::cluster(format!("use the context {name}")))?;
+    let client = Client::try_from(config).map_err(OperationError::cluster(format!("speak to {which}")))?;
     match tokio::time::timeout(HELLO, client.apiserver_version()).await {
         Ok(Ok(_)) => Ok(client),
-        Ok(Err(error)) => Err(OperationError::cluster(format!(
-            "reach the cluster of context {name} at {url}"
-        ))(error)),
+        Ok(Err(error)) => Err(OperationError::cluster(format!("reach {which} at {url}"))(error)),
         Err(_) => Err(OperationError::invalid_hint(
-            format!("the cluster of context {name} at {url} does not answer"),
-            format!("is it running? try: kubectl --context {name} get --raw /readyz"),
+            format!("{which} at {url} does not answer"),
+            hint,
         )),
     }
 }

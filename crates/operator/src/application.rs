@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Context, Surroundings};
 use crate::error::OperatorError;
+use crate::events;
 
 /// A service is looked at again this much later, in case somebody bent it.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -54,6 +55,7 @@ pub(crate) async fn reconcile(context: &Context, application: &Application) -> R
     settle(context, application, &mut status, &found);
     if status != before {
         write_status(context, application, &status).await?;
+        events::tell(context, application, &events::news(&before, &status)).await;
     }
     let well = matches!(found.health, Health::Healthy | Health::Suspended);
     Ok(Action::requeue(if well { RESYNC } else { BACKSTOP }))

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::policies::PolicyStore;
+use crate::telemetry::Telemetry;
 
 /// What the reconcilers work with.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Context {
     pub(crate) deployers: Deployers,
     /// The guardrails.
     pub policies: PolicyStore,
+    /// What is counted.
+    pub telemetry: Telemetry,
     /// The reconciles under way.
     pub busy: TaskTracker,
 }

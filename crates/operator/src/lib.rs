@@ -11,18 +11,24 @@
 //! Cache        -> provision
 //! ```
 //!
-//! A library first: the sandbox, `platform up` and a cluster installation wire the same [`Operator`]. It writes
+//! A library first: the sandbox, `platform up` and a cluster installation wire the same [`Operator`]; of several in one
+//! cluster an [`Election`] lets one work. It writes
 //! status and the objects it makes, and never a spec. Knows neither Git nor the command line.
 
 mod application;
 mod context;
 mod deployer;
 mod error;
+mod events;
+mod leader;
 mod policies;
 mod run;
 mod team;
+mod telemetry;
 
 pub use context::Context;
 pub use error::OperatorError;
+pub use leader::{Clock, Election, Timing};
 pub use policies::PolicyStore;
 pub use run::Operator;
+pub use telemetry::{Telemetry, TelemetryServer};

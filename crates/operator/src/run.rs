@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::policies::PolicyStore;
+use crate::telemetry::Telemetry;
 use crate::{application, team};
 
 /// After a failure a resource is looked at again this much later.
@@ -46,9 +47,17 @@ impl Operator {
                 applier,
                 deployers: Deployers::default(),
                 policies,
+                telemetry: Telemetry::default(),
                 busy: TaskTracker::new(),
             },
         }
+    }
+
+    /// Counts what it does in these figures.
+    #[must_use]
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.context.telemetry = telemetry;
+        self
     }
 
     /// Keeps everything true until `stop`. Reconciles that have begun by then are finished, if they are quick.
@@ -59,6 +68,10 @@ impl Operator {
             group: context.group.clone(),
             applier: context.applier.clone(),
             busy: context.busy.clone(),
+            done: {
+                let telemetry = context.telemetry.clone();
+                Arc::new(move |kind, took, well| telemetry.count(kind, took, well))
+            },
         };
         let busy = context.busy.clone();
         let controllers = async {
@@ -145,10 +158,9 @@ async fn applications(context: Arc<Context>) {
         .reconcile_all_on(policies)
         .run(
             |application, context| async move {
-                context
-                    .busy
-                    .track_future(application::reconcile(&context, &application))
-                    .await
+                let work = application::reconcile(&context, &application);
+                let work = context.telemetry.reconcile(Kind::Application, work);
+                Box::pin(context.busy.track_future(work)).await
             },
             retry,
             context,
@@ -181,7 +193,12 @@ async fn teams(context: Arc<Context>) {
     )
     .watches(Api::<Namespace>::all(context.client.clone()), managed, to_team)
     .run(
-        |team, context| async move { context.busy.track_future(team::reconcile(&context, &team)).await },
+        |team, context| async move {
+            let work = context
+                .telemetry
+                .reconcile(Kind::Team, team::reconcile(&context, &team));
+            context.busy.track_future(work).await
+        },
         retry,
         context,
     )

@@ -19,4 +19,4 @@ pub mod workload;
 
 pub use claim::recast;
 pub use error::ProvisionError;
-pub use run::{Context, run};
+pub use run::{Context, Done, run};

@@ -1,7 +1,7 @@
 //! The controllers: one for each kind of claim, woken by the claim, its server, its pods and its volumes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Group, Kind, LABEL_INSTANCE};
 use apply::Applier;
@@ -29,7 +29,12 @@ pub struct Context {
     pub applier: Applier,
     /// The reconciles under way: what has begun is finished before the controllers are let go.
     pub busy: TaskTracker,
+    /// Hears of each reconcile that has ended.
+    pub done: Done,
 }
+
+/// Hears which kind of claim was looked at, how long that took, and whether it went well.
+pub type Done = Arc<dyn Fn(Kind, Duration, bool) + Send + Sync>;
 
 /// After a failure the claim is looked at again this much later.
 const RETRY: Duration = Duration::from_secs(5);
@@ -80,7 +85,10 @@ async fn reconcile_one(
     context: Arc<Context>,
 ) -> Result<Action, ProvisionError> {
     let busy = context.busy.clone();
-    busy.track_future(reconcile(&context, kind, &claim)).await
+    let begun = Instant::now();
+    let outcome = busy.track_future(reconcile(&context, kind, &claim)).await;
+    (context.done)(kind, begun.elapsed(), outcome.is_ok());
+    outcome
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the controller's")]

@@ -1,8 +1,9 @@
 //! What can be typed after `install`, `uninstall` and `operator`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::duration;
 
@@ -36,4 +37,44 @@ pub(crate) struct Uninstall {
     /// How long to wait until everything is gone, such as 90s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
     pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Operator {
+    /// Where to answer /healthz, /readyz and /metrics, such as 0.0.0.0:8080 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Work at once, also beside another operator; for development
+    #[arg(long = "no-leader-election")]
+    pub alone: bool,
+    /// How to write the log [default: text on a terminal, else json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What to write to the log
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    pub log_level: LogLevel,
+}
+
+/// How to write a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// What to write to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What failed
+    Error,
+    /// What may fail
+    Warn,
+    /// What happened
+    Info,
+    /// Why it happened
+    Debug,
+    /// Everything
+    Trace,
 }

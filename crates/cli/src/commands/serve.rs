@@ -1,4 +1,4 @@
-//! `platform up` and `platform operator`: parts that run until they are told to stop.
+//! `platform up`: the sandbox with everything that makes it move, until it is told to stop.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::args::{Global, Up};
 use crate::engine::{Engine, open_sandbox, policies};
 use crate::home::Home;
 use crate::print::talk::{Talk, time};
-use crate::session::{connect, platform, store_problem};
+use crate::session::{platform, store_problem};
 
 /// Serves the sandbox with everything that makes it move, until Ctrl-C.
 pub(super) fn up(talk: &Talk, global: &Global, up: &Up) -> Result<ExitCode, OperationError> {
@@ -71,31 +71,4 @@ fn cannot_serve(error: ServeError) -> OperationError {
         },
         other => OperationError::invalid(other.to_string()),
     }
-}
-
-/// Runs the operator on a real cluster, until Ctrl-C.
-pub(super) fn operator(talk: &Talk, global: &Global) -> Result<ExitCode, OperationError> {
-    let Some(context) = &global.context else {
-        return Err(OperationError::invalid_hint(
-            "which cluster is the operator for?",
-            "name it with --context; the sandbox has its operator in: platform up",
-        ));
-    };
-    let home = Home::find(global.home.as_deref())?;
-    home.make()?;
-    crate::runtime()?.block_on(async {
-        let cancel = interrupts();
-        let client = connect(context).await?;
-        let platform = platform(&home, Target::Context(context.clone()), client.clone(), None)?;
-        prepare_cluster(&client, platform.group(), &[]).await?;
-        let mut engine = Engine::new();
-        engine.operate(&client, platform.group(), &policies()?);
-        print_text(&format!(
-            "Operator ready on the cluster of context {context}. Ctrl-C stops it; services keep running.\n"
-        ))?;
-        cancel.cancelled().await;
-        talk.say("Stopping.");
-        engine.stop().await;
-        Ok(ExitCode::Done)
-    })
 }
