@@ -1,6 +1,8 @@
 //! What can be typed: clap types only, one struct a command.
 
 mod install;
+mod look;
+mod service;
 mod team;
 
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
+pub(crate) use look::{Environment, GoldenPath};
+pub(crate) use service::{Create, Delete, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
 /// An internal developer platform in one binary.
@@ -75,6 +79,12 @@ pub(crate) enum Command {
     /// Create, look at and delete teams
     #[command(subcommand)]
     Team(Team),
+    /// Look at environments
+    #[command(subcommand)]
+    Environment(Environment),
+    /// Look at golden paths
+    #[command(subcommand)]
+    GoldenPath(GoldenPath),
     /// Check what a repository or a manifest would deploy, without a server
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C
@@ -92,21 +102,6 @@ pub(crate) enum Command {
     Version,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Service {
-    /// Create a service: source repository, Git change, objects, database, cache
-    Create(Box<Create>),
-    /// List services
-    #[command(visible_alias = "ls")]
-    List(Place),
-    /// Look at a service: how it is, why, and the chain from the commit to the pods
-    Get(Get),
-    /// Print the objects a service becomes, from Git alone
-    Render(Render),
-    /// Delete a service; its data stays unless --delete-data
-    Delete(Delete),
-}
-
 /// Which team and environment.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
@@ -116,80 +111,6 @@ pub(crate) struct Place {
     /// The environment [default: dev]
     #[arg(long, short, value_name = "NAME")]
     pub environment: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Create {
-    /// The name: lowercase letters, digits and hyphens, at most 40
-    pub name: String,
-    #[command(flatten)]
-    pub place: Place,
-    /// The language of the source repository: go, node, python, rust, or one of the platform team
-    #[arg(long, short, value_name = "LANGUAGE")]
-    pub language: Option<String>,
-    /// How many copies run [default: 2]
-    #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..=1000))]
-    pub replicas: Option<i32>,
-    /// A database of its own: postgres, postgres:16
-    #[arg(long, value_name = "TYPE[:VERSION]")]
-    pub database: Option<String>,
-    /// A cache of its own: redis, redis:7.0
-    #[arg(long, value_name = "TYPE[:VERSION]")]
-    pub cache: Option<String>,
-    /// The image to run, with a version or digest
-    #[arg(long, value_name = "IMAGE")]
-    pub image: Option<String>,
-    /// The port the service listens on [default: 8080]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(i32).range(1..=65535))]
-    pub port: Option<i32>,
-    /// How much CPU and memory: small, medium, large [default: small]
-    #[arg(long, value_name = "SIZE")]
-    pub size: Option<String>,
-    /// Where the source repository goes [default: ./NAME]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "no_scaffold")]
-    pub dir: Option<PathBuf>,
-    /// Make no source repository
-    #[arg(long)]
-    pub no_scaffold: bool,
-    /// Check and expand, and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// How long to wait for a healthy service, such as 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
-    pub timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Get {
-    /// The service
-    pub name: String,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Render {
-    /// The service
-    pub name: String,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Delete {
-    /// The service
-    pub name: String,
-    #[command(flatten)]
-    pub place: Place,
-    /// Delete its database and cache too, with everything in them
-    #[arg(long = "delete-data")]
-    pub with_data: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub yes: bool,
-    /// How long to wait for the cluster, such as 90s or 5m
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
-    pub timeout: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod install;
+mod look;
 mod operation;
 mod operator;
 mod serve;
@@ -20,6 +21,8 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
     match cli.command {
         Command::Service(command) => service::run(talk, &global, command),
         Command::Team(command) => team::run(talk, &global, command),
+        Command::Environment(command) => look::environment(&global, command),
+        Command::GoldenPath(command) => look::golden_path(&global, command),
         Command::Check(check) => check::run(talk, &global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),

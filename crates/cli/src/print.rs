@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod failure;
+pub(crate) mod look;
 pub(crate) mod service;
 pub(crate) mod talk;
 pub(crate) mod team;

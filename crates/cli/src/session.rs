@@ -4,10 +4,11 @@
 //!   and what the command needs to move runs in this process for as long as the command does.
 //! - With `--context`: a real cluster, with its own infrastructure repository.
 
+use std::path::Path;
 use std::time::Duration;
 
 use api::Group;
-use delivery::{Author, Repository};
+use delivery::{Author, CommitId, Repository};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use operations::{
@@ -120,18 +121,8 @@ pub(crate) fn platform(
     group: Option<&Group>,
 ) -> Result<Platform, OperationError> {
     let path = home.repository(&target);
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(OperationError::io("make the folder", parent))?;
-    }
     let fallback = Author::new("platform", "platform@localhost");
-    let now = jiff::Timestamp::now();
-    let first = first_commit(
-        &group.cloned().unwrap_or_default(),
-        target == Target::Sandbox,
-        fallback.clone(),
-        now,
-    )?;
-    let (repository, head) = Repository::open_or_init(&path, || first)?;
+    let (repository, head) = open_repository(&path, &target, group, &fallback)?;
     let settings = Settings::read(&repository, &head)?;
     if let Some(group) = group.filter(|group| **group != settings.group) {
         return Err(OperationError::Conflict {
@@ -159,17 +150,42 @@ pub(crate) fn platform(
     })
 }
 
+/// The repository of a target and its head; made at first use.
+fn open_repository(
+    path: &Path,
+    target: &Target,
+    group: Option<&Group>,
+    fallback: &Author,
+) -> Result<(Repository, CommitId), OperationError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(OperationError::io("make the folder", parent))?;
+    }
+    let first = first_commit(
+        &group.cloned().unwrap_or_default(),
+        *target == Target::Sandbox,
+        fallback.clone(),
+        jiff::Timestamp::now(),
+    )?;
+    Ok(Repository::open_or_init(path, || first)?)
+}
+
 /// What Git says alone, for what needs no cluster.
 pub(crate) fn catalog(global: &Global) -> Result<Catalog, OperationError> {
     let home = Home::find(global.home.as_deref())?;
     let target = global.context.clone().map_or(Target::Sandbox, Target::Context);
     let path = home.repository(&target);
+    if target == Target::Sandbox {
+        home.make()?;
+        let fallback = Author::new("platform", "platform@localhost");
+        let (repository, head) = open_repository(&path, &target, None, &fallback)?;
+        return Catalog::at(&repository, &head);
+    }
     if !path.exists() {
         return Err(OperationError::NotFound {
             what: "infrastructure repository",
             name: path.display().to_string(),
             place: None,
-            hint: Some("it is made by the first: platform service create NAME --language go".to_owned()),
+            hint: Some("it is made by the first: platform team create NAME --context NAME".to_owned()),
         });
     }
     let (repository, head) = Repository::open(&path)?;

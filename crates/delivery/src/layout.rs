@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::path::RepoPath;
 use crate::snapshot::Finding;
 
-pub use reader::read;
+pub use reader::{read, reserved};
 
 /// The platform's own kinds that a team may ask for.
 pub const TEAM_KINDS: [Kind; 3] = [Kind::Application, Kind::Database, Kind::Cache];
@@ -47,7 +47,11 @@ pub const SETTINGS: &str = "platform/platform.yaml";
 
 /// The file of a platform-wide resource.
 pub fn platform_file(kind: Kind, name: &str) -> Result<RepoPath> {
-    RepoPath::new(format!("platform/{}/{name}.yaml", kind.plural()))
+    let folder = match kind {
+        Kind::GoldenPath => "golden-paths",
+        other => other.plural(),
+    };
+    RepoPath::new(format!("platform/{folder}/{name}.yaml"))
 }
 
 /// The file of a resource of a team.

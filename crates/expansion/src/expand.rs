@@ -82,6 +82,11 @@ impl GoldenPath {
         self.chart.version()
     }
 
+    /// What it is for, in a line.
+    pub fn description(&self) -> &str {
+        self.chart.description()
+    }
+
     /// The digest of its files, `sha256:…`.
     pub fn digest(&self) -> &str {
         &self.digest

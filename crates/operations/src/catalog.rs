@@ -198,6 +198,16 @@ impl Catalog {
         self.resource(Kind::Team, &platform_file(Kind::Team, name)?)
     }
 
+    /// The names of the golden paths that Git adds or changes.
+    pub fn golden_paths(&self) -> Vec<String> {
+        self.names_below("platform/golden-paths/")
+    }
+
+    /// A golden path, if Git has it.
+    pub fn golden_path(&self, name: &str) -> Result<Option<api::GoldenPath>, OperationError> {
+        self.resource(Kind::GoldenPath, &platform_file(Kind::GoldenPath, name)?)
+    }
+
     fn resource<T: DeserializeOwned>(
         &self,
         kind: Kind,

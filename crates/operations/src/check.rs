@@ -265,6 +265,7 @@ fn check_file(path: &Path) -> Result<Checked, OperationError> {
                 path: verdict.path.clone(),
                 value: verdict.value.clone(),
                 field: None,
+                enforced_in: None,
                 message: verdict.message.clone(),
                 why: verdict.why.clone(),
                 hint: verdict.hint.clone(),

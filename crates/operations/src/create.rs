@@ -42,6 +42,18 @@ pub struct CreateRequest {
     pub environment: Option<String>,
     /// The language, which picks the scaffold.
     pub language: Option<String>,
+    /// The golden path: `worker`, `base-service@1.0.0`; the default one when absent.
+    pub golden_path: Option<String>,
+    /// The fewest and the most copies, where an autoscaler decides.
+    pub autoscale: Option<(i32, i32)>,
+    /// Answer from outside the cluster.
+    pub route: bool,
+    /// Answer from outside the cluster at this host.
+    pub host: Option<String>,
+    /// When it runs, as cron says it.
+    pub schedule: Option<String>,
+    /// The time zone of the schedule.
+    pub time_zone: Option<String>,
     /// How many copies.
     pub replicas: Option<i32>,
     /// Which database: `postgres`, `postgres:17`.
@@ -110,7 +122,7 @@ pub async fn create_service(
         plural(objects, "object"),
         String::new(),
     );
-    refuse(&plan.judgement)?;
+    refuse(&plan.refusals)?;
     lap.done(
         "guardrails",
         format!("{}, all pass", plural(plan.judgement.rules, "rule")),

@@ -1,8 +1,9 @@
 //! Guardrails as the use cases need them: loaded from Git, and refusals in words.
 
+use api::Group;
 use delivery::Snapshot;
-use expansion::{Finding, Judgement};
-use guardrails::Policies;
+use expansion::{Expansion, Finding, Judgement, Place};
+use guardrails::{Operation, Policies, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub struct Refusal {
     /// The field of the intent that decided it: `spec.image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The environment, where the rule is not enforced in every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enforced_in: Option<String>,
     /// What the rule says.
     pub message: String,
     /// Why the rule exists.
@@ -51,6 +55,7 @@ impl From<&Finding> for Refusal {
             path: verdict.path.clone(),
             value: origin.map(|o| o.value.clone()).or_else(|| verdict.value.clone()),
             field: origin.map(|o| o.field.clone()),
+            enforced_in: None,
             message: verdict.message.clone(),
             why: verdict.why.clone(),
             hint: verdict.hint.clone(),
@@ -79,12 +84,72 @@ pub fn load_policies(snapshot: &Snapshot) -> Result<Policies, OperationError> {
     )?)
 }
 
-/// The refusals among the findings as an error, if there are any.
-pub(crate) fn refuse(judgement: &Judgement) -> Result<(), OperationError> {
-    let refusals: Vec<Refusal> = judgement.refusals().map(Refusal::from).collect();
+/// The refusals among the findings, each with the environment where its rule bites, if it does not bite in all of
+/// `environments`.
+pub(crate) fn refusals(
+    judgement: &Judgement,
+    expansion: &Expansion,
+    policies: &Policies,
+    (group, place): (&Group, &Place),
+    environments: &[String],
+) -> Vec<Refusal> {
+    let (Some(team), Some(here)) = (&place.team, &place.environment) else {
+        return judgement.refusals().map(Refusal::from).collect();
+    };
+    let elsewhere: Vec<Place> = environments
+        .iter()
+        .filter(|name| *name != here)
+        .map(|name| Place::of(team, name))
+        .collect();
+    let said = judgement.refusals().map(|finding| {
+        let everywhere = elsewhere
+            .iter()
+            .all(|place| bites(finding, expansion, policies, group, place));
+        Refusal {
+            enforced_in: (!everywhere).then(|| here.clone()),
+            ..Refusal::from(finding)
+        }
+    });
+    said.collect()
+}
+
+/// Whether a finding's rule would refuse the same object in another place too.
+fn bites(
+    finding: &Finding,
+    expansion: &Expansion,
+    policies: &Policies,
+    group: &Group,
+    place: &Place,
+) -> bool {
+    let is_it = |object: &&Value| {
+        object.get("kind").and_then(Value::as_str) == Some(&finding.kind)
+            && object.pointer("/metadata/name").and_then(Value::as_str) == Some(&finding.name)
+    };
+    let Some(object) = expansion.objects.iter().chain(&expansion.claims).find(is_it) else {
+        return true;
+    };
+    let mut object = object.clone();
+    object["metadata"]["namespace"] = Value::from(place.namespace.clone());
+    let labels = place.labels(group);
+    let request = Request {
+        object: &object,
+        old: None,
+        operation: Operation::Create,
+        namespace_labels: &labels,
+    };
+    let verdicts = policies.evaluate(&request);
+    verdicts.iter().any(|verdict| {
+        verdict.policy == finding.verdict.policy && verdict.rule == finding.verdict.rule && verdict.refuses()
+    })
+}
+
+/// The refusals as an error, if there are any.
+pub(crate) fn refuse(refusals: &[Refusal]) -> Result<(), OperationError> {
     if refusals.is_empty() {
         Ok(())
     } else {
-        Err(OperationError::Refused { refusals })
+        Err(OperationError::Refused {
+            refusals: refusals.to_vec(),
+        })
     }
 }

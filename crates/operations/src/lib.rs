@@ -13,8 +13,10 @@ mod catalog;
 mod check;
 mod create;
 mod delete;
+mod environment;
 mod error;
 mod fault;
+mod golden_path;
 mod guard;
 mod install;
 mod journal;
@@ -34,7 +36,9 @@ pub use catalog::{Catalog, ServiceFile};
 pub use check::{CheckFinding, Checked, check};
 pub use create::{CreateRequest, Created, create_service};
 pub use delete::{DeleteRequest, Deleted, delete_service};
+pub use environment::{EnvironmentView, get_environment, list_environments};
 pub use error::{ExitCode, OperationError};
+pub use golden_path::{Follower, GoldenPathView, VersionView, get_golden_path, list_golden_paths};
 pub use guard::{Refusal, load_policies};
 pub use install::{
     InstallRequest, Installation, Installed, MANAGER_INSTALL, UninstallRequest, Uninstalled, install,

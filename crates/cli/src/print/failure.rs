@@ -55,7 +55,11 @@ fn without_numbers(text: &str) -> String {
 }
 
 fn refused(refusal: &Refusal) -> String {
-    let mut lines = vec![format!("  rule     {} (enforced)", refusal.policy)];
+    let place = match &refusal.enforced_in {
+        Some(environment) => format!(" in {environment}"),
+        None => String::new(),
+    };
+    let mut lines = vec![format!("  rule     {} (enforced{place})", refusal.policy)];
     let value = refusal
         .value
         .as_ref()

@@ -507,7 +507,7 @@ fn holds_objects(path: &RepoPath) -> bool {
 }
 
 /// Namespaces that no team may write to, whatever it is called.
-fn reserved(namespace: &str) -> bool {
+pub fn reserved(namespace: &str) -> bool {
     namespace.is_empty()
         || namespace == "default"
         || namespace == "kube"

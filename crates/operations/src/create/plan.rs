@@ -1,12 +1,12 @@
 //! The plan of a create: everything that is decided before anything is written.
 
 use api::{
-    Application, ApplicationSpec, CacheIntent, CacheType, DatabaseIntent, DatabaseType, GoldenPathReference,
-    Kind, Name, NameError,
+    Application, ApplicationSpec, Autoscaling, CacheIntent, CacheType, DatabaseIntent, DatabaseType,
+    GoldenPathReference, Kind, Name, NameError, Route,
 };
 use delivery::layout::platform_file;
 use delivery::{ChangeSet, CommitId, RepoPath};
-use expansion::{Expansion, Judgement, Place, judge};
+use expansion::{Expansion, GoldenPath, Judgement, Place, judge};
 use kube::api::{ObjectMeta, TypeMeta};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use super::CreateRequest;
 use crate::catalog::Catalog;
 use crate::error::OperationError;
-use crate::guard::load_policies;
+use crate::golden_path::list_golden_paths;
+use crate::guard::{Refusal, load_policies, refusals};
 use crate::platform::Platform;
 use crate::scaffold::{ScaffoldPlan, ScaffoldValues, languages};
 
@@ -26,6 +27,7 @@ pub(super) struct Plan {
     pub text: String,
     pub expansion: Expansion,
     pub judgement: Judgement,
+    pub refusals: Vec<Refusal>,
     pub scaffold: Option<ScaffoldPlan>,
     pub existing: Existing,
     /// A digest of everything that was asked for.
@@ -98,8 +100,10 @@ impl Plan {
             spec,
             status: None,
         };
+        can_follow(&catalog, application.spec.golden_path.as_ref())?;
         let inputs = catalog.inputs(&application, &place)?;
         let golden_path = inputs.golden_path();
+        offers(golden_path, application.spec.golden_path.as_ref())?;
         let digest = digest(request, &application, &place);
         application.spec.golden_path = Some(GoldenPathReference {
             name: golden_path.name().to_owned(),
@@ -108,7 +112,10 @@ impl Plan {
         });
         let intent = inputs.intent(&settings.group, &application, &place);
         let expansion = expansion::expand(&intent)?;
-        let judgement = judge(&intent, &expansion, &load_policies(&catalog.snapshot)?);
+        let policies = load_policies(&catalog.snapshot)?;
+        let judgement = judge(&intent, &expansion, &policies);
+        let at = (&settings.group, &place);
+        let refusals = refusals(&judgement, &expansion, &policies, at, &catalog.environments());
 
         let text = yaml::emit(&manifest(&application));
         let path = delivery::layout::team_file(
@@ -142,6 +149,7 @@ impl Plan {
             text,
             expansion,
             judgement,
+            refusals,
             scaffold,
             existing,
             digest,
@@ -216,6 +224,49 @@ fn uses(catalog: &Catalog, name: &Name, environment: &Name) -> Result<(), Operat
     ))
 }
 
+/// `worker`, `base-service@1.0.0`.
+fn reference(given: &str) -> GoldenPathReference {
+    let (name, version) = match given.split_once('@') {
+        Some((name, version)) => (name, Some(version.to_owned())),
+        None => (given, None),
+    };
+    GoldenPathReference {
+        name: name.to_owned(),
+        version,
+        digest: None,
+    }
+}
+
+/// The version that is asked for must be one that there is.
+fn offers(path: &GoldenPath, asked: Option<&GoldenPathReference>) -> Result<(), OperationError> {
+    let version = asked.and_then(|asked| asked.version.as_deref());
+    match version {
+        Some(version) if version != path.version() => Err(OperationError::NotFound {
+            what: "version",
+            name: version.chars().filter(|c| !c.is_control()).take(80).collect(),
+            place: Some(format!("golden path {}", path.name())),
+            hint: Some(format!("there is {}", path.version())),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A service can only follow a path that is for services.
+fn can_follow(catalog: &Catalog, reference: Option<&GoldenPathReference>) -> Result<(), OperationError> {
+    let Some(reference) = reference else {
+        return Ok(());
+    };
+    let names: Vec<String> = list_golden_paths(catalog)?
+        .into_iter()
+        .map(|path| path.name)
+        .collect();
+    if names.contains(&reference.name) {
+        Ok(())
+    } else {
+        Err(crate::golden_path::missing(&reference.name, &names))
+    }
+}
+
 fn spec(request: &CreateRequest, catalog: &Catalog) -> Result<ApplicationSpec, OperationError> {
     if let Some(language) = &request.language {
         let known = languages(&catalog.snapshot);
@@ -268,7 +319,19 @@ fn spec(request: &CreateRequest, catalog: &Catalog) -> Result<ApplicationSpec, O
     Ok(ApplicationSpec {
         image: request.image.clone(),
         language: request.language.clone(),
+        golden_path: request.golden_path.as_deref().map(reference),
         replicas: request.replicas,
+        autoscaling: request.autoscale.map(|(min, max)| Autoscaling {
+            min: Some(min),
+            max,
+            cpu: None,
+        }),
+        route: (request.route || request.host.is_some()).then(|| Route {
+            host: request.host.clone(),
+            ..Route::default()
+        }),
+        schedule: request.schedule.clone(),
+        time_zone: request.time_zone.clone(),
         size: request.size.clone(),
         port: request.port,
         database: database.transpose()?,

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use api::{Group, Kind, Name, NameError, Team, TeamEnvironment, TeamSpec};
-use delivery::layout::platform_file;
+use delivery::layout::{platform_file, reserved};
 use delivery::{ChangeSet, CommitId, Outcome as GitOutcome, RepoPath};
 use expansion::expand_team;
 use kube::api::{ObjectMeta, TypeMeta};
@@ -198,6 +198,7 @@ impl Plan {
             .iter()
             .map(|environment| Group::namespace(name.as_str(), &environment.name))
             .collect();
+        none_is_reserved(&namespaces)?;
         others_have_none(&catalog, name.as_str(), &namespaces)?;
         let existing = catalog.team(name.as_str())?.map(|there| there.spec == team.spec);
         let mut manifest = json!(team);
@@ -266,6 +267,17 @@ fn texts_are_plain(spec: &TeamSpec) -> Result<(), OperationError> {
         }
     }
     Ok(())
+}
+
+/// The cluster's own namespaces and the platform's are nobody's.
+fn none_is_reserved(namespaces: &[String]) -> Result<(), OperationError> {
+    match namespaces.iter().find(|namespace| reserved(namespace)) {
+        None => Ok(()),
+        Some(namespace) => Err(OperationError::invalid_hint(
+            format!("the namespace {namespace} is not for teams"),
+            "choose another name",
+        )),
+    }
 }
 
 /// Two teams whose names and environments run together, `a-b` in `c` and `a` in `b-c`, cannot share a namespace.
