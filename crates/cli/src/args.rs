@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
 pub(crate) use look::{Environment, GoldenPath};
-pub(crate) use service::{Create, Delete, Get, Render, Service};
+pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
 /// An internal developer platform in one binary.

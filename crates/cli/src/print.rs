@@ -1,6 +1,7 @@
 //! What people and programs see. Data goes to stdout, talk to stderr.
 
 pub(crate) mod create;
+pub(crate) mod diff;
 pub(crate) mod failure;
 pub(crate) mod look;
 pub(crate) mod service;

@@ -65,7 +65,7 @@ fn environments_are_listed_in_order() {
         ("environment get prod", 4, "hint: there is dev"),
         ("environment get ../x", 4, "hint: there is dev"),
         ("environment get", 2, "--help"),
-        ("environment gte dev", 2, "did you mean 'get'?"),
+        ("environment lists", 2, "did you mean 'ls'?"),
         ("environment list --context near", 4, "hint: "),
     ] {
         machine.run(line).fails(code, &[words]);
@@ -139,7 +139,7 @@ fn golden_paths_are_those_that_ship_and_those_of_git() {
     for (line, code, words) in [
         ("golden-path get nothing", 4, "hint: "),
         ("golden-path get ../../x", 4, "hint: "),
-        ("golden-path gte x", 2, "did you mean 'get'?"),
+        ("golden-path lists", 2, "did you mean 'ls'?"),
     ] {
         Machine::new().run(line).fails(code, &[words]);
     }
@@ -237,15 +237,15 @@ fn a_refusal_says_where_its_rule_bites() {
     machine.run("environment list").exits(0);
     let path = "platform/policies/disallow-latest-tag.yaml";
     let policy = machine.in_git(path).unwrap();
-    let line = format!("service create x --image registry.internal/x:latest --environment staging");
+    let line = "service create x --image registry.internal/x:latest --environment staging";
     machine
-        .run(&line)
+        .run(line)
         .exits(3)
         .says(&["disallow-latest-tag (enforced)\n"]);
     let bites = "failureAction: Audit\n        failureActionOverrides:\n          - action: Enforce\n            \
                  namespaceSelector:\n              matchLabels:\n                environment: staging\n";
     push(&machine, path, &policy.replace("failureAction: Enforce\n", bites));
-    machine.run(&line).exits(3).says(&[
+    machine.run(line).exits(3).says(&[
         "disallow-latest-tag (enforced in staging)\n",
         "Nothing was created.",
     ]);

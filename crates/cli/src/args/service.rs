@@ -18,6 +18,8 @@ pub(crate) enum Service {
     Get(Get),
     /// Print the objects a service becomes, from Git alone
     Render(Render),
+    /// Show what the cluster would get from Git that it does not have; exits 1 if there is something
+    Diff(Diff),
     /// Delete a service; its data stays unless --delete-data
     Delete(Delete),
 }
@@ -91,6 +93,14 @@ pub(crate) struct Get {
 
 #[derive(Debug, Args)]
 pub(crate) struct Render {
+    /// The service
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
     /// The service
     pub name: String,
     #[command(flatten)]

@@ -4,14 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use operations::{
-    CreateRequest, DeleteRequest, ExitCode, OperationError, create_service, delete_service, get_service,
-    list_services, render,
+    CreateRequest, DeleteRequest, ExitCode, OperationError, create_service, delete_service, diff_service,
+    get_service, list_services, render,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{print_text, printed};
-use crate::args::{Create, Delete, Get, Global, Output, Place, Render, Service};
+use crate::args::{Create, Delete, Diff, Get, Global, Output, Place, Render, Service};
 use crate::home::Home;
 use crate::print::talk::Talk;
 use crate::print::{self, value};
@@ -23,6 +23,7 @@ pub(super) fn run(talk: &Talk, global: &Global, command: Service) -> Result<Exit
         Service::Create(request) => crate::runtime()?.block_on(create(talk, global, *request)),
         Service::List(place) => crate::runtime()?.block_on(list(global, &place)),
         Service::Get(request) => crate::runtime()?.block_on(get(global, &request)),
+        Service::Diff(request) => crate::runtime()?.block_on(diff(talk, global, &request)),
         Service::Delete(request) => crate::runtime()?.block_on(delete(talk, global, request)),
     }
 }
@@ -144,6 +145,37 @@ fn render_one(global: &Global, request: &Render) -> Result<ExitCode, OperationEr
         }
         Output::Table | Output::Yaml => print_text(&rendered.text()),
     }
+}
+
+/// Exits 0 where there is no difference, 1 where there is one, and with anything else after a failure.
+async fn diff(talk: &Talk, global: &Global, request: &Diff) -> Result<ExitCode, OperationError> {
+    let looked = async {
+        let session = Session::open(global, Purpose::Look).await?;
+        let (team, environment) = (
+            request.place.team.as_deref(),
+            request.place.environment.as_deref(),
+        );
+        let found = diff_service(&session.platform, &request.name, team, environment).await;
+        session.close().await;
+        found
+    };
+    let found = match looked.await {
+        Ok(found) => found,
+        Err(error) => {
+            return Ok(match print::failure::operation(talk, &error) {
+                ExitCode::Failed => ExitCode::Usage,
+                other => other,
+            });
+        }
+    };
+    printed(value(global.output, &found, || print::diff::text(&found)))?;
+    Ok(if !found.problems.is_empty() {
+        ExitCode::Usage
+    } else if found.changes.is_empty() {
+        ExitCode::Done
+    } else {
+        ExitCode::Failed
+    })
 }
 
 async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCode, OperationError> {
