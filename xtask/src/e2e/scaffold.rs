@@ -120,7 +120,8 @@ impl Language {
         let around = Surroundings::start()?;
         let user = platform.new_user()?;
         for (name, options) in [
-            ("plain", ""),
+            // A name like any other, which YAML, JSON and TOML could take for something else.
+            ("null", ""),
             ("with-database", "--database postgres"),
             ("with-cache", "--cache redis"),
             ("with-both", "--database postgres --cache redis"),
