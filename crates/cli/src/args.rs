@@ -60,6 +60,20 @@ pub(crate) struct Global {
     pub verbose: u8,
 }
 
+/// A shell that completions are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// Bash
+    Bash,
+    /// Zsh
+    Zsh,
+    /// Fish
+    Fish,
+    /// PowerShell
+    #[value(name = "powershell")]
+    Power,
+}
+
 /// How to print what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -98,6 +112,18 @@ pub(crate) enum Command {
     /// Runs of this platform: what was done, what was left half done
     #[command(subcommand)]
     Operation(Operation),
+    /// Print what lets a shell complete commands and options
+    Completion {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write a manual page for each command into a folder
+    Man {
+        /// The folder; made if it is not there
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Print the version
     Version,
 }

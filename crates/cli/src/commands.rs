@@ -2,6 +2,7 @@
 
 mod check;
 mod install;
+mod learn;
 mod look;
 mod operation;
 mod operator;
@@ -29,6 +30,8 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
         Command::Operator(asked) => operator::run(&global, &asked),
         Command::Operation(command) => operation::run(talk, &global, command),
+        Command::Completion { shell } => learn::completion(shell),
+        Command::Man { folder } => learn::man(talk, &folder),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let shown = serde_json::json!({"version": version, "goldenPaths": golden_paths()});

@@ -65,7 +65,7 @@ fn environments_are_listed_in_order() {
         ("environment get prod", 4, "hint: there is dev"),
         ("environment get ../x", 4, "hint: there is dev"),
         ("environment get", 2, "--help"),
-        ("environment lists", 2, "did you mean 'ls'?"),
+        ("environment lists", 2, "did you mean 'list'?"),
         ("environment list --context near", 4, "hint: "),
     ] {
         machine.run(line).fails(code, &[words]);
@@ -139,7 +139,7 @@ fn golden_paths_are_those_that_ship_and_those_of_git() {
     for (line, code, words) in [
         ("golden-path get nothing", 4, "hint: "),
         ("golden-path get ../../x", 4, "hint: "),
-        ("golden-path lists", 2, "did you mean 'ls'?"),
+        ("golden-path lists", 2, "did you mean 'list'?"),
     ] {
         Machine::new().run(line).fails(code, &[words]);
     }

@@ -103,7 +103,8 @@ fn help_of(words: &str) -> String {
 pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
     let text = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        // The likeliest suggestion is the last.
+        Some(ContextValue::Strings(texts)) => texts.last().cloned(),
         _ => None,
     };
     match error.kind() {
