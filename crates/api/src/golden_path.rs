@@ -121,6 +121,18 @@ impl WorkloadKind {
 }
 
 impl GoldenPathSpec {
+    /// How many bytes the charts inside one resource may take together, as JSON writes them: what fits into a
+    /// cluster's store.
+    pub const CHARTS_LIMIT: usize = 1 << 20;
+
+    /// How many bytes the charts inside this resource take together, as JSON writes them.
+    pub fn charts_size(&self) -> usize {
+        let texts = self.versions.iter().flat_map(|version| &version.chart.files);
+        texts
+            .map(|(path, text)| path.len() + serde_json::Value::from(text.as_str()).to_string().len())
+            .sum()
+    }
+
     /// Everything wrong with this spec beyond its shape, for the golden path called `name`.
     pub fn problems(&self, name: &str) -> Vec<Problem> {
         let mut found = Vec::new();
@@ -170,6 +182,17 @@ impl GoldenPathSpec {
                 }
             }
         }
+        let size = self.charts_size();
+        if size > Self::CHARTS_LIMIT {
+            let message = format!(
+                "its charts have {size} bytes together, at most {}",
+                Self::CHARTS_LIMIT
+            );
+            found.push(
+                Problem::new("spec.versions", message)
+                    .hint("leave out old versions, and files that are not needed"),
+            );
+        }
         if self.versions.is_empty() {
             found.push(Problem::new("spec.versions", "lists no version"));
         }
@@ -193,6 +216,11 @@ mod tests {
         check(json!([embedded]), None);
         check(json!([]), Some("spec.versions"));
         check(json!([embedded, embedded]), Some("spec.versions[1].version"));
+        let large = "x".repeat(GoldenPathSpec::CHARTS_LIMIT);
+        check(
+            json!([{"version": "1.0.0", "chart": {"files": {"Chart.yaml": large}}}]),
+            Some("spec.versions"),
+        );
         check(
             json!([{"version": "1", "chart": {}}]),
             Some("spec.versions[0].chart"),

@@ -209,6 +209,21 @@ impl Chart {
         &self.values
     }
 
+    /// Where a template of this chart, or of one below it, names the function called `name`: the file and the line.
+    /// Text that only becomes a template while it is rendered is not looked at.
+    pub fn line_of_call(&self, name: &str) -> Option<(String, usize)> {
+        let own = self.templates.iter().find_map(|template| {
+            let line = template.parsed.as_ref().ok()?.line_of_call(name)?;
+            Some((template.path.clone(), line))
+        });
+        own.or_else(|| {
+            self.subcharts.iter().find_map(|inner| {
+                let (path, line) = inner.line_of_call(name)?;
+                Some((format!("charts/{}/{path}", inner.name()), line))
+            })
+        })
+    }
+
     /// The bytes of `values.schema.json`, if the chart has one.
     pub fn schema(&self) -> Option<&[u8]> {
         self.schema.as_ref().map(|schema| &*schema.bytes)

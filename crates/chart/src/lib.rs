@@ -32,3 +32,4 @@ pub use budget::Limits;
 pub use chart::Chart;
 pub use error::{ChartError, SchemaProblem};
 pub use render::{Capabilities, Release, Rendered, RenderedObject, Surroundings, render, render_in};
+pub use version::compare_versions;

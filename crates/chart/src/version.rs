@@ -63,6 +63,14 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     })
 }
 
+/// Which of two versions comes first. What is no version comes before all that are, in the order of the text.
+pub fn compare_versions(left: &str, right: &str) -> Ordering {
+    match (Version::parse(left), Version::parse(right)) {
+        (Ok(one), Ok(other)) => one.cmp_precedence(&other).then_with(|| left.cmp(right)),
+        (one, other) => (one.is_ok().cmp(&other.is_ok())).then_with(|| left.cmp(right)),
+    }
+}
+
 impl Version {
     /// Reads a version; a leading `v` and missing numbers are allowed.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -379,6 +387,24 @@ mod tests {
         let range_read = Range::parse(range).unwrap_or_else(|error| panic!("{range}: {error}"));
         let version_read = Version::parse(version).unwrap();
         assert_eq!(range_read.contains(&version_read), expect, "{version} in {range}");
+    }
+
+    #[test]
+    fn versions_have_an_order() {
+        let sorted = [
+            "",
+            "newest",
+            "1.2.0-rc.1",
+            "1.2",
+            "1.2.0",
+            "1.2.0+a",
+            "1.9.0",
+            "v1.10.0",
+        ];
+        let mut mixed = sorted;
+        mixed.reverse();
+        mixed.sort_by(|left, right| compare_versions(left, right));
+        assert_eq!(mixed, sorted);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! A path decides what a file may do: what lies under `teams/` can only hold the kinds in [`TEAM_KINDS`], in the
 //! namespace that the path stands for. Every problem is a [`Finding`]; none stops another file. No I/O.
 
+mod charts;
 mod reader;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::error::Result;
 use crate::path::RepoPath;
 use crate::snapshot::Finding;
 
+pub use charts::GOLDEN_PATHS;
 pub use reader::{read, reserved};
 
 /// The platform's own kinds that a team may ask for.

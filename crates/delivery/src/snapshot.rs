@@ -121,6 +121,24 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// What lies below one folder, given with its slash at the end.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Self {
+        let files = self
+            .files
+            .iter()
+            .filter(|(path, _)| path.as_str().starts_with(folder));
+        let findings = self
+            .findings
+            .iter()
+            .filter(|finding| finding.file.starts_with(folder));
+        Self {
+            commit: self.commit.clone(),
+            files: files.map(|(path, file)| (path.clone(), file.clone())).collect(),
+            findings: findings.cloned().collect(),
+        }
+    }
+
     fn leave_out(&mut self, file: &str, message: &str, hint: Option<&str>) {
         let file: String = file
             .chars()

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use api::WorkloadKind;
 use guardrails::Policies;
 use rust_embed::RustEmbed;
 
@@ -37,6 +38,19 @@ pub const GOLDEN_PATHS: [&str; 7] = [
     "worker",
 ];
 
+/// The golden paths among them that services can follow.
+pub const SERVICE_PATHS: [&str; 4] = [DEFAULT_GOLDEN_PATH, "cron-job", "static-site", "worker"];
+
+/// What runs on a golden path that ships with the platform.
+pub fn workload_kind(name: &str) -> WorkloadKind {
+    match name {
+        "cron-job" => WorkloadKind::CronJob,
+        "static-site" => WorkloadKind::StaticSite,
+        "worker" => WorkloadKind::Worker,
+        _ => WorkloadKind::Service,
+    }
+}
+
 /// A golden path that ships with the platform, parsed once in the life of the process.
 pub fn golden_path(name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
     static PATHS: [OnceLock<Arc<GoldenPath>>; GOLDEN_PATHS.len()] =
@@ -56,7 +70,7 @@ pub fn golden_path(name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
         source,
     })?;
     Ok(Arc::clone(
-        PATHS[index].get_or_init(|| Arc::new(GoldenPath::new(chart))),
+        PATHS[index].get_or_init(|| Arc::new(GoldenPath::shipped(chart))),
     ))
 }
 

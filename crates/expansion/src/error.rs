@@ -42,6 +42,26 @@ pub enum ExpandError {
         /// Why it is refused.
         why: String,
     },
+    /// A golden path does not have the version that was asked for.
+    #[error("golden path {path} has no version \"{}\"", version.escape_default())]
+    UnknownVersion {
+        /// The golden path's name.
+        path: String,
+        /// The version that was asked for.
+        version: String,
+        /// Those that exist, newest first.
+        known: Vec<String>,
+    },
+    /// A golden path is not in order.
+    #[error("golden path {path} cannot be followed: {why}")]
+    Unfit {
+        /// The golden path, `name@version` where one is meant.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A guardrail is not in order.
     #[error("the guardrails cannot be loaded: {why}")]
     Guardrails {
@@ -58,6 +78,34 @@ pub enum ExpandError {
         /// Those that exist.
         known: Vec<String>,
     },
+}
+
+impl ExpandError {
+    /// The error with its causes, each said once.
+    pub fn explained(&self) -> String {
+        let mut words = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(inner) = source {
+            words = format!("{words}: {inner}");
+            source = inner.source();
+        }
+        words
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Invalid { problems, .. } => problems.iter().find_map(|problem| problem.hint.clone()),
+            Self::Unknown { known, .. } | Self::UnknownVersion { known, .. } => {
+                Some(format!("there is {}", known.join(", ")))
+            }
+            Self::Unfit { hint, .. } => hint.clone(),
+            Self::WrongGoldenPath { .. }
+            | Self::Render { .. }
+            | Self::Refused { .. }
+            | Self::Guardrails { .. } => None,
+        }
+    }
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -1,19 +1,22 @@
 //! `expand`: one Application becomes its objects and its claims.
 
 use api::{Application, Capabilities, EnvironmentSpec, Group, Problem, TeamSpec};
-use chart::{Chart, Release};
+use chart::{Chart, Release, Surroundings};
 use serde_json::Value;
+use std::sync::Arc;
 
 use crate::error::ExpandError;
 use crate::place::Place;
 use crate::route::WayIn;
-use crate::{bounds, claim, overrides, route, values};
+use crate::{bounds, claim, golden_paths, overrides, route, values};
 
 /// A golden path: a Helm chart that turns a service's values into objects.
 #[derive(Debug)]
 pub struct GoldenPath {
-    chart: Chart,
-    digest: String,
+    chart: Arc<Chart>,
+    name: String,
+    /// Whether it came with the platform. What did not is rendered twice, to see that it renders the same always.
+    shipped: bool,
 }
 
 /// Everything [`expand`] looks at.
@@ -66,15 +69,37 @@ pub struct LeftOut {
 }
 
 impl GoldenPath {
-    /// The golden path that `chart` is.
-    pub fn new(chart: Chart) -> Self {
-        let digest = chart.digest().to_owned();
-        Self { chart, digest }
+    /// The golden path that a chart is which ships with the platform.
+    pub(crate) fn shipped(chart: Chart) -> Self {
+        let name = chart.name().to_owned();
+        Self {
+            chart: Arc::new(chart),
+            name,
+            shipped: true,
+        }
+    }
+
+    /// The golden path called `name` that the platform team makes of a chart of its own.
+    pub fn own(name: &str, chart: Chart) -> Self {
+        Self {
+            chart: Arc::new(chart),
+            name: name.to_owned(),
+            shipped: false,
+        }
+    }
+
+    /// The same golden path under another name.
+    pub(crate) fn named(&self, name: &str) -> Self {
+        Self {
+            chart: Arc::clone(&self.chart),
+            name: name.to_owned(),
+            shipped: self.shipped,
+        }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.chart.name()
+        &self.name
     }
 
     /// Its version.
@@ -89,7 +114,7 @@ impl GoldenPath {
 
     /// The digest of its files, `sha256:…`.
     pub fn digest(&self) -> &str {
-        &self.digest
+        self.chart.digest()
     }
 
     /// `name@version`.
@@ -118,12 +143,25 @@ impl GoldenPath {
         known
             .api_versions
             .extend(capabilities.api_versions.iter().cloned());
-        let rendered =
-            chart::render(&self.chart, values, &release, &known).map_err(|source| ExpandError::Render {
-                path: self.id(),
-                what: what.to_owned(),
-                source,
-            })?;
+        let render = |surroundings: &Surroundings| {
+            chart::render_in(&self.chart, values, &release, &known, surroundings).map_err(|source| {
+                ExpandError::Render {
+                    path: self.id(),
+                    what: what.to_owned(),
+                    source,
+                }
+            })
+        };
+        let rendered = render(&Surroundings::default())?;
+        if !self.shipped {
+            let again = render(&golden_paths::elsewhere())?;
+            if let Some(object) = golden_paths::difference(&rendered, &again) {
+                return Err(self.refuse(
+                    object,
+                    "comes out different at another time or with other random values: golden paths always render the same",
+                ));
+            }
+        }
         if let Some(hook) = rendered.hooks.first() {
             return Err(self.refuse(
                 &hook.value,
@@ -196,6 +234,9 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
     bounds::check(intent, &rendered)?;
     route::check_rendered(intent, intent.golden_path, &rendered)?;
 
+    // What runs on a schedule has no copies that stand.
+    let stands = |object: &Value| matches!(type_of(object), ("apps/v1", "Deployment" | "StatefulSet"));
+    let replicas = if rendered.iter().any(stands) { replicas } else { 0 };
     let mut expansion = Expansion {
         claims: claim::claims_of(intent),
         golden_path: intent.golden_path.id(),

@@ -3,11 +3,13 @@
 use api::{Application, Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
 use delivery::layout::platform_file;
 use delivery::{CommitId, RepoPath, Repository, Snapshot};
-use expansion::{Expansion, GoldenPath, Intent, Place};
+use expansion::{Expansion, GoldenPath, GoldenPaths, Intent, Place};
 use serde::de::DeserializeOwned;
+use std::sync::OnceLock;
 
 use crate::blueprint::Settings;
 use crate::error::OperationError;
+use crate::offers::golden_paths;
 
 /// The infrastructure repository at one commit, or a folder with the same layout.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Catalog {
     pub settings: Settings,
     /// Its files.
     pub snapshot: Snapshot,
+    /// The golden paths that there are, read when they are first needed.
+    offers: OnceLock<GoldenPaths>,
 }
 
 /// A service's file.
@@ -36,20 +40,32 @@ impl Catalog {
     pub fn read(repository: &Repository, settings: &Settings) -> Result<(Self, CommitId), OperationError> {
         let head = repository.head()?;
         let snapshot = repository.tree(&head, None)?;
-        Ok((
-            Self {
-                settings: settings.clone(),
-                snapshot,
-            },
-            head,
-        ))
+        Ok((Self::new(settings.clone(), snapshot), head))
     }
 
     /// Reads a repository at a commit, settings included.
     pub fn at(repository: &Repository, commit: &CommitId) -> Result<Self, OperationError> {
         let snapshot = repository.tree(commit, None)?;
         let settings = Settings::of(&snapshot, repository.path())?;
-        Ok(Self { settings, snapshot })
+        Ok(Self::new(settings, snapshot))
+    }
+
+    /// The catalog of files in memory.
+    pub fn new(settings: Settings, snapshot: Snapshot) -> Self {
+        Self {
+            settings,
+            snapshot,
+            offers: OnceLock::new(),
+        }
+    }
+
+    /// The golden paths that services can follow: those that ship, and those that Git adds or changes.
+    pub fn offers(&self) -> Result<&GoldenPaths, OperationError> {
+        if let Some(known) = self.offers.get() {
+            return Ok(known);
+        }
+        let read = golden_paths(&self.snapshot, self.group())?;
+        Ok(self.offers.get_or_init(|| read))
     }
 
     /// The text of a file.
@@ -234,10 +250,7 @@ impl Catalog {
             Some(name) => self.environment(name)?,
             None => None,
         };
-        let path = application.spec.golden_path.as_ref();
-        let golden_path = expansion::builtin::golden_path(
-            path.map_or(expansion::builtin::DEFAULT_GOLDEN_PATH, |p| p.name.as_str()),
-        )?;
+        let golden_path = self.offers()?.resolve(application.spec.golden_path.as_ref())?;
         let team = match &place.team {
             Some(name) => self.team(name)?.map(|team| team.spec),
             None => None,

@@ -44,6 +44,41 @@ pub struct CheckFinding {
     pub refusal: Option<Refusal>,
 }
 
+impl CheckFinding {
+    /// Something about a file.
+    pub(crate) fn at(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            message: String::new(),
+            hint: None,
+            refusal: None,
+        }
+    }
+
+    /// What an error says about a file.
+    pub(crate) fn of(file: &str, error: &OperationError) -> Self {
+        // The reader of a file puts `file:line: ` before what it says.
+        let text = match error {
+            OperationError::Expand(error) => error.explained(),
+            other => other.to_string(),
+        };
+        let (line, message) = text
+            .strip_prefix(file)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .and_then(|rest| rest.split_once(": "))
+            .map_or((None, text.as_str()), |(line, message)| {
+                (line.parse().ok(), message)
+            });
+        Self {
+            line,
+            message: message.to_owned(),
+            hint: error.hint(),
+            ..Self::at(file)
+        }
+    }
+}
+
 impl Checked {
     /// Whether a guardrail refuses something.
     pub fn refused(&self) -> bool {
@@ -74,7 +109,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
         Some(file) => Settings::parse(&String::from_utf8_lossy(&file.contents))?,
         None => standalone(),
     };
-    let catalog = Catalog { settings, snapshot };
+    let catalog = Catalog::new(settings, snapshot);
     let policies = load_policies(&catalog.snapshot)?;
     let mut checked = Checked::default();
     let desired = delivery::layout::read(&catalog.snapshot, catalog.group());
@@ -101,6 +136,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
             });
         }
     }
+    checked.findings.extend(crate::offers::check(&catalog)?);
     let paths: Vec<_> = catalog
         .service_paths()
         .map(|(path, place, _)| (path.clone(), place))
@@ -113,7 +149,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
         checked.services += 1;
         match catalog.service(&path, place) {
             Ok(service) => judge_into(&mut checked, &catalog, &service, &policies, path.as_str()),
-            Err(error) => checked.findings.push(plain(path.as_str(), &error)),
+            Err(error) => checked.findings.push(CheckFinding::of(path.as_str(), &error)),
         }
     }
     Ok(checked)
@@ -124,25 +160,6 @@ fn standalone() -> Settings {
         group: Group::default(),
         team: None,
         environment: None,
-    }
-}
-
-fn plain(file: &str, error: &OperationError) -> CheckFinding {
-    // The reader of a file puts `file:line: ` before what it says.
-    let text = error.to_string();
-    let (line, message) = text
-        .strip_prefix(file)
-        .and_then(|rest| rest.strip_prefix(':'))
-        .and_then(|rest| rest.split_once(": "))
-        .map_or((None, text.as_str()), |(line, message)| {
-            (line.parse().ok(), message)
-        });
-    CheckFinding {
-        file: file.to_owned(),
-        line,
-        message: message.to_owned(),
-        hint: error.hint(),
-        refusal: None,
     }
 }
 
@@ -187,7 +204,7 @@ fn judge_into(
                 });
             }
         }
-        Err(error) => checked.findings.push(plain(file, &error)),
+        Err(error) => checked.findings.push(CheckFinding::of(file, &error)),
     }
 }
 
@@ -197,10 +214,7 @@ fn check_file(path: &Path) -> Result<Checked, OperationError> {
     let text = String::from_utf8_lossy(&bytes);
     let documents = yaml::parse_all(&text).map_err(|e| OperationError::invalid(format!("{shown}: {e}")))?;
     let settings = standalone();
-    let catalog = Catalog {
-        settings,
-        snapshot: Snapshot::default(),
-    };
+    let catalog = Catalog::new(settings, Snapshot::default());
     let policies = load_policies(&catalog.snapshot)?;
     let mut checked = Checked::default();
     for document in documents {
@@ -232,7 +246,7 @@ fn check_file(path: &Path) -> Result<Checked, OperationError> {
                     };
                     judge_into(&mut checked, &catalog, &service, &policies, &shown);
                 }
-                Err(error) => checked.findings.push(plain(&shown, &error)),
+                Err(error) => checked.findings.push(CheckFinding::of(&shown, &error)),
             }
             continue;
         }

@@ -128,6 +128,9 @@ pub async fn create_service(
         format!("{}, all pass", plural(plan.judgement.rules, "rule")),
         String::new(),
     );
+    for note in &plan.notes {
+        reporter.note(note);
+    }
     for left_out in &expansion.left_out {
         reporter.note(&format!("{} is left out: {}", left_out.object, left_out.reason));
     }

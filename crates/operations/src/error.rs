@@ -200,9 +200,10 @@ impl OperationError {
         match self {
             Self::Invalid { .. } | Self::Expand(expansion::ExpandError::Invalid { .. }) => ExitCode::Usage,
             Self::Refused { .. } => ExitCode::Refused,
-            Self::NotFound { .. } | Self::Expand(expansion::ExpandError::Unknown { .. }) => {
-                ExitCode::NotFound
-            }
+            Self::NotFound { .. }
+            | Self::Expand(
+                expansion::ExpandError::Unknown { .. } | expansion::ExpandError::UnknownVersion { .. },
+            ) => ExitCode::NotFound,
             Self::Conflict { .. }
             | Self::Git(delivery::Error::Conflict { .. } | delivery::Error::Contended { .. }) => {
                 ExitCode::Conflict
@@ -244,12 +245,7 @@ impl OperationError {
                 Some(FULL.to_owned())
             }
             Self::Git(error) => error.hint(),
-            Self::Expand(expansion::ExpandError::Invalid { problems, .. }) => {
-                problems.iter().find_map(|p| p.hint.clone())
-            }
-            Self::Expand(expansion::ExpandError::Unknown { known, .. }) => {
-                Some(format!("there is {}", known.join(", ")))
-            }
+            Self::Expand(error) => error.hint(),
             Self::Io { doing, source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                     Some(FULL.to_owned())

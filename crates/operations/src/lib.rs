@@ -21,6 +21,7 @@ mod golden_path;
 mod guard;
 mod install;
 mod journal;
+mod offers;
 mod operation;
 mod platform;
 mod progress;

@@ -6,10 +6,8 @@ use api::{
     Application, ApplicationStatus, Binding, ClaimStatus, Health, Kind, MANAGER_OPERATOR, Phase, Sync,
     condition, set_condition,
 };
-use apply::health::HealthStatus;
 use apply::{ApplySet, Bounds, Owner, Prune, Tracking};
-use expansion::{Expansion, Intent, Judgement, expand, judge};
-use k8s_openapi::api::apps::v1::Deployment;
+use expansion::{Expansion, GoldenPath, Intent, Judgement, expand, judge};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::core::Object;
@@ -21,6 +19,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, Surroundings};
 use crate::error::OperatorError;
 use crate::events;
+use crate::workload;
 
 /// A service is looked at again this much later, in case somebody bent it.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -28,13 +27,13 @@ const RESYNC: Duration = Duration::from_mins(5);
 const BACKSTOP: Duration = Duration::from_secs(30);
 
 /// How a service is, before it is written down.
-struct Condition {
+pub(crate) struct Condition {
     health: Health,
     reason: String,
 }
 
 impl Condition {
-    fn new(health: Health, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(health: Health, reason: impl Into<String>) -> Self {
         Self {
             health,
             reason: reason.into(),
@@ -70,7 +69,11 @@ async fn keep(
 ) -> Result<Condition, OperatorError> {
     let generation = application.metadata.generation;
     let now = jiff::Timestamp::now().to_string();
-    let (expansion, judgement) = match build(context, application, surroundings) {
+    let golden_path = match context.golden_paths.resolve(context, application).await? {
+        Ok(golden_path) => golden_path,
+        Err(why) => return Ok(Condition::new(Health::Degraded, why)),
+    };
+    let (expansion, judgement) = match build(context, application, surroundings, &golden_path) {
         Ok(built) => built,
         Err(why) => return Ok(Condition::new(Health::Degraded, why)),
     };
@@ -115,10 +118,8 @@ fn build(
     context: &Context,
     application: &Application,
     surroundings: &Surroundings,
+    golden_path: &GoldenPath,
 ) -> Result<(Expansion, Judgement), String> {
-    let path = application.spec.golden_path.as_ref();
-    let name = path.map_or(expansion::builtin::DEFAULT_GOLDEN_PATH, |p| p.name.as_str());
-    let golden_path = expansion::builtin::golden_path(name).map_err(|error| error.to_string())?;
     let intent = Intent {
         group: &context.group,
         application,
@@ -126,22 +127,11 @@ fn build(
         team: surroundings.team.as_ref(),
         environment: &surroundings.environment,
         capabilities: &surroundings.capabilities,
-        golden_path: &golden_path,
+        golden_path,
     };
-    let expansion = expand(&intent).map_err(|error| explain(&error))?;
+    let expansion = expand(&intent).map_err(|error| error.explained())?;
     let judgement = judge(&intent, &expansion, &context.policies.current());
     Ok((expansion, judgement))
-}
-
-/// An error with its causes, each said once.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
 }
 
 /// Applies the objects and the claims. Says what is in the way, if something is.
@@ -195,7 +185,7 @@ async fn put(
     first.map(|(object, problem)| format!("{object} cannot be applied: {problem}"))
 }
 
-/// How the service is: suspended, waiting for a claim, or as its Deployment is.
+/// How the service is: suspended, waiting for a claim, or as its workloads are.
 async fn observe(
     context: &Context,
     application: &Application,
@@ -204,7 +194,6 @@ async fn observe(
     now: &str,
 ) -> Result<Condition, OperatorError> {
     let namespace = application.namespace().unwrap_or_default();
-    let name = application.name_any();
     let generation = application.metadata.generation;
     let mut waiting: Option<Condition> = None;
     for claim in &expansion.claims {
@@ -243,52 +232,14 @@ async fn observe(
         }
     }
 
-    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
-    let looking = || OperatorError::cluster(format!("look at Deployment {name}"));
-    let deployment = deployments.get_opt(&name).await.map_err(looking())?;
-    let ready = deployment
-        .as_ref()
-        .and_then(|d| d.status.as_ref())
-        .and_then(|s| s.ready_replicas)
-        .unwrap_or_default();
-    status.ready_replicas = ready;
+    let workloads = workload::look(context, application, expansion).await?;
+    status.ready_replicas = workloads.ready;
     if let Some(why) = expansion.suspended {
         return Ok(Condition::new(Health::Suspended, why));
     }
-    if let Some(waiting) = waiting {
-        return Ok(waiting);
-    }
-    let Some(deployment) = deployment else {
-        return Ok(Condition::new(
-            Health::Progressing,
-            "its Deployment is being made",
-        ));
-    };
-    let object = provision::workload::value(&deployment, "Deployment");
-    let pods = format!("{}={name},{}={name}", api::LABEL_NAME, api::LABEL_INSTANCE);
-    let health = provision::workload::observe(&context.client, &namespace, &object, &pods)
-        .await
-        .map_err(looking())?;
-    let wanted = expansion.replicas;
-    Ok(match health.status {
-        HealthStatus::Healthy if ready >= wanted => Condition::new(
-            Health::Healthy,
-            format!(
-                "{ready} of {wanted} {} ready",
-                if wanted == 1 { "replica" } else { "replicas" }
-            ),
-        ),
-        HealthStatus::Healthy | HealthStatus::Progressing | HealthStatus::Missing => {
-            let reason = if health.reason.is_empty() {
-                format!("{ready} of {wanted} replicas ready")
-            } else {
-                health.reason
-            };
-            Condition::new(Health::Progressing, reason)
-        }
-        HealthStatus::Suspended => Condition::new(Health::Suspended, health.reason),
-        HealthStatus::Degraded => Condition::new(Health::Degraded, health.reason),
-        HealthStatus::Unknown => Condition::new(Health::Unknown, health.reason),
+    Ok(match waiting {
+        Some(waiting) => waiting,
+        None => workloads.condition(expansion.replicas),
     })
 }
 

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
+use crate::golden_path::GoldenPathStore;
 use crate::policies::PolicyStore;
 use crate::telemetry::Telemetry;
 
@@ -27,6 +28,8 @@ pub struct Context {
     pub policies: PolicyStore,
     /// What is counted.
     pub telemetry: Telemetry,
+    /// The golden paths.
+    pub(crate) golden_paths: GoldenPathStore,
     /// The reconciles under way.
     pub busy: TaskTracker,
 }

@@ -12,6 +12,9 @@ pub enum OperatorError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The golden paths cannot be read.
+    #[error("cannot read the golden paths: {0}")]
+    GoldenPaths(String),
     /// The guardrails cannot be loaded.
     #[error("cannot load the guardrails: {0}")]
     Policies(String),

@@ -7,6 +7,7 @@
 //!              -> observe (health and first cause)
 //!              -> status
 //! Team         -> expand -> apply -> status
+//! GoldenPath   -> read, try out -> status
 //! Database,
 //! Cache        -> provision
 //! ```
@@ -20,11 +21,13 @@ mod context;
 mod deployer;
 mod error;
 mod events;
+mod golden_path;
 mod leader;
 mod policies;
 mod run;
 mod team;
 mod telemetry;
+mod workload;
 
 pub use context::Context;
 pub use error::OperatorError;

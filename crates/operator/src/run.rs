@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Application, Cache, Database, Environment, Group, Kind, Team};
+use api::{Application, Cache, Database, Environment, GoldenPath, Group, Kind, Team};
 use apply::Applier;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::core::ApiResource;
 use kube::runtime::controller::{Action, Controller};
@@ -20,9 +21,10 @@ use tokio_util::task::TaskTracker;
 use crate::context::Context;
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
+use crate::golden_path::GoldenPathStore;
 use crate::policies::PolicyStore;
 use crate::telemetry::Telemetry;
-use crate::{application, team};
+use crate::{application, golden_path, team};
 
 /// After a failure a resource is looked at again this much later.
 const RETRY: Duration = Duration::from_secs(5);
@@ -48,6 +50,7 @@ impl Operator {
                 deployers: Deployers::default(),
                 policies,
                 telemetry: Telemetry::default(),
+                golden_paths: GoldenPathStore::default(),
                 busy: TaskTracker::new(),
             },
         }
@@ -78,6 +81,8 @@ impl Operator {
             futures::join!(
                 provision::run(provision),
                 teams(Arc::clone(&context)),
+                golden_paths(Arc::clone(&context)),
+                follow_golden_paths(Arc::clone(&context)),
                 applications(context)
             )
         };
@@ -119,9 +124,18 @@ async fn applications(context: Arc<Context>) {
             application.namespace().as_ref() == Some(&name)
         })
     };
-    let policies = policy_changes(context.policies.changes());
+    let policies = each_change(context.policies.changes());
+    let golden_paths = each_change(context.golden_paths.changes());
     controller
         .owns(Api::<Deployment>::all(client.clone()), managed.clone())
+        .owns(Api::<StatefulSet>::all(client.clone()), managed.clone())
+        .owns(Api::<DaemonSet>::all(client.clone()), managed.clone())
+        .owns(Api::<CronJob>::all(client.clone()), managed.clone())
+        .watches(
+            Api::<Job>::all(client.clone()),
+            managed.clone(),
+            service_of(&group, &resource),
+        )
         .watches(
             Api::<ReplicaSet>::all(client.clone()),
             managed.clone(),
@@ -156,6 +170,7 @@ async fn applications(context: Arc<Context>) {
             of_namespace,
         )
         .reconcile_all_on(policies)
+        .reconcile_all_on(golden_paths)
         .run(
             |application, context| async move {
                 let work = application::reconcile(&context, &application);
@@ -169,12 +184,36 @@ async fn applications(context: Arc<Context>) {
         .await;
 }
 
-/// One item for each change of the guardrails: every service is judged again.
-fn policy_changes(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + Sync + 'static {
+/// One item for each change of what all services are judged or expanded by.
+fn each_change(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + Sync + 'static {
     futures::stream::unfold(changes, |mut changes| async move {
         changes.changed().await.ok()?;
         Some(((), changes))
     })
+}
+
+async fn follow_golden_paths(context: Arc<Context>) {
+    context.golden_paths.follow(&context).await;
+}
+
+async fn golden_paths(context: Arc<Context>) {
+    let resource = context.group.resource(Kind::GoldenPath);
+    let all: Api<GoldenPath> = Api::all_with(context.client.clone(), &resource);
+    // Whether one is the default hangs on the others.
+    let others = each_change(context.golden_paths.changes());
+    Controller::new_with(all, watcher::Config::default(), resource)
+        .reconcile_all_on(others)
+        .run(
+            |path, context| async move {
+                let work = golden_path::reconcile(&context, &path);
+                let work = context.telemetry.reconcile(Kind::GoldenPath, work);
+                context.busy.track_future(work).await
+            },
+            retry,
+            context,
+        )
+        .for_each(|_| futures::future::ready(()))
+        .await;
 }
 
 async fn teams(context: Arc<Context>) {

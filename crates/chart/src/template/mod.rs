@@ -4,6 +4,7 @@
 //! is given.
 
 mod ast;
+mod calls;
 mod engine;
 mod evaluate;
 mod lexer;

@@ -160,15 +160,19 @@ impl Drop for Up {
 /// A kind's resource by its name alone.
 fn resource(kind: &str) -> ApiResource {
     let (group, version) = match kind {
-        "Application" | "Team" | "Environment" | "Database" | "Cache" => ("platform.company.com", "v1"),
+        "Application" | "Team" | "Environment" | "GoldenPath" | "Database" | "Cache" => {
+            ("platform.company.com", "v1")
+        }
         "Deployment" | "ReplicaSet" | "StatefulSet" => ("apps", "v1"),
         "NetworkPolicy" => ("networking.k8s.io", "v1"),
         "ServiceMonitor" => ("monitoring.coreos.com", "v1"),
         _ => ("", "v1"),
     };
     let mut resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    if kind == "NetworkPolicy" {
-        "networkpolicies".clone_into(&mut resource.plural);
+    match kind {
+        "NetworkPolicy" => "networkpolicies".clone_into(&mut resource.plural),
+        "GoldenPath" => "goldenpaths".clone_into(&mut resource.plural),
+        _ => {}
     }
     resource
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{Group, Kind, Name, SYSTEM_NAMESPACE};
 use serde_json::{Map, Value};
 
+use super::charts::{self, GOLDEN_PATHS};
 use super::{
     BOUNDARY_KINDS, Desired, DesiredObject, EXTERNAL_SECRET, FOLDERS, GOLDEN_PATH, OBJECTS_IN_FILE,
     POLICY_GROUPS, Place, TEAM_KINDS, namespace,
@@ -16,6 +17,7 @@ use crate::snapshot::{Finding, Snapshot};
 pub fn read(snapshot: &Snapshot, group: &Group) -> Desired {
     let mut reader = Reader {
         group,
+        snapshot,
         desired: Desired {
             objects: Vec::new(),
             findings: snapshot.findings.clone(),
@@ -52,6 +54,7 @@ pub fn read(snapshot: &Snapshot, group: &Group) -> Desired {
 
 struct Reader<'a> {
     group: &'a Group,
+    snapshot: &'a Snapshot,
     desired: Desired,
     /// Where each object was asked for first.
     seen: BTreeMap<(String, String, String, String), String>,
@@ -81,7 +84,18 @@ impl Reader<'_> {
         contents: &[u8],
     ) -> Option<(&'p RepoPath, Vec<yaml::Document>)> {
         let (_, extension) = path.as_str().rsplit_once('.')?;
-        if !matches!(extension, "yaml" | "yml" | "json") || !holds_objects(path) {
+        if !matches!(extension, "yaml" | "yml" | "json") {
+            return None;
+        }
+        if !holds_objects(path) {
+            if path.as_str().starts_with(GOLDEN_PATHS) && !charts::in_chart(self.snapshot, path) {
+                self.say(
+                    path,
+                    None,
+                    "the file is neither a golden path nor a part of a chart",
+                    "a GoldenPath lies in platform/golden-paths/ itself, and a chart's folder has a Chart.yaml",
+                );
+            }
             return None;
         }
         let Ok(text) = std::str::from_utf8(contents) else {
@@ -139,6 +153,16 @@ impl Reader<'_> {
                     message,
                     &format!("this folder holds only {expected}"),
                 );
+                continue;
+            }
+            if kind == GOLDEN_PATH && own {
+                let mut filled = document.value.clone();
+                if let Err(flaw) = charts::fill(self.snapshot, &mut filled) {
+                    let line = document.position(&flaw.pointer).map(|position| position.line);
+                    self.say(path, line.or(Some(document.line())), flaw.message, &flaw.hint);
+                    continue;
+                }
+                self.take_as(path, document, &identity, Place::Platform, None, &filled);
                 continue;
             }
             self.take(path, document, &identity, Place::Platform, None);
@@ -446,6 +470,19 @@ impl Reader<'_> {
         place: Place,
         namespace: Option<&str>,
     ) {
+        self.take_as(path, document, identity, place, namespace, &document.value);
+    }
+
+    /// The same, with more in it than the document says.
+    fn take_as(
+        &mut self,
+        path: &RepoPath,
+        document: &yaml::Document,
+        identity: &Identity,
+        place: Place,
+        namespace: Option<&str>,
+        whole: &Value,
+    ) {
         let said = document
             .value
             .pointer("/metadata/namespace")
@@ -478,7 +515,7 @@ impl Reader<'_> {
             return;
         }
         self.seen.insert(key, path.to_string());
-        let value = purged(&document.value, namespace, self.group);
+        let value = purged(whole, namespace, self.group);
         self.desired.objects.push(DesiredObject {
             path: path.clone(),
             line,

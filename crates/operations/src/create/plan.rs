@@ -6,7 +6,7 @@ use api::{
 };
 use delivery::layout::platform_file;
 use delivery::{ChangeSet, CommitId, RepoPath};
-use expansion::{Expansion, GoldenPath, Judgement, Place, judge};
+use expansion::{ExpandError, Expansion, Judgement, Place, judge};
 use kube::api::{ObjectMeta, TypeMeta};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use super::CreateRequest;
 use crate::catalog::Catalog;
 use crate::error::OperationError;
-use crate::golden_path::list_golden_paths;
 use crate::guard::{Refusal, load_policies, refusals};
 use crate::platform::Platform;
 use crate::scaffold::{ScaffoldPlan, ScaffoldValues, languages};
@@ -34,6 +33,8 @@ pub(super) struct Plan {
     pub digest: String,
     pub database: Option<String>,
     pub cache: Option<String>,
+    /// What should be said, though nothing is in the way.
+    pub notes: Vec<String>,
     name: String,
     base: CommitId,
 }
@@ -100,10 +101,16 @@ impl Plan {
             spec,
             status: None,
         };
-        can_follow(&catalog, application.spec.golden_path.as_ref())?;
-        let inputs = catalog.inputs(&application, &place)?;
+        let inputs = catalog
+            .inputs(&application, &place)
+            .map_err(|error| match error {
+                OperationError::Expand(ExpandError::Unknown { name, known, .. }) => {
+                    crate::golden_path::missing(&name, &known)
+                }
+                other => other,
+            })?;
         let golden_path = inputs.golden_path();
-        offers(golden_path, application.spec.golden_path.as_ref())?;
+        let notes = suits(&catalog, golden_path.name(), &application)?;
         let digest = digest(request, &application, &place);
         application.spec.golden_path = Some(GoldenPathReference {
             name: golden_path.name().to_owned(),
@@ -155,6 +162,7 @@ impl Plan {
             digest,
             database,
             cache,
+            notes,
             name: name.to_string(),
             base: head,
         })
@@ -237,34 +245,21 @@ fn reference(given: &str) -> GoldenPathReference {
     }
 }
 
-/// The version that is asked for must be one that there is.
-fn offers(path: &GoldenPath, asked: Option<&GoldenPathReference>) -> Result<(), OperationError> {
-    let version = asked.and_then(|asked| asked.version.as_deref());
-    match version {
-        Some(version) if version != path.version() => Err(OperationError::NotFound {
-            what: "version",
-            name: version.chars().filter(|c| !c.is_control()).take(80).collect(),
-            place: Some(format!("golden path {}", path.name())),
-            hint: Some(format!("there is {}", path.version())),
-        }),
-        _ => Ok(()),
+/// A new service follows a path that is for it. Gives what should be said about the path.
+fn suits(catalog: &Catalog, path: &str, application: &Application) -> Result<Vec<String>, OperationError> {
+    let offers = catalog.offers()?;
+    let problems = offers.misfits(path, &application.spec);
+    if !problems.is_empty() {
+        let name = application.metadata.name.as_deref().unwrap_or_default();
+        return Err(ExpandError::Invalid {
+            what: format!("Application {name}"),
+            problems,
+        }
+        .into());
     }
-}
-
-/// A service can only follow a path that is for services.
-fn can_follow(catalog: &Catalog, reference: Option<&GoldenPathReference>) -> Result<(), OperationError> {
-    let Some(reference) = reference else {
-        return Ok(());
-    };
-    let names: Vec<String> = list_golden_paths(catalog)?
-        .into_iter()
-        .map(|path| path.name)
-        .collect();
-    if names.contains(&reference.name) {
-        Ok(())
-    } else {
-        Err(crate::golden_path::missing(&reference.name, &names))
-    }
+    let deprecation = offers.get(path).and_then(expansion::Offer::deprecation);
+    let notes = deprecation.map(|words| format!("golden path {path} is deprecated: {words}"));
+    Ok(notes.into_iter().collect())
 }
 
 fn spec(request: &CreateRequest, catalog: &Catalog) -> Result<ApplicationSpec, OperationError> {
