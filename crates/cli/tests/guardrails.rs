@@ -144,7 +144,17 @@ fn a_manifest_is_checked_alone() {
     check(
         &pod("registry.internal/x:v1"),
         0,
-        &["1 object checked, all is well"],
+        &[
+            "1 object checked, all is well. 2 warnings that refuse nothing.",
+            "warning: disallow-token-automount: ",
+            "warning: disallow-default-service-account: ",
+        ],
+    );
+    let found = machine.run("check manifest.yaml -o json").exits(0).json();
+    assert_eq!(found["findings"], json!([]));
+    assert_eq!(
+        found["warnings"][0]["refusal"]["rule"], "service-account",
+        "{found:#}"
     );
     let found = check(&pod("registry.internal/x:latest"), 3, &["disallow-latest-tag"]);
     let at = line(&fs::read_to_string(&file).unwrap(), "x:latest");

@@ -312,6 +312,7 @@ fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
         rule: rule.name.clone(),
         outcome: Outcome::Error,
         enforce: false,
+        scope: None,
         object,
         message: String::new(),
         path: None,
@@ -353,7 +354,8 @@ fn judge(
         Match::DependsOnUser => true,
     };
     let mut verdict = blank(policy, rule, object.to_owned());
-    verdict.enforce = failure_action(policy, rule, subject) == FailureAction::Enforce;
+    let (action, scope) = failure_action(policy, rule, subject);
+    (verdict.enforce, verdict.scope) = (action == FailureAction::Enforce, scope);
     if let Check::Unsupported(reason) = &rule.check {
         verdict.message.clone_from(reason);
         return Some(verdict);
@@ -404,7 +406,8 @@ fn violated_before(policy: &Policy, rule: &Rule, request: &Request<'_>, subject:
 }
 
 /// The rule's overrides, its own action, the policy's overrides, the policy's action: the first that speaks.
-fn failure_action(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> FailureAction {
+/// Also where that holds, when an override speaks.
+fn failure_action(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> (FailureAction, Option<String>) {
     let overridden = |overrides: &[Override]| {
         let found = overrides.iter().find(|candidate| {
             (candidate.namespaces.is_empty()
@@ -417,10 +420,10 @@ fn failure_action(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Failur
                     .as_ref()
                     .is_none_or(|selector| selector.matches(&subject.namespace_labels))
         });
-        found.map(|found| found.action)
+        found.map(|found| (found.action, found.scope()))
     };
     overridden(&rule.overrides)
-        .or(rule.failure_action)
+        .or(rule.failure_action.map(|action| (action, None)))
         .or_else(|| overridden(&policy.overrides))
-        .unwrap_or(policy.failure_action)
+        .unwrap_or((policy.failure_action, None))
 }

@@ -72,6 +72,20 @@ pub(crate) struct Override {
     pub(crate) selector: Option<Selector>,
 }
 
+impl Override {
+    /// The namespaces it is for, in words; `None` when it is for all of them.
+    pub(crate) fn scope(&self) -> Option<String> {
+        let named = self.namespaces.join(", ");
+        let selector = self.selector.as_ref().map(ToString::to_string);
+        match (named.as_str(), selector.filter(|text| !text.is_empty())) {
+            ("", None) => None,
+            ("", Some(selector)) => Some(format!("namespaces with {selector}")),
+            (_, None) => Some(named),
+            (_, Some(selector)) => Some(format!("{named} with {selector}")),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) name: String,

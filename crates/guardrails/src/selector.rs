@@ -62,6 +62,23 @@ impl Selector {
     }
 }
 
+/// As `kubectl` takes it: `environment=dev,tier in (front,back),!legacy`.
+impl std::fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let labels = self.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let expressions = self.expressions.iter().map(|expression| {
+            let (key, values) = (&expression.key, expression.values.join(","));
+            match expression.operator {
+                Operator::In => format!("{key} in ({values})"),
+                Operator::NotIn => format!("{key} notin ({values})"),
+                Operator::Exists => key.clone(),
+                Operator::DoesNotExist => format!("!{key}"),
+            }
+        });
+        formatter.write_str(&labels.chain(expressions).collect::<Vec<_>>().join(","))
+    }
+}
+
 impl Expression {
     fn read(cursor: &Cursor<'_>) -> Result<Expression, Refusal> {
         cursor.only(&["key", "operator", "values"])?;

@@ -42,6 +42,9 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Whether the rule is enforced for this object: a failure or error refuses it then.
     pub enforce: bool,
+    /// Where that holds, when an override for some namespaces says so: `shop-*`, or
+    /// `namespaces with environment=production`.
+    pub scope: Option<String>,
     /// The object: `Kind/name`.
     pub object: String,
     /// What happened, in Kyverno's words.

@@ -213,6 +213,39 @@ fn the_action_that_bites() {
             hit,
         );
     }
+    let scope = |value: Value, expect: Option<&str>| {
+        let policy = policy(
+            json!({"validationFailureActionOverrides": overrides("Enforce", value)}),
+            json!({}),
+        );
+        let verdict = one(&policy, &config(json!({"a": "2"})));
+        assert_eq!(verdict.scope.as_deref(), expect);
+    };
+    scope(json!({}), None);
+    scope(json!({"namespaces": ["bank-*"]}), None);
+    scope(
+        json!({"namespaces": ["shop-*", "bank-*"]}),
+        Some("shop-*, bank-*"),
+    );
+    let labels = json!({"matchLabels": {"environment": "dev"}});
+    scope(
+        json!({"namespaceSelector": labels}),
+        Some("namespaces with environment=dev"),
+    );
+    scope(
+        json!({"namespaces": ["shop-*"], "namespaceSelector": labels}),
+        Some("shop-* with environment=dev"),
+    );
+    let expressions = json!({"matchExpressions": [
+        {"key": "environment", "operator": "In", "values": ["dev", "staging"]},
+        {"key": "tier", "operator": "NotIn", "values": ["x"]},
+        {"key": "environment", "operator": "Exists"},
+        {"key": "legacy", "operator": "DoesNotExist"},
+    ]});
+    scope(
+        json!({"namespaceSelector": expressions}),
+        Some("namespaces with environment in (dev,staging),tier notin (x),environment,!legacy"),
+    );
     // What the rule says of itself goes before what the policy says of namespaces.
     let spec =
         json!({"validationFailureActionOverrides": overrides("Enforce", json!({"namespaces": ["*"]}))});

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use api::Group;
 use delivery::{RepoPath, Snapshot};
-use expansion::Place;
-use guardrails::{Operation, Policies, Request};
+use expansion::{Finding, Place};
+use guardrails::{Operation, Outcome, Policies, Request};
 use serde::Serialize;
 
 use crate::blueprint::Settings;
@@ -23,6 +23,8 @@ pub struct Checked {
     pub objects: usize,
     /// Everything that is wrong.
     pub findings: Vec<CheckFinding>,
+    /// What guardrails say that refuse nothing: those that are audited.
+    pub warnings: Vec<CheckFinding>,
 }
 
 /// One thing that is wrong, and where.
@@ -83,6 +85,22 @@ impl Checked {
     /// Whether a guardrail refuses something.
     pub fn refused(&self) -> bool {
         self.findings.iter().any(|f| f.refusal.is_some())
+    }
+
+    /// Takes down what a guardrail says.
+    fn say(&mut self, file: &str, line: usize, said: Refusal, refuses: bool) {
+        let list = if refuses {
+            &mut self.findings
+        } else {
+            &mut self.warnings
+        };
+        list.push(CheckFinding {
+            file: file.to_owned(),
+            line: Some(line),
+            message: format!("{}: {}", said.policy, said.message),
+            hint: said.hint.clone(),
+            refusal: Some(said),
+        });
     }
 }
 
@@ -177,20 +195,11 @@ fn judge_into(
     });
     match outcome {
         Ok(judgement) => {
-            for refusal in judgement.refusals().map(Refusal::from) {
-                checked.findings.push(CheckFinding {
-                    file: file.to_owned(),
-                    line: Some(
-                        refusal
-                            .field
-                            .as_deref()
-                            .and_then(line_of)
-                            .unwrap_or_else(|| service.document.line()),
-                    ),
-                    message: format!("{}: {}", refusal.policy, refusal.message),
-                    hint: refusal.hint.clone(),
-                    refusal: Some(refusal),
-                });
+            for finding in &judgement.findings {
+                let said = Refusal::from(finding);
+                let line = said.field.as_deref().and_then(line_of);
+                let line = line.unwrap_or_else(|| service.document.line());
+                checked.say(file, line, said, finding.refuses());
             }
         }
         Err(OperationError::Expand(expansion::ExpandError::Invalid { problems, .. })) => {
@@ -258,39 +267,24 @@ fn check_file(path: &Path) -> Result<Checked, OperationError> {
             operation: Operation::Create,
             namespace_labels: &labels,
         };
-        for verdict in policies
-            .evaluate(&request)
-            .into_iter()
-            .filter(guardrails::Verdict::refuses)
-        {
+        for verdict in policies.evaluate(&request) {
+            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
+                continue;
+            }
             let line = verdict
                 .path
                 .as_deref()
                 .and_then(|p| document.position(p))
                 .map_or_else(|| document.line(), |p| p.line);
-            let refusal = Refusal {
-                policy: verdict.policy.clone(),
-                rule: verdict.rule.clone(),
-                object: format!(
-                    "{} {}",
-                    read("/kind").unwrap_or_default(),
-                    read("/metadata/name").unwrap_or_default()
-                ),
-                path: verdict.path.clone(),
-                value: verdict.value.clone(),
-                field: None,
-                enforced_in: None,
-                message: verdict.message.clone(),
-                why: verdict.why.clone(),
-                hint: verdict.hint.clone(),
+            let refuses = verdict.refuses();
+            let (kind, name) = (read("/kind"), read("/metadata/name"));
+            let finding = Finding {
+                kind: kind.unwrap_or_default().to_owned(),
+                name: name.unwrap_or_default().to_owned(),
+                verdict,
+                origin: None,
             };
-            checked.findings.push(CheckFinding {
-                file: shown.clone(),
-                line: Some(line),
-                message: format!("{}: {}", verdict.policy, verdict.message),
-                hint: verdict.hint.clone(),
-                refusal: Some(refusal),
-            });
+            checked.say(&shown, line, Refusal::from(&finding), refuses);
         }
     }
     Ok(checked)

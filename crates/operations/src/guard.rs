@@ -12,7 +12,7 @@ use crate::error::OperationError;
 /// Where guardrails are in the infrastructure repository.
 const POLICY_FOLDER: &str = "platform/policies/";
 
-/// One rule that refuses one object, in words for the person who wrote the intent.
+/// What one rule says against one object, in words for the person who wrote the intent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
@@ -31,7 +31,7 @@ pub struct Refusal {
     /// The field of the intent that decided it: `spec.image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The environment, where the rule is not enforced in every one.
+    /// The environment, where the rule is not enforced in every one; the namespaces, where environments are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enforced_in: Option<String>,
     /// What the rule says.
@@ -55,7 +55,7 @@ impl From<&Finding> for Refusal {
             path: verdict.path.clone(),
             value: origin.map(|o| o.value.clone()).or_else(|| verdict.value.clone()),
             field: origin.map(|o| o.field.clone()),
-            enforced_in: None,
+            enforced_in: verdict.scope.clone(),
             message: verdict.message.clone(),
             why: verdict.why.clone(),
             hint: verdict.hint.clone(),
@@ -105,10 +105,13 @@ pub(crate) fn refusals(
         let everywhere = elsewhere
             .iter()
             .all(|place| bites(finding, expansion, policies, group, place));
-        Refusal {
-            enforced_in: (!everywhere).then(|| here.clone()),
-            ..Refusal::from(finding)
+        let mut said = Refusal::from(finding);
+        if !everywhere {
+            said.enforced_in = Some(here.clone());
+        } else if !elsewhere.is_empty() {
+            said.enforced_in = None;
         }
+        said
     });
     said.collect()
 }

@@ -27,25 +27,32 @@ fn text(talk: &Talk, checked: &Checked) -> String {
         what.push(plural(checked.objects, "object"));
     }
     let what = what.join(" and ");
-    if checked.findings.is_empty() {
-        return format!("{what} checked, all is well.\n");
-    }
     let mut text = String::new();
     for finding in &checked.findings {
-        text.push_str(&one(talk, finding));
+        text.push_str(&one(talk, finding, ""));
+    }
+    for warning in &checked.warnings {
+        text.push_str(&one(talk, warning, "warning: "));
+    }
+    let warned = match checked.warnings.len() {
+        0 => String::new(),
+        count => format!(" {} that refuse nothing.", plural(count, "warning")),
+    };
+    if checked.findings.is_empty() {
+        return format!("{text}{what} checked, all is well.{warned}\n");
     }
     format!(
-        "{text}{what} checked, {} found.\n",
+        "{text}{what} checked, {} found.{warned}\n",
         plural(checked.findings.len(), "problem")
     )
 }
 
-fn one(talk: &Talk, finding: &CheckFinding) -> String {
+fn one(talk: &Talk, finding: &CheckFinding, kind: &str) -> String {
     let place = match finding.line {
         Some(line) => format!("{}:{line}", finding.file),
         None => finding.file.clone(),
     };
-    let mut text = format!("{place}: {}\n", finding.message);
+    let mut text = format!("{place}: {kind}{}\n", finding.message);
     if let Some(refusal) = &finding.refusal {
         let value = refusal
             .value
