@@ -1,5 +1,4 @@
 //! Completions that shells understand, and manual pages that readers can open.
-#![expect(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 mod support;
 
