@@ -87,17 +87,21 @@ async fn create(talk: &Talk, global: &Global, request: Create) -> Result<ExitCod
         ),
     };
     printed(value(global.output, &shown, || {
-        print::create::text(&created, &flags(global, &asked), &kubectl)
+        print::create::text(
+            &created,
+            &flags(global, asked.team.as_ref(), asked.environment.as_ref()),
+            &kubectl,
+        )
     }))
 }
 
 /// The options that lead another command to the same service.
-fn flags(global: &Global, asked: &CreateRequest) -> String {
+fn flags(global: &Global, team: Option<&String>, environment: Option<&String>) -> String {
     let mut flags = super::context_flag(global);
-    if let Some(team) = &asked.team {
+    if let Some(team) = team {
         flags = format!("{flags} --team {team}");
     }
-    if let Some(environment) = &asked.environment {
+    if let Some(environment) = environment {
         flags = format!("{flags} --environment {environment}");
     }
     flags
@@ -200,11 +204,12 @@ async fn delete(talk: &Talk, global: &Global, request: Delete) -> Result<ExitCod
     let outcome = delete_service(&session.platform, &asked, talk, &interrupts()).await;
     session.close().await;
     let deleted = outcome?;
+    let flags = flags(global, asked.team.as_ref(), asked.environment.as_ref());
     printed(value(global.output, &deleted, || {
         let mut text = format!("\n{} is deleted from {}.\n", deleted.name, deleted.place);
         if !deleted.kept.is_empty() {
             text = format!(
-                "{text}Its data stays: {}.\nA new {} finds it again; to delete it too: platform service delete {} --delete-data\n",
+                "{text}Its data stays: {}.\nA new {} finds it again; to delete it too: platform service delete {} --delete-data{flags}\n",
                 deleted.kept.join(", "),
                 deleted.name,
                 deleted.name
