@@ -6,6 +6,7 @@
 mod article;
 mod compare;
 pub(crate) mod helm;
+mod install;
 pub(crate) mod main_job;
 pub(crate) mod platform;
 mod scaffold;
@@ -63,6 +64,8 @@ const SCENARIOS: &[Scenario] = &[
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
     ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
+    ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?)),
+    ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
     ("the Node scaffold builds and runs", |world| scaffold::node(world.platform()?)),
     ("the Python scaffold builds and runs", |world| scaffold::python(world.platform()?)),

@@ -270,6 +270,17 @@ impl Daemon {
         signal(self.number, Signal::SIGTERM);
     }
 
+    /// Ends the process at once, as a crash would.
+    pub(crate) fn kill(&self) -> Result<()> {
+        signal(self.number, Signal::SIGKILL);
+        wait(self.number, &self.name, GRACE).map(drop)
+    }
+
+    /// What the process printed so far.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// How the process ended; stopped when it takes longer than `limit`.
     pub(crate) fn wait(&self, limit: Duration) -> Result<ExitStatus> {
         wait(self.number, &self.name, limit)

@@ -112,6 +112,11 @@ pub async fn install(
 ) -> Result<Installed, OperationError> {
     let patience = Patience::new(request.timeout, cancel.clone());
     let mut lap = Lap::new(reporter);
+    let applier = Applier::new(client.clone());
+    lap.started("checking your rights");
+    // Kinds and places are the same whatever is chosen.
+    let rights = rights::require(client, applier.kinds(), "install", &any_manifests()?, &VERBS).await?;
+    lap.done("checked your rights", plural(rights, "right"), String::new());
     lap.started("looking at the cluster");
     let found = Found::read(client).await?;
     let memory = match found.namespace {
@@ -119,7 +124,6 @@ pub async fn install(
         None => Memory::default(),
     };
     let choices = choose(request, &found, &memory)?;
-    let applier = Applier::new(client.clone());
     let capabilities = capabilities(client, &applier).await?;
     let objects = manifests(&choices, &capabilities)?;
     let definitions = found::definitions(client, &choices.group).await?;
@@ -135,15 +139,12 @@ pub async fn install(
             });
         }
     }
+    rights::require_delegation(client, applier.kinds(), &objects, MANAGER_INSTALL).await?;
     lap.done(
         "looked at the cluster",
         words(&found),
         capabilities.kube_version.clone(),
     );
-    lap.started("checking your rights");
-    let rights = rights::require(client, applier.kinds(), &objects, &VERBS).await?;
-    rights::require_delegation(client, applier.kinds(), &objects, MANAGER_INSTALL).await?;
-    lap.done("checked your rights", plural(rights, "right"), String::new());
     patience.check()?;
 
     let adopted = found::adopt(client, &definitions).await?;
@@ -193,6 +194,16 @@ pub fn install_manifests(request: &InstallRequest) -> Result<String, OperationEr
     Ok(objects.iter().fold(String::new(), |text, object| {
         format!("{text}---\n{}", yaml::emit(object))
     }))
+}
+
+/// What any install makes, for what does not depend on choices: kinds, names, places.
+fn any_manifests() -> Result<Vec<Value>, OperationError> {
+    let choices = Choices {
+        group: Group::default(),
+        image: "registry.invalid/platform:0".to_owned(),
+        replicas: REPLICAS,
+    };
+    manifests(&choices, &Capabilities::default())
 }
 
 /// Settles what is installed, from what was asked for and what is there.

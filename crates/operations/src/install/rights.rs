@@ -24,10 +24,18 @@ type Right = (String, String, Option<String>, &'static str);
 pub(super) async fn require(
     client: &Client,
     kinds: &Kinds,
+    doing: &str,
     objects: &[Value],
     verbs: &[&'static str],
 ) -> Result<usize, OperationError> {
-    let mut rights: BTreeSet<Right> = BTreeSet::new();
+    // What stands already is found among all definitions.
+    let definitions = (
+        "customresourcedefinitions".to_owned(),
+        "apiextensions.k8s.io".to_owned(),
+        None,
+        "list",
+    );
+    let mut rights: BTreeSet<Right> = BTreeSet::from([definitions]);
     for object in objects {
         let id = ObjectId::of(object);
         let kind = kinds.find(&id.api_version(), &id.kind).await;
@@ -59,7 +67,7 @@ pub(super) async fn require(
     }
     Err(OperationError::NotAllowed {
         message: format!(
-            "your account may not install the platform; it lacks\n{}",
+            "your account may not {doing} the platform; it lacks\n{}",
             list(&missing)
         ),
         hint: "ask an administrator of the cluster for these rights, or to run the same command".to_owned(),

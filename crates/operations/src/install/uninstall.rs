@@ -3,7 +3,7 @@
 
 use api::{Kind, SYSTEM_NAMESPACE};
 use apply::{Applier, ApplySet, InventoryItem, ObjectId, Prune, PrunedOutcome, Tracking};
-use chart::Capabilities;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::chart::{Choices, manifests};
+use super::chart::OPERATOR;
 use super::found::Found;
 use super::memory::Memory;
-use super::{MANAGER_INSTALL, REPLICAS, SET, found, holds, rights};
+use super::{MANAGER_INSTALL, SET, any_manifests, found, holds, rights};
 use crate::create::{Lap, plural};
 use crate::error::OperationError;
 use crate::progress::Reporter;
@@ -60,26 +60,20 @@ pub async fn uninstall(
     let patience = Patience::new(request.timeout, cancel.clone());
     let mut lap = Lap::new(reporter);
     lap.started("looking at the cluster");
-    let found = Found::read(client).await?;
-    let group = group(&found)?;
     let applier = Applier::new(client.clone());
-    let choices = Choices {
-        group: group.clone(),
-        // Only names count here.
-        image: "registry.invalid/platform:0".to_owned(),
-        replicas: REPLICAS,
-    };
-    let objects = manifests(&choices, &Capabilities::default())?;
-    let definitions = found::definitions(client, &group).await?;
-    if request.everything {
-        refuse_precious(client, &group).await?;
-    }
+    let objects = any_manifests()?;
     let going: Vec<Value> = objects
         .iter()
         .filter(|o| request.everything || !stays(o["kind"].as_str().unwrap_or_default()))
         .cloned()
         .collect();
-    rights::require(client, applier.kinds(), &going, &["get", "delete"]).await?;
+    rights::require(client, applier.kinds(), "take away", &going, &["get", "delete"]).await?;
+    let found = Found::read(client).await?;
+    let group = group(&found)?;
+    let definitions = found::definitions(client, &group).await?;
+    if request.everything {
+        refuse_precious(client, &group).await?;
+    }
     lap.done(
         "looked at the cluster",
         plural(definitions.len(), "definition"),
@@ -186,8 +180,15 @@ async fn take_away(
             PrunedOutcome::Gone | PrunedOutcome::Released { .. } => {}
         }
     }
+    release(client).await?;
     Memory::forget(client).await?;
     Ok(removed)
+}
+
+/// Takes the lease away for which operators stood: they made it themselves.
+async fn release(client: &Client) -> Result<(), OperationError> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    delete(&leases, OPERATOR, "lease").await
 }
 
 /// Fails while services or data would go with the definitions.
