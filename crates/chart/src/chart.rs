@@ -11,16 +11,14 @@ use crate::error::ChartError;
 use crate::files::Files;
 use crate::ignore::Rules;
 use crate::metadata::Metadata;
+use crate::package;
 use crate::schema::Schema;
+use crate::source::{self, Allowance, without_mark};
 use crate::template::{ParseError, ParsedFile, parse};
 use crate::values::merge_maps;
 
-/// How many bytes a chart's files may have together.
-const MAX_BYTES: usize = 64 << 20;
-/// How many files a chart may have.
-const MAX_FILES: usize = 20_000;
 /// How deep folders and subcharts may nest.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// A template file, read once and rendered many times.
 #[derive(Debug)]
@@ -60,8 +58,8 @@ impl Chart {
     /// What `.helmignore` names is left out, wherever the files come from, so that a folder and an embedded
     /// copy of it are the same chart with the same digest.
     pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ChartError> {
+        let mut allowance = Allowance::default();
         let mut all: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
-        let mut bytes = 0_usize;
         for (path, data) in files {
             let path = path.strip_prefix("./").unwrap_or(&path).replace('\\', "/");
             if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -69,14 +67,8 @@ impl Chart {
                     "the path {path:?} leads out of the chart"
                 )));
             }
-            bytes += data.len();
-            if bytes > MAX_BYTES || all.len() >= MAX_FILES {
-                return Err(ChartError::Invalid(format!(
-                    "a chart may have {MAX_FILES} files and {MAX_BYTES} bytes at most"
-                )));
-            }
-            let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data);
-            all.insert(path, Arc::from(text));
+            allowance.take_file(&path, data.len() as u64)?;
+            all.insert(path, Arc::from(without_mark(&data)));
         }
         let ignored = all
             .get(".helmignore")
@@ -84,18 +76,37 @@ impl Chart {
         let rules = Rules::parse(&ignored.unwrap_or_default())
             .map_err(|message| ChartError::Invalid(format!("cannot read .helmignore: {message}")))?;
         all.retain(|path, _| !rules.ignores(path));
-        Self::load(all, 0)
+        Self::load(all, 0, &mut allowance)
     }
 
-    /// Loads a chart from a folder. Symbolic links are refused, because a chart may come from anywhere.
+    /// Loads a chart from a folder. A symbolic link inside the chart is followed; one that leads out of it is
+    /// refused, because a chart may come from anywhere.
     pub fn from_directory(path: &Path) -> Result<Self, ChartError> {
-        let mut files = Vec::new();
-        let mut bytes = 0;
-        read_folder(path, "", 0, &mut files, &mut bytes)?;
-        Self::from_files(files)
+        let mut allowance = Allowance::default();
+        let files = source::read_directory(path, &mut allowance)?;
+        Self::load(files, 0, &mut allowance)
     }
 
-    fn load(files: BTreeMap<String, Arc<[u8]>>, depth: usize) -> Result<Self, ChartError> {
+    /// Loads a packed chart, as `helm package` makes it. `.helmignore` is not applied: it was when it was packed.
+    pub fn from_package(data: &[u8]) -> Result<Self, ChartError> {
+        let mut allowance = Allowance::default();
+        let files = package::unpack(data, &mut allowance)?;
+        Self::load(files, 0, &mut allowance)
+    }
+
+    /// Loads a chart from a folder or from a packed file.
+    pub fn open(path: &Path) -> Result<Self, ChartError> {
+        match source::read_package(path)? {
+            None => Self::from_directory(path),
+            Some(data) => Self::from_package(&data),
+        }
+    }
+
+    fn load(
+        files: BTreeMap<String, Arc<[u8]>>,
+        depth: usize,
+        allowance: &mut Allowance,
+    ) -> Result<Self, ChartError> {
         if depth > MAX_DEPTH {
             return Err(ChartError::Invalid(format!(
                 "subcharts are nested more than {MAX_DEPTH} deep"
@@ -118,9 +129,17 @@ impl Chart {
         };
         let mut others = Vec::new();
         let mut subcharts: BTreeMap<String, BTreeMap<String, Arc<[u8]>>> = BTreeMap::new();
+        let mut packed: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
         for (path, data) in files {
             match path.as_str() {
-                "Chart.yaml" | "Chart.lock" | "requirements.lock" => {}
+                "Chart.yaml" => {}
+                "Chart.lock" => read_lock(&data, &path)?,
+                "requirements.lock" => {
+                    read_lock(&data, &path)?;
+                    if metadata.api_version == "v1" {
+                        others.push((path, data));
+                    }
+                }
                 "values.yaml" => chart.values = read_values(&data, &path)?,
                 "values.schema.json" => chart.schema = Some(Schema::new(data)),
                 "requirements.yaml" => {
@@ -132,7 +151,10 @@ impl Chart {
                     if let Json::Object(fields) = &document.value {
                         metadata.read_dependencies(fields, &path)?;
                     }
-                    others.push((path, data));
+                    // Charts of today name their dependencies in Chart.yaml.
+                    if metadata.api_version == "v1" {
+                        others.push((path, data));
+                    }
                 }
                 _ if path.starts_with("templates/") => {
                     let parsed = parse(&String::from_utf8_lossy(&data));
@@ -141,8 +163,15 @@ impl Chart {
                 _ if path.starts_with("charts/") => {
                     let inner = &path["charts/".len()..];
                     let name = inner.split('/').next().unwrap_or(inner).to_owned();
-                    if extension(inner) == Some("prov") || name.starts_with(['_', '.']) {
+                    if extension(inner) == Some("prov") {
+                        others.push((path, data));
                         continue;
+                    }
+                    if name.starts_with(['_', '.']) {
+                        continue;
+                    }
+                    if inner == name && extension(inner) == Some("tgz") {
+                        packed.insert(name.clone(), Arc::clone(&data));
                     }
                     let folder = subcharts.entry(name.clone()).or_default();
                     if let Some(rest) = inner.strip_prefix(&name).and_then(|rest| rest.strip_prefix('/')) {
@@ -162,12 +191,10 @@ impl Chart {
         chart.metadata = metadata;
         chart.files = Files::new(others);
         for (name, files) in subcharts {
-            let loaded = if extension(&name) == Some("tgz") {
-                Err(ChartError::Invalid(format!(
-                    "charts/{name} is packed; unpack it into a folder under charts/"
-                )))
-            } else {
-                Self::load(files, depth + 1)
+            let loaded = match packed.remove(&name) {
+                Some(data) => package::unpack(&data, allowance)
+                    .and_then(|files| Self::load(files, depth + 1, allowance)),
+                None => Self::load(files, depth + 1, allowance),
             };
             let subchart = loaded.map_err(|source| ChartError::Subchart {
                 name: name.clone(),
@@ -236,7 +263,7 @@ fn extension(path: &str) -> Option<&str> {
 }
 
 /// Reads values: several documents are merged, the later over the earlier.
-fn read_values(data: &[u8], file: &str) -> Result<Map<String, Json>, ChartError> {
+pub(crate) fn read_values(data: &[u8], file: &str) -> Result<Map<String, Json>, ChartError> {
     let text = String::from_utf8_lossy(data);
     let documents = yaml::parse_all(&text).map_err(|source| ChartError::Yaml {
         file: file.to_owned(),
@@ -258,6 +285,16 @@ fn read_values(data: &[u8], file: &str) -> Result<Map<String, Json>, ChartError>
     Ok(values)
 }
 
+/// A lock says what was fetched when; only that it can be read matters here.
+fn read_lock(data: &[u8], file: &str) -> Result<(), ChartError> {
+    yaml::parse(&String::from_utf8_lossy(data))
+        .map(drop)
+        .map_err(|source| ChartError::Yaml {
+            file: file.to_owned(),
+            source,
+        })
+}
+
 fn digest_of(files: &BTreeMap<String, Arc<[u8]>>) -> String {
     let mut digest = Sha256::new();
     for (path, data) in files {
@@ -270,55 +307,4 @@ fn digest_of(files: &BTreeMap<String, Arc<[u8]>>) -> String {
     let mut text = String::from("sha256:");
     text.push_str(&crate::functions::hex(&digest.finalize()));
     text
-}
-
-fn read_folder(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    files: &mut Vec<(String, Vec<u8>)>,
-    bytes: &mut u64,
-) -> Result<(), ChartError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ChartError::Io { path, source }
-    };
-    if depth > 3 * MAX_DEPTH {
-        return Err(ChartError::Invalid(format!(
-            "folders are nested more than {} deep",
-            3 * MAX_DEPTH
-        )));
-    }
-    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
-        let entry = entry.map_err(failed(folder))?;
-        let path = entry.path();
-        let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-            return Err(ChartError::Invalid(format!(
-                "the name of {} is not UTF-8",
-                path.display()
-            )));
-        };
-        let kind = entry.file_type().map_err(failed(&path))?;
-        let inner = format!("{prefix}{name}");
-        if kind.is_dir() {
-            // A repository's own folder is never part of a chart.
-            if name != ".git" {
-                read_folder(&path, &format!("{inner}/"), depth + 1, files, bytes)?;
-            }
-        } else if kind.is_file() {
-            *bytes += entry.metadata().map_err(failed(&path))?.len();
-            if *bytes > MAX_BYTES as u64 || files.len() >= MAX_FILES {
-                return Err(ChartError::Invalid(format!(
-                    "a chart may have {MAX_FILES} files and {MAX_BYTES} bytes at most"
-                )));
-            }
-            files.push((inner, std::fs::read(&path).map_err(failed(&path))?));
-        } else {
-            return Err(ChartError::Invalid(format!(
-                "{} is neither a file nor a folder",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
 }

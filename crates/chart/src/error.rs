@@ -39,6 +39,16 @@ pub enum ChartError {
     /// The values do not fit the chart.
     #[error("{0}")]
     Values(String),
+    /// An assignment of `--set` and its kin cannot be read.
+    #[error("failed parsing {option} data {given:?}: {reason}")]
+    Set {
+        /// The option.
+        option: &'static str,
+        /// What was given to it; the beginning, if it is long.
+        given: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The values break the `values.schema.json` of the chart or of a subchart.
     #[error(
         "values don't meet the specifications of the schema(s) in the following chart(s):\n{}",

@@ -58,7 +58,8 @@ impl Rules {
         Ok(())
     }
 
-    fn ignores_entry(&self, path: &str, is_folder: bool) -> bool {
+    /// Whether a file or a folder by itself is ignored, whatever becomes of the folders above it.
+    pub(crate) fn ignores_entry(&self, path: &str, is_folder: bool) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         for rule in &self.rules {
             let matches = rule.glob.matches(if rule.by_name { name } else { path });

@@ -21,8 +21,11 @@ mod ignore;
 mod manifest;
 mod metadata;
 mod object;
+mod package;
 mod render;
 mod schema;
+mod set;
+mod source;
 mod template;
 mod value;
 mod values;
@@ -31,5 +34,8 @@ mod version;
 pub use budget::Limits;
 pub use chart::Chart;
 pub use error::{ChartError, SchemaProblem};
-pub use render::{Capabilities, Release, Rendered, RenderedObject, Surroundings, render, render_in};
+pub use render::{
+    Capabilities, Release, Rendered, RenderedObject, Surroundings, render, render_in, render_values,
+};
+pub use set::{Setting, Values};
 pub use version::compare_versions;

@@ -14,6 +14,7 @@ use crate::error::ChartError;
 use crate::manifest::{self, Manifest};
 use crate::object::{CapabilitySet, Object};
 use crate::schema;
+use crate::set::{Values, Whole};
 use crate::template::{Bound, Engine, Failure, Scope};
 use crate::value::{Declared, Dict, Entries, Value};
 use crate::values::coalesce_values;
@@ -152,10 +153,46 @@ pub fn render_in(
         Json::Object(values) => values,
         _ => return Err(ChartError::Values("values must be a mapping".to_owned())),
     };
+    run(chart, values, None, true, release, capabilities, surroundings)
+}
+
+/// Renders a chart with values that know more than data does: which numbers are integers, and whether they are to
+/// be checked against the chart's schema.
+pub fn render_values(
+    chart: &Chart,
+    values: &Values,
+    release: &Release,
+    capabilities: &Capabilities,
+    surroundings: &Surroundings,
+) -> Result<Rendered, ChartError> {
+    let (table, whole) = (values.to_json(), values.whole());
+    let checked = !values.are_unchecked();
+    run(
+        chart,
+        &table,
+        whole.as_ref(),
+        checked,
+        release,
+        capabilities,
+        surroundings,
+    )
+}
+
+fn run(
+    chart: &Chart,
+    values: &Map<String, Json>,
+    whole: Option<&Whole>,
+    checked: bool,
+    release: &Release,
+    capabilities: &Capabilities,
+    surroundings: &Surroundings,
+) -> Result<Rendered, ChartError> {
     check(chart, capabilities)?;
     let root = Instance::resolve(chart, values).map_err(ChartError::Values)?;
     let values = coalesce_values(&root, values).map_err(ChartError::Values)?;
-    schema::validate(&root, &values)?;
+    if checked {
+        schema::validate(&root, &values)?;
+    }
 
     let mut collected = Collected {
         templates: Vec::new(),
@@ -165,7 +202,11 @@ pub fn render_in(
         release: release_value(release),
         capabilities: Value::object(Object::Capabilities(Arc::new(capability_set(capabilities)))),
     };
-    let values = match Value::from_json(&Json::Object(values)) {
+    let mut values = Value::from_json(&Json::Object(values));
+    if let Some(whole) = whole {
+        whole.restore_all(&root, &mut values);
+    }
+    let values = match values {
         Value::Map(map) => Value::declared(map.entries.take(), Declared::Values),
         other => other,
     };
