@@ -426,7 +426,10 @@ fn what_is_no_chart_is_refused() {
         ],
         "values.schema.json of c",
     );
-    check(&[description, ("charts/sub.tgz", "")], "charts/sub.tgz is packed");
+    check(
+        &[description, ("charts/sub.tgz", "")],
+        "error unpacking subchart sub.tgz in c: cannot unpack the chart",
+    );
     check(
         &[description, ("charts/sub/values.yaml", "")],
         "error unpacking subchart sub in c: Chart.yaml file is missing",
