@@ -14,7 +14,8 @@ pub struct Name(String);
 /// Why a string cannot be a name, and the nearest one that can.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{given}\" cannot be a {what} name: lowercase letters, digits and hyphens, starting with a letter, at most {NAME_LIMIT} characters"
+    "\"{given}\" cannot be a{} {what} name: lowercase letters, digits and hyphens, starting with a letter, at most {NAME_LIMIT} characters",
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "n" } else { "" }
 )]
 pub struct NameError {
     /// What was given.

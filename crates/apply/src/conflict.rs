@@ -2,6 +2,7 @@
 
 use kube::core::Status;
 
+use crate::field::spoken_of;
 use crate::set::{FieldConflict, Problem};
 
 /// A refusal as a [`Problem`].
@@ -23,13 +24,18 @@ pub(crate) fn explain(status: &Status) -> Problem {
             status.message.clone()
         };
         let causes = status.details.iter().flat_map(|details| &details.causes);
+        let mut fields: Vec<String> = causes
+            .map(|cause| cause.field.clone())
+            .filter(|field| !field.is_empty() && field != "<nil>")
+            .collect();
+        // Some only say it in words: a schema that is asked too early for causes, and most webhooks.
+        if fields.is_empty() {
+            fields.extend(spoken_of(&message));
+        }
         return Problem::Refused {
             code: status.code,
             message,
-            fields: causes
-                .map(|cause| cause.field.clone())
-                .filter(|field| !field.is_empty() && field != "<nil>")
-                .collect(),
+            fields,
         };
     }
     Problem::Conflict(conflicts)

@@ -9,6 +9,7 @@
 
 mod applier;
 mod conflict;
+mod field;
 pub mod health;
 mod kinds;
 mod order;
@@ -18,6 +19,7 @@ mod settled;
 mod tracking;
 
 pub use applier::Applier;
+pub use field::pointer;
 pub use kinds::{Kind, Kinds};
 pub use order::install_class;
 pub use set::{

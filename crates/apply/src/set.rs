@@ -369,7 +369,8 @@ impl Problem {
         }
     }
 
-    pub(crate) fn from_client(error: kube::Error) -> Self {
+    /// What an answer of the cluster, or the lack of one, means for an apply.
+    pub fn from_client(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => crate::conflict::explain(&status),
             other => Self::Unreachable(other),

@@ -14,7 +14,7 @@ use operations::{ExitCode, OperationError};
 
 use crate::args::{Cli, Command, Global};
 use crate::print::talk::Talk;
-use crate::print::{data, value};
+use crate::print::{data, plain, value};
 
 /// Runs a command to its exit code.
 pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
@@ -24,7 +24,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Team(command) => team::run(talk, &global, command),
         Command::Environment(command) => look::environment(&global, command),
         Command::GoldenPath(command) => look::golden_path(&global, command),
-        Command::Check(check) => check::run(talk, &global, &check),
+        Command::Check(check) => check::run(&global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),
         Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
@@ -72,7 +72,12 @@ pub(crate) fn printed(outcome: std::io::Result<()>) -> Result<ExitCode, Operatio
         .map_err(OperationError::io("write", "standard output"))
 }
 
-/// Prints plain text to stdout.
+/// Prints text for people to stdout.
 pub(crate) fn print_text(text: &str) -> Result<ExitCode, OperationError> {
+    printed(data(&plain::lines(text)))
+}
+
+/// Prints to stdout what other programs read too, as it is.
+pub(crate) fn print_exact(text: &str) -> Result<ExitCode, OperationError> {
     printed(data(text))
 }

@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod failure;
 pub(crate) mod look;
+pub(crate) mod plain;
 pub(crate) mod service;
 pub(crate) mod talk;
 pub(crate) mod team;
@@ -30,14 +31,21 @@ pub(crate) fn value(
     table: impl FnOnce() -> String,
 ) -> io::Result<()> {
     match output {
-        Output::Table => data(&table()),
-        Output::Json => data(&format!("{}\n", serde_json::to_string_pretty(value)?)),
+        Output::Table => data(&plain::lines(&table())),
+        Output::Json => data(&format!(
+            "{}\n",
+            plain::json(&serde_json::to_string_pretty(value)?)
+        )),
         Output::Yaml => data(&yaml::emit(&serde_json::to_value(value)?)),
     }
 }
 
 /// A plain table: columns as wide as what is in them, two spaces between.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| plain::line(cell)).collect())
+        .collect();
     let width = |column: usize| {
         let cells = rows
             .iter()
@@ -57,7 +65,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
     let mut text = line(head.to_vec());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{CLUSTER, Machine, NAMESPACE, text};
+use support::{CLUSTER, Checkout, Machine, NAMESPACE, text};
 
 const CHART: &str = "apiVersion: v2\nname: tiny\nversion: 1.0.0\n";
 const RESOURCE: &str = "\
@@ -42,37 +42,6 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(&path, &target).unwrap();
         }
-    }
-}
-
-/// A clone of the infrastructure repository.
-struct Checkout<'a> {
-    machine: &'a Machine,
-    folder: PathBuf,
-}
-
-impl<'a> Checkout<'a> {
-    fn of(machine: &'a Machine) -> Self {
-        let folder = machine.path("clone");
-        let (from, to) = (machine.infrastructure(), folder.display().to_string());
-        machine.git(
-            &machine.path("."),
-            &["clone", "-q", &from.display().to_string(), &to],
-        );
-        Self { machine, folder }
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.folder.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn push(&self, message: &str) {
-        self.machine.git(&self.folder, &["add", "-A"]);
-        self.machine.git(&self.folder, &["commit", "-qm", message]);
-        self.machine.git(&self.folder, &["pull", "-q", "--rebase"]);
-        self.machine.git(&self.folder, &["push", "-q"]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What Git says there is: services, teams, environments.
 
 use api::{Application, Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
+use apply::pointer;
 use delivery::layout::platform_file;
 use delivery::{CommitId, RepoPath, Repository, Snapshot};
 use expansion::{Expansion, GoldenPath, GoldenPaths, Intent, Place};
@@ -328,35 +329,12 @@ pub(crate) fn typed<T: DeserializeOwned>(
         .map_err(|error| OperationError::invalid(error.to_string()))?;
     if let Some(unknown) = schema::unknown_fields(&schema, &document.value).first() {
         return Err(at(
-            &pointer(&unknown.field),
+            &pointer(&unknown.field, &document.value),
             format!("unknown field {}", unknown.field),
         ));
     }
     if let Some(error) = schema::validate(&schema, &document.value).first() {
-        return Err(at(&pointer(&error.field), error.to_string()));
+        return Err(at(&pointer(&error.field, &document.value), error.to_string()));
     }
     serde_json::from_value(document.value.clone()).map_err(|error| at("", error.to_string()))
-}
-
-/// `spec.env[0].name` as a JSON pointer.
-pub(crate) fn pointer(field: &str) -> String {
-    let parts = field
-        .split(['.', '['])
-        .map(|part| part.trim_end_matches(']').trim_matches('"'));
-    parts
-        .filter(|part| !part.is_empty())
-        .fold(String::new(), |pointer, part| {
-            format!("{pointer}/{}", part.replace('~', "~0").replace('/', "~1"))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_pointers() {
-        assert_eq!(pointer("spec.env[0].name"), "/spec/env/0/name");
-        assert_eq!(pointer(""), "");
-    }
 }

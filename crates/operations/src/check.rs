@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use api::Group;
+use apply::pointer;
 use delivery::{RepoPath, Snapshot};
 use expansion::{Finding, Place};
 use guardrails::{Operation, Outcome, Policies, Request};
 use serde::Serialize;
 
 use crate::blueprint::Settings;
-use crate::catalog::{Catalog, ServiceFile, pointer, typed};
+use crate::catalog::{Catalog, ServiceFile, typed};
 use crate::error::OperationError;
 use crate::guard::{Refusal, load_policies};
 
@@ -188,7 +189,12 @@ fn judge_into(
     policies: &Policies,
     file: &str,
 ) {
-    let line_of = |field: &str| service.document.position(&pointer(field)).map(|p| p.line);
+    let line_of = |field: &str| {
+        service
+            .document
+            .position(&pointer(field, &service.document.value))
+            .map(|p| p.line)
+    };
     let outcome = catalog.expand(service).map(|(expansion, inputs)| {
         let intent = inputs.intent(catalog.group(), &service.application, &service.place);
         expansion::judge(&intent, &expansion, policies)

@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use api::{Application, Kind, MANAGER_OPERATOR, MANAGER_SYNC};
-use apply::{InventoryItem, Kinds, ObjectId, Tracking};
+use apply::{InventoryItem, Kinds, ObjectId, Problem, Tracking, pointer};
 use expansion::Provenance;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -81,6 +81,12 @@ pub struct ObjectProblem {
     pub name: String,
     /// What the cluster says.
     pub reason: String,
+    /// The field of the object that it speaks of, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The field of the intent that decides that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 impl ServiceDiff {
@@ -122,13 +128,23 @@ pub async fn diff_service(
     for object in expansion.claims.iter().chain(&expansion.objects) {
         let id = ObjectId::of(object);
         let made = trial.decorate(object, &service, live.as_ref());
-        if let Some(mut change) = trial.object(&id, &made, &mut found.problems).await? {
-            for field in &mut change.fields {
-                let provenance = provenance.get_or_init(|| Provenance::of(&intent));
-                let origin = provenance.origin(&id.kind, &id.name, &field.path);
-                field.field = origin.map(|origin| origin.field.clone());
+        let decides = |path: &str| {
+            let provenance = provenance.get_or_init(|| Provenance::of(&intent));
+            let origin = provenance.origin(&id.kind, &id.name, path);
+            origin.map(|origin| origin.field.clone())
+        };
+        match trial.object(&id, &made).await? {
+            Compared::Same => {}
+            Compared::Differs(mut change) => {
+                for field in &mut change.fields {
+                    field.field = decides(&field.path);
+                }
+                found.changes.push(*change);
             }
-            found.changes.push(change);
+            Compared::Refused(mut problem) => {
+                problem.field = problem.path.as_deref().and_then(decides);
+                found.problems.push(problem);
+            }
         }
         wanted.insert((id.group, id.kind, id.name));
     }
@@ -174,7 +190,14 @@ enum Tried {
     /// The cluster would have this.
     Would(Value),
     /// The cluster would not take it.
-    Refused(String),
+    Refused(Problem),
+}
+
+/// One object of Git's beside the cluster's.
+enum Compared {
+    Same,
+    Differs(Box<ObjectChange>),
+    Refused(ObjectProblem),
 }
 
 impl Trial<'_> {
@@ -216,7 +239,11 @@ impl Trial<'_> {
                     change
                 }));
             }
-            Tried::Refused(reason) => found.problems.push(problem(&id, reason)),
+            Tried::Refused(why) => {
+                let mut refused = refused(&id, &why, &made);
+                refused.field = refused.path.as_deref().map(compare::words);
+                found.problems.push(refused);
+            }
         }
         Ok(())
     }
@@ -249,26 +276,24 @@ impl Trial<'_> {
     }
 
     /// What would happen to one object.
-    async fn object(
-        &self,
-        id: &ObjectId,
-        made: &Value,
-        problems: &mut Vec<ObjectProblem>,
-    ) -> Result<Option<ObjectChange>, OperationError> {
+    async fn object(&self, id: &ObjectId, made: &Value) -> Result<Compared, OperationError> {
         let Some(api) = self.api(id).await? else {
-            let reason = format!("the cluster does not know {}", id.api_version());
-            problems.push(problem(id, reason));
-            return Ok(None);
+            let unknown = Problem::UnknownKind {
+                api_version: id.api_version(),
+                kind: id.kind.clone(),
+            };
+            return Ok(Compared::Refused(refused(id, &unknown, made)));
         };
         let Some(live) = get(&api, id).await? else {
-            return Ok(Some(compare::added(id, &self.shown(made))));
+            let added = compare::added(id, &self.shown(made));
+            return Ok(Compared::Differs(Box::new(added)));
         };
         Ok(match try_out(&api, id, made, MANAGER_OPERATOR).await? {
-            Tried::Would(after) => compare::changed(id, &self.shown(&live), &self.shown(&after)),
-            Tried::Refused(reason) => {
-                problems.push(problem(id, reason));
-                None
-            }
+            Tried::Would(after) => match compare::changed(id, &self.shown(&live), &self.shown(&after)) {
+                Some(change) => Compared::Differs(Box::new(change)),
+                None => Compared::Same,
+            },
+            Tried::Refused(why) => Compared::Refused(refused(id, &why, made)),
         })
     }
 
@@ -308,11 +333,13 @@ impl Trial<'_> {
     }
 }
 
-fn problem(id: &ObjectId, reason: String) -> ObjectProblem {
+fn refused(id: &ObjectId, why: &Problem, made: &Value) -> ObjectProblem {
     ObjectProblem {
         kind: id.kind.clone(),
         name: id.name.clone(),
-        reason,
+        reason: why.to_string(),
+        path: why.fields().first().map(|field| pointer(field, made)),
+        field: None,
     }
 }
 
@@ -349,7 +376,7 @@ async fn try_out(
             })
         }
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 409 | 422) => {
-            Ok(Tried::Refused(status.message.clone()))
+            Ok(Tried::Refused(Problem::from_client(kube::Error::Api(status))))
         }
         Err(error) => {
             let doing = format!("try a change of {} {}", id.kind, id.name);

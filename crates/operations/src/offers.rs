@@ -2,11 +2,12 @@
 //! with them.
 
 use api::{GoldenPathSpec, Group, Kind};
+use apply::pointer;
 use delivery::layout::{self, GOLDEN_PATHS};
 use delivery::{RepoPath, Snapshot};
 use expansion::{ExpandError, GoldenPaths};
 
-use crate::catalog::{Catalog, pointer, typed};
+use crate::catalog::{Catalog, typed};
 use crate::check::CheckFinding;
 use crate::error::OperationError;
 
@@ -84,7 +85,9 @@ pub(crate) fn check(catalog: &Catalog) -> Result<Vec<CheckFinding>, OperationErr
         }
         let Ok(spec) = &resource.spec else { continue };
         let line_of = |field: &str| {
-            let place = document.position(&pointer(field)).map(|position| position.line);
+            let place = document
+                .position(&pointer(field, &document.value))
+                .map(|position| position.line);
             Some(place.unwrap_or(resource.line))
         };
         let problems = spec.problems(&resource.name);

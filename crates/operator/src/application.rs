@@ -7,7 +7,7 @@ use api::{
     condition, set_condition,
 };
 use apply::{ApplySet, Bounds, Owner, Prune, Tracking};
-use expansion::{Expansion, GoldenPath, Intent, Judgement, expand, judge};
+use expansion::{Expansion, Intent, expand, judge};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::core::Object;
@@ -17,6 +17,7 @@ use provision::recast;
 use serde_json::{Value, json};
 
 use crate::context::{Context, Surroundings};
+use crate::decided;
 use crate::error::OperatorError;
 use crate::events;
 use crate::workload;
@@ -73,24 +74,26 @@ async fn keep(
         Ok(golden_path) => golden_path,
         Err(why) => return Ok(Condition::new(Health::Degraded, why)),
     };
-    let (expansion, judgement) = match build(context, application, surroundings, &golden_path) {
-        Ok(built) => built,
-        Err(why) => return Ok(Condition::new(Health::Degraded, why)),
+    let intent = Intent {
+        group: &context.group,
+        application,
+        place: &surroundings.place,
+        team: surroundings.team.as_ref(),
+        environment: &surroundings.environment,
+        capabilities: &surroundings.capabilities,
+        golden_path: &golden_path,
     };
+    let expansion = match expand(&intent) {
+        Ok(expansion) => expansion,
+        Err(why) => return Ok(Condition::new(Health::Degraded, why.explained())),
+    };
+    let judgement = judge(&intent, &expansion, &context.policies.current());
     status.golden_path = Some(expansion.golden_path.clone());
     status.image.clone_from(&expansion.image);
     status.url.clone_from(&expansion.url);
     status.replicas = expansion.replicas;
     status.binding = binding(&expansion);
-    let refusals: Vec<String> = judgement
-        .refusals()
-        .map(|f| {
-            format!(
-                "{} ({} {}): {}",
-                f.verdict.policy, f.kind, f.name, f.verdict.message
-            )
-        })
-        .collect();
+    let refusals: Vec<String> = judgement.refusals().map(decided::by_guardrail).collect();
     let passed = match refusals.first() {
         None => condition(
             "GuardrailsPassed",
@@ -107,31 +110,10 @@ async fn keep(
             format!("a guardrail refuses it: {first}"),
         ));
     }
-    if let Some(problem) = put(context, application, &expansion, status).await {
+    if let Some(problem) = put(context, &intent, &expansion, status).await {
         return Ok(Condition::new(Health::Degraded, problem));
     }
     observe(context, application, &expansion, status, &now).await
-}
-
-/// The pure part: what the Application becomes, and what the guardrails say of it.
-fn build(
-    context: &Context,
-    application: &Application,
-    surroundings: &Surroundings,
-    golden_path: &GoldenPath,
-) -> Result<(Expansion, Judgement), String> {
-    let intent = Intent {
-        group: &context.group,
-        application,
-        place: &surroundings.place,
-        team: surroundings.team.as_ref(),
-        environment: &surroundings.environment,
-        capabilities: &surroundings.capabilities,
-        golden_path,
-    };
-    let expansion = expand(&intent).map_err(|error| error.explained())?;
-    let judgement = judge(&intent, &expansion, &context.policies.current());
-    Ok((expansion, judgement))
 }
 
 /// Applies the objects and the claims. Says what is in the way, if something is.
@@ -140,10 +122,11 @@ fn build(
 /// outlives the service; a claim whose data is not to be kept is owned like the rest.
 async fn put(
     context: &Context,
-    application: &Application,
+    intent: &Intent<'_>,
     expansion: &Expansion,
     status: &mut ApplicationStatus,
 ) -> Option<String> {
+    let application = intent.application;
     let namespace = &application.namespace().unwrap_or_default();
     let name = application.name_any();
     let annotation = context.group.annotation_tracking();
@@ -182,7 +165,7 @@ async fn put(
     }
     status.inventory = recast(&applied.inventory);
     let first = claimed.problems().chain(applied.problems()).next();
-    first.map(|(object, problem)| format!("{object} cannot be applied: {problem}"))
+    first.map(|(object, problem)| decided::by_cluster(intent, expansion, object, problem))
 }
 
 /// How the service is: suspended, waiting for a claim, or as its workloads are.

@@ -18,6 +18,7 @@
 
 mod application;
 mod context;
+mod decided;
 mod deployer;
 mod error;
 mod events;

@@ -3,12 +3,11 @@
 use operations::{CheckFinding, Checked, ExitCode, OperationError, check};
 
 use crate::args::{Check, Global};
-use crate::print::talk::Talk;
 use crate::print::value;
 
-pub(super) fn run(talk: &Talk, global: &Global, request: &Check) -> Result<ExitCode, OperationError> {
+pub(super) fn run(global: &Global, request: &Check) -> Result<ExitCode, OperationError> {
     let checked = check(&request.path)?;
-    super::printed(value(global.output, &checked, || text(talk, &checked)))?;
+    super::printed(value(global.output, &checked, || text(&checked)))?;
     Ok(if checked.refused() {
         ExitCode::Refused
     } else if checked.findings.is_empty() {
@@ -18,7 +17,7 @@ pub(super) fn run(talk: &Talk, global: &Global, request: &Check) -> Result<ExitC
     })
 }
 
-fn text(talk: &Talk, checked: &Checked) -> String {
+fn text(checked: &Checked) -> String {
     let mut what = Vec::new();
     if checked.services > 0 || checked.objects == 0 {
         what.push(plural(checked.services, "service"));
@@ -29,10 +28,10 @@ fn text(talk: &Talk, checked: &Checked) -> String {
     let what = what.join(" and ");
     let mut text = String::new();
     for finding in &checked.findings {
-        text.push_str(&one(talk, finding, ""));
+        text.push_str(&one(finding, ""));
     }
     for warning in &checked.warnings {
-        text.push_str(&one(talk, warning, "warning: "));
+        text.push_str(&one(warning, "warning: "));
     }
     let warned = match checked.warnings.len() {
         0 => String::new(),
@@ -47,7 +46,7 @@ fn text(talk: &Talk, checked: &Checked) -> String {
     )
 }
 
-fn one(talk: &Talk, finding: &CheckFinding, kind: &str) -> String {
+fn one(finding: &CheckFinding, kind: &str) -> String {
     let place = match finding.line {
         Some(line) => format!("{}:{line}", finding.file),
         None => finding.file.clone(),
@@ -66,11 +65,11 @@ fn one(talk: &Talk, finding: &CheckFinding, kind: &str) -> String {
             .unwrap_or_default();
         text = format!(
             "{text}  {}\n",
-            talk.dim(&format!(
+            format_args!(
                 "{field}{}{}",
                 refusal.object,
                 refusal.path.as_deref().unwrap_or_default()
-            ))
+            )
         );
         if let Some(why) = &refusal.why {
             text = format!("{text}  why   {why}\n");

@@ -10,7 +10,7 @@ use operations::{
 };
 
 use super::service::interrupts;
-use super::{print_text, printed};
+use super::{print_exact, printed};
 use crate::args::{Global, Install, Output, Uninstall};
 use crate::home::Home;
 use crate::print::talk::{Talk, time};
@@ -28,7 +28,7 @@ pub(super) fn install(talk: &Talk, global: &Global, asked: Install) -> Result<Ex
         timeout: asked.timeout,
     };
     let context = match (&global.context, asked.print) {
-        (None, true) => return print_text(&operations::install_manifests(&request)?),
+        (None, true) => return print_exact(&operations::install_manifests(&request)?),
         (Some(_), true) => {
             return Err(OperationError::invalid_hint(
                 "--print touches no cluster, and --context names one",

@@ -8,7 +8,7 @@ use clap_complete::{Shell as Known, generate};
 use clap_mangen::Man;
 use operations::{ExitCode, OperationError};
 
-use super::print_text;
+use super::print_exact;
 use crate::args::{Cli, Shell};
 use crate::print::talk::Talk;
 
@@ -22,7 +22,7 @@ pub(super) fn completion(shell: Shell) -> Result<ExitCode, OperationError> {
     };
     let mut text = Vec::new();
     generate(shell, &mut Cli::command(), "platform", &mut text);
-    print_text(&String::from_utf8_lossy(&text))
+    print_exact(&String::from_utf8_lossy(&text))
 }
 
 /// Writes a page for each command, `platform-service-create.1` and so on.

@@ -10,7 +10,7 @@ use operations::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{print_text, printed};
+use super::{print_exact, print_text, printed};
 use crate::args::{Create, Delete, Diff, Get, Global, Output, Place, Render, Service};
 use crate::home::Home;
 use crate::print::talk::Talk;
@@ -147,7 +147,7 @@ fn render_one(global: &Global, request: &Render) -> Result<ExitCode, OperationEr
             let list = json!({"apiVersion": "v1", "kind": "List", "items": rendered.objects});
             printed(value(Output::Json, &list, String::new))
         }
-        Output::Table | Output::Yaml => print_text(&rendered.text()),
+        Output::Table | Output::Yaml => print_exact(&rendered.text()),
     }
 }
 

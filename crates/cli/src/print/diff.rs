@@ -36,6 +36,9 @@ pub(crate) fn text(found: &ServiceDiff) -> String {
     }
     for problem in &found.problems {
         text = format!("{text}\n{} {}: {}\n", problem.kind, problem.name, problem.reason);
+        if let (Some(field), Some(path)) = (&problem.field, &problem.path) {
+            text = format!("{text}# {field} decides {path}\n");
+        }
     }
     text
 }

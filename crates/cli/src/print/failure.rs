@@ -5,6 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use operations::{ExitCode, OperationError, Refusal};
 
 use crate::args::Cli;
+use crate::print::plain;
 use crate::print::talk::Talk;
 
 /// Prints why a command failed and gives its exit code.
@@ -13,7 +14,7 @@ pub(crate) fn operation(talk: &Talk, error: &OperationError) -> ExitCode {
     if code == ExitCode::Interrupted {
         return code;
     }
-    talk.say(&format!("{} {}", talk.bad("error:"), sentence(error)));
+    talk.fail(&sentence(error));
     if let OperationError::Refused { refusals } = error {
         for refusal in refusals {
             talk.say(&refused(refusal));
@@ -22,7 +23,7 @@ pub(crate) fn operation(talk: &Talk, error: &OperationError) -> ExitCode {
         return code;
     }
     if let Some(hint) = error.hint() {
-        talk.say(&format!("  hint: {hint}"));
+        talk.say(&format!("  hint: {}", plain::begin(&hint)));
     }
     code
 }
@@ -126,7 +127,7 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
         ErrorKind::UnknownArgument => {
             let given = text(ContextKind::InvalidArg).unwrap_or_default();
             let what = if given.starts_with('-') { "option" } else { "word" };
-            talk.say(&format!("{} unexpected {what} '{given}'", talk.bad("error:")));
+            talk.fail(&format!("unexpected {what} '{given}'"));
             if let Some(near) = text(ContextKind::SuggestedArg) {
                 talk.say(&format!("  hint: did you mean '{near}'?"));
             } else {
@@ -135,7 +136,7 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
         }
         ErrorKind::InvalidSubcommand => {
             let given = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            talk.say(&format!("{} there is no command '{given}'", talk.bad("error:")));
+            talk.fail(&format!("there is no command '{given}'"));
             match text(ContextKind::SuggestedSubcommand) {
                 Some(near) => talk.say(&format!("  hint: did you mean '{near}'?")),
                 None => talk.say("  hint: --help shows the commands"),
@@ -144,11 +145,7 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
         _ => {
             let rendered = error.render().to_string();
             let first = rendered.split("\n\n").next().unwrap_or_default().trim_end();
-            talk.say(&format!(
-                "{} {}",
-                talk.bad("error:"),
-                first.trim_start_matches("error: ")
-            ));
+            talk.fail(first.trim_start_matches("error: "));
             talk.say("  hint: --help shows the options");
         }
     }

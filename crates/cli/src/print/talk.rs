@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use operations::{Progress, Reporter};
 
+use crate::print::plain;
+
 /// Talks on stderr.
 #[derive(Debug)]
 pub(crate) struct Talk {
@@ -31,26 +33,18 @@ impl Talk {
         self.colour
     }
 
-    /// A line of talk.
+    /// Lines of talk.
     pub(crate) fn say(&self, text: &str) {
-        self.line(text);
+        self.line(&plain::lines(text));
     }
 
-    /// Green, on a terminal that wants it.
-    pub(crate) fn good(&self, text: &str) -> String {
-        self.paint(text, "32")
+    /// What went wrong. It is one thing, so lines of it that come from elsewhere stand below it.
+    pub(crate) fn fail(&self, text: &str) {
+        let text = plain::begin(text.trim_end()).replace('\n', "\n       ");
+        self.line(&format!("{} {}", self.paint("error:", "31"), plain::lines(&text)));
     }
 
-    /// Red, on a terminal that wants it.
-    pub(crate) fn bad(&self, text: &str) -> String {
-        self.paint(text, "31")
-    }
-
-    /// Dim, on a terminal that wants it.
-    pub(crate) fn dim(&self, text: &str) -> String {
-        self.paint(text, "2")
-    }
-
+    /// Colours a text of this program, on a terminal that wants it.
     fn paint(&self, text: &str, code: &str) -> String {
         if self.colour {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")
@@ -82,7 +76,7 @@ impl Reporter for Talk {
         self.clear();
         if let Ok(mut pending) = self.pending.lock() {
             let mut err = io::stderr().lock();
-            *pending = write!(err, "  {} {what}", self.dim("…"))
+            *pending = write!(err, "  {} {}", self.paint("…", "2"), plain::line(what))
                 .and_then(|()| err.flush())
                 .is_ok();
         }
@@ -96,11 +90,12 @@ impl Reporter for Talk {
             place,
         } = progress;
         let line = format!("{what:<34} {detail:<26} {:>8}   {place}", time(took));
-        self.line(&format!("  {} {}", self.good("✓"), line.trim_end()));
+        let line = plain::line(line.trim_end());
+        self.line(&format!("  {} {line}", self.paint("✓", "32")));
     }
 
     fn note(&self, text: &str) {
-        self.line(&format!("  {text}"));
+        self.say(&format!("  {text}"));
     }
 }
 

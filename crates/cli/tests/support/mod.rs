@@ -10,6 +10,7 @@
     reason = "each test file uses its own part, and tests say what went wrong by panicking"
 )]
 
+mod checkout;
 mod running;
 mod up;
 
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
+pub(crate) use checkout::Checkout;
 pub(crate) use running::{Output, Running};
 pub(crate) use up::{CLUSTER, Up, text};
 

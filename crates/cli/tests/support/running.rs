@@ -140,6 +140,10 @@ impl Running {
             stderr: std::mem::take(&mut self.stderr),
             what: std::mem::take(&mut self.what),
         };
+        for said in [&output.stdout, &output.stderr] {
+            let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+            assert!(!said.chars().any(acts), "it may act on a terminal: {said:?}");
+        }
         // Those who ask for the inside of things get it.
         let inside = output.what.contains(" -v");
         for word in NOT_FOR_PEOPLE.iter().filter(|_| !inside) {
