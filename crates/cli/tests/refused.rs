@@ -1,7 +1,5 @@
 //! What the cluster refuses of a service: whoever is told, is told which field of the intent decides it.
 
-#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
-
 mod support;
 
 use serde_json::Value;
