@@ -1,5 +1,6 @@
 //! The objects with methods that a chart's templates see: `.Files`, `.Capabilities` and what hangs below
-//! them, times, durations and versions.
+//! them, times, durations, versions and
+//! certificates.
 
 use std::sync::Arc;
 
@@ -19,6 +20,11 @@ pub(crate) enum Object {
     Time(i128),
     /// Nanoseconds.
     Duration(i64),
+    /// A certificate and its private key, in PEM.
+    Certificate {
+        cert: String,
+        key: String,
+    },
 }
 
 /// What a cluster can do, as templates ask for it.
@@ -57,6 +63,7 @@ impl Object {
             Self::SemVer(_) => "*semver.Version",
             Self::Time(_) => "time.Time",
             Self::Duration(_) => "time.Duration",
+            Self::Certificate { .. } => "sprig.certificate",
         }
     }
 
@@ -65,7 +72,7 @@ impl Object {
             Self::Files(_) => "map",
             Self::ApiVersions(_) => "slice",
             Self::Capabilities(_) | Self::SemVer(_) => "ptr",
-            Self::KubeVersion(_) | Self::HelmVersion | Self::Time(_) => "struct",
+            Self::KubeVersion(_) | Self::HelmVersion | Self::Time(_) | Self::Certificate { .. } => "struct",
             Self::Duration(_) => "int64",
         }
     }
@@ -143,6 +150,8 @@ impl Object {
             (Self::HelmVersion, "GitCommit" | "GitTreeState" | "GoVersion" | "KubeClientVersion") => {
                 text(String::new())
             }
+            (Self::Certificate { cert, .. }, "Cert") => text(cert.clone()),
+            (Self::Certificate { key, .. }, "Key") => text(key.clone()),
             (Self::SemVer(version), _) => semver_member(version, name, arguments),
             (Self::Time(nanoseconds), "Unix") => {
                 Answer::Value(Value::Int64((nanoseconds.div_euclid(1_000_000_000)) as i64))

@@ -7,16 +7,25 @@ use crate::key_order;
 use crate::number::format_float;
 use crate::scalar::{self, Scalar};
 
-/// From this column on a blank inside a plain or quoted scalar becomes a line break.
-const BEST_WIDTH: usize = 80;
 /// A key longer than this is written in the form `? key`.
 const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// Writes a value as YAML, byte for byte as `sigs.k8s.io/yaml`'s `Marshal` does, a final newline included.
 pub fn emit(value: &Value) -> String {
+    emit_as(value, Layout::PLAIN)
+}
+
+/// Writes a value with its lists indented under their keys and lines as long as they are, as Helm's
+/// `toYamlPretty` does.
+pub fn emit_pretty(value: &Value) -> String {
+    emit_as(value, Layout::PRETTY)
+}
+
+fn emit_as(value: &Value, layout: Layout) -> String {
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
+        layout,
     };
     match value {
         Value::Object(members) if !members.is_empty() => emitter.mapping(members, 0, false),
@@ -29,10 +38,31 @@ pub fn emit(value: &Value) -> String {
     emitter.out
 }
 
+/// How lists and long lines are laid out.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// How far a list under a key is moved to the right of it.
+    list_indent: usize,
+    /// From this column on a blank inside a plain or quoted scalar becomes a line break.
+    best_width: usize,
+}
+
+impl Layout {
+    const PLAIN: Self = Self {
+        list_indent: 0,
+        best_width: 80,
+    };
+    const PRETTY: Self = Self {
+        list_indent: 2,
+        best_width: usize::MAX,
+    };
+}
+
 struct Emitter {
     out: String,
     /// Characters on the current line so far.
     column: usize,
+    layout: Layout,
 }
 
 impl Emitter {
@@ -89,7 +119,8 @@ impl Emitter {
             } else {
                 self.string(key, indent + 2, true);
                 self.put(':');
-                self.value(value, indent + 2, indent, false);
+                let list_indent = indent + self.layout.list_indent;
+                self.value(value, indent + 2, list_indent, false);
             }
         }
     }
@@ -138,11 +169,11 @@ impl Emitter {
 
     /// Whether a blank may become a line break here.
     fn folds(&self, allow_breaks: bool, after_blank: bool, next: Option<&char>) -> bool {
-        allow_breaks && !after_blank && self.column > BEST_WIDTH && next != Some(&' ')
+        allow_breaks && !after_blank && self.column > self.layout.best_width && next != Some(&' ')
     }
 
     fn plain(&mut self, text: &str, indent: usize, allow_breaks: bool) {
-        if self.column + text.len() <= BEST_WIDTH {
+        if self.column + text.len() <= self.layout.best_width {
             self.put_str(text);
             return;
         }
@@ -197,7 +228,7 @@ impl Emitter {
         while let Some(character) = characters.next() {
             if character == ' ' {
                 let inside = !first && characters.peek().is_some();
-                if allow_breaks && !after_blank && self.column > BEST_WIDTH && inside {
+                if allow_breaks && !after_blank && self.column > self.layout.best_width && inside {
                     self.line(indent);
                     if characters.peek() == Some(&' ') {
                         self.put('\\');

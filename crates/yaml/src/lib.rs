@@ -19,6 +19,6 @@ mod reader;
 mod scalar;
 
 pub use document::{Document, Error, Position};
-pub use emit::emit;
+pub use emit::{emit, emit_pretty};
 pub use number::format_float;
 pub use reader::{parse, parse_all};

@@ -12,18 +12,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(STANDARD.encode(bytes_of(&args[0])))
     }),
     fixed("b64dec", &[Text], |_, args| {
-        // Go's decoder skips line breaks.
-        let packed: Vec<u8> = bytes_of(&args[0])
-            .iter()
-            .copied()
-            .filter(|b| !matches!(b, b'\n' | b'\r'))
-            .collect();
-        Ok(if let Ok(bytes) = STANDARD.decode(&packed) {
-            Value::text_from_bytes(&bytes)
-        } else {
-            let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-            let at = packed.iter().position(|b| !good(b)).unwrap_or(packed.len());
-            Value::str(&format!("illegal base64 data at input byte {at}"))
+        Ok(match decode_64(bytes_of(&args[0])) {
+            Ok(bytes) => Value::text_from_bytes(&bytes),
+            Err(at) => Value::str(&format!("illegal base64 data at input byte {at}")),
         })
     }),
     fixed("b32enc", &[Text], |_, args| string(encode_32(bytes_of(&args[0])))),
@@ -34,6 +25,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     }),
 ];
+
+/// Decodes base 64 as Go does, which skips line breaks; the error is where it goes wrong.
+pub(super) fn decode_64(bytes: &[u8]) -> Result<Vec<u8>, usize> {
+    let packed: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\n' | b'\r'))
+        .collect();
+    STANDARD.decode(&packed).map_err(|_| {
+        let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+        packed.iter().position(|b| !good(b)).unwrap_or(packed.len())
+    })
+}
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

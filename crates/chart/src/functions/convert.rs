@@ -11,10 +11,13 @@ use crate::value::{Entries, Value};
 pub(super) const FUNCTIONS: &[Function] = &[
     // Helm swallows what cannot be written, except where `must` is asked for.
     fixed("toYaml", &[Any], |engine, args| {
-        string(to_yaml(engine, &args[0])?.unwrap_or_default())
+        string(to_yaml(engine, &args[0], yaml::emit)?.unwrap_or_default())
     }),
     fixed("mustToYaml", &[Any], |engine, args| {
-        string(to_yaml(engine, &args[0])?.ok_or(UNSUPPORTED)?)
+        string(to_yaml(engine, &args[0], yaml::emit)?.ok_or(UNSUPPORTED)?)
+    }),
+    fixed("toYamlPretty", &[Any], |engine, args| {
+        string(to_yaml(engine, &args[0], yaml::emit_pretty)?.unwrap_or_default())
     }),
     fixed("fromYaml", &[Text], |engine, args| {
         let text = text_of(&args[0]);
@@ -120,11 +123,15 @@ fn error_list(message: &str) -> Value {
 }
 
 /// A value as YAML without its last newline; `None` if it holds what JSON cannot.
-fn to_yaml(engine: &Engine<'_>, value: &Value) -> Result<Option<String>, String> {
+fn to_yaml(
+    engine: &Engine<'_>,
+    value: &Value,
+    emit: fn(&serde_json::Value) -> String,
+) -> Result<Option<String>, String> {
     let Some(json) = json_value(engine, value, 0)? else {
         return Ok(None);
     };
-    let mut text = yaml::emit(&json);
+    let mut text = emit(&json);
     if text.ends_with('\n') {
         text.pop();
     }
@@ -197,6 +204,7 @@ fn object_json(object: &Object) -> serde_json::Value {
             "2006-01-02T15:04:05.999999999Z07:00",
         )),
         Object::Duration(nanoseconds) => serde_json::Value::from(*nanoseconds),
+        Object::Certificate { cert, key } => serde_json::json!({"Cert": cert, "Key": key}),
     }
 }
 

@@ -197,7 +197,7 @@ fn date_of(days: i64) -> (i64, u32, u32) {
     )
 }
 
-fn days_of(year: i64, month: u32, day: u32) -> i64 {
+pub(super) fn days_of(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

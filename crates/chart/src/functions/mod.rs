@@ -4,22 +4,28 @@
 //! ones before the call. `env`, `expandenv` and anything that reaches a network do not exist here.
 
 mod bytes;
+mod certificates;
 mod comparing;
 mod convert;
 pub(crate) mod dates;
 mod decimal;
 mod defaults;
+mod der;
 mod dicts;
 mod digests;
 mod flow;
+mod keys;
 mod lists;
 mod numbers;
+mod passwords;
 mod paths;
+mod pem;
+mod primes;
 mod random;
 mod regexes;
 mod text;
+mod toml;
 mod types;
-mod unsupported;
 mod urls;
 mod versions;
 
@@ -42,7 +48,10 @@ pub(crate) enum Kind {
     Float,
     Bool,
     Dict,
+    List,
     Time,
+    Uint32,
+    Certificate,
 }
 
 impl Kind {
@@ -54,7 +63,10 @@ impl Kind {
             Self::Float => "float64",
             Self::Bool => "bool",
             Self::Dict => "map[string]interface {}",
+            Self::List => "[]interface {}",
             Self::Time => "time.Time",
+            Self::Uint32 => "uint32",
+            Self::Certificate => "sprig.certificate",
         }
     }
 }
@@ -109,6 +121,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
         [
             comparing::FUNCTIONS,
             bytes::FUNCTIONS,
+            certificates::FUNCTIONS,
             convert::FUNCTIONS,
             dates::FUNCTIONS,
             defaults::FUNCTIONS,
@@ -117,12 +130,13 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
             flow::FUNCTIONS,
             lists::FUNCTIONS,
             numbers::FUNCTIONS,
+            passwords::FUNCTIONS,
             paths::FUNCTIONS,
             random::FUNCTIONS,
             regexes::FUNCTIONS,
             text::FUNCTIONS,
+            toml::FUNCTIONS,
             types::FUNCTIONS,
-            unsupported::FUNCTIONS,
             urls::FUNCTIONS,
             versions::FUNCTIONS,
         ]
@@ -220,4 +234,20 @@ fn list_like(list: &List, items: Vec<Value>) -> Value {
         items,
         elements: list.elements,
     }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::budget::Limits;
+    use crate::template::Scope;
+
+    /// An engine without templates, its seed always the same.
+    pub(crate) fn with_engine<T>(run: impl FnOnce(&Engine<'_>) -> T) -> T {
+        let scope = Scope {
+            names: HashMap::new(),
+            parent: None,
+        };
+        run(&Engine::new(scope, Limits::default(), 0, &[7; 32]))
+    }
 }

@@ -25,7 +25,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("randBytes", &[Int], |engine, args| {
         let count = usize::try_from(int_of(&args[0])).unwrap_or(0);
         engine.budget.text(count)?;
-        let bytes: Vec<u8> = (0..count).map(|_| draw(engine) as u8).collect();
+        engine.budget.spend(count as u64 / 8)?;
+        let mut bytes = vec![0; count];
+        fill(engine, &mut bytes);
         string(base64::engine::general_purpose::STANDARD.encode(bytes))
     }),
     fixed("randInt", &[Int, Int], |engine, args| {
@@ -71,6 +73,14 @@ fn draw(engine: &Engine<'_>) -> u64 {
         .iter()
         .take(8)
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Fills bytes at random.
+pub(super) fn fill(engine: &Engine<'_>, bytes: &mut [u8]) {
+    for chunk in bytes.chunks_mut(8) {
+        let drawn = draw(engine).to_be_bytes();
+        chunk.copy_from_slice(&drawn[..chunk.len()]);
+    }
 }
 
 fn drawn(engine: &Engine<'_>, count: i64, fits: fn(char) -> bool) -> Outcome {

@@ -7,8 +7,8 @@ use super::ast::{Command, NumberTerm, Operand, Pipeline, Term};
 use super::engine::Failure;
 use super::run::{At, Result, Run};
 use crate::functions::{Body, Function, Kind};
-use crate::object::Answer;
-use crate::value::{Declared, Value};
+use crate::object::{Answer, Object};
+use crate::value::{Declared, Elements, Value};
 
 /// The start and the end of a long chain of errors: the middle is the same calls over and over.
 fn shortened(text: &str) -> String {
@@ -361,6 +361,9 @@ impl<'tree> Run<'_, '_, 'tree> {
             (Term::Str { value, .. }, Kind::Text) => Ok(Value::Str(Arc::clone(value))),
             (Term::Bool(value), Kind::Bool) => Ok(Value::Bool(*value)),
             (Term::Number(NumberTerm { int: Some(int), .. }), Kind::Int) => Ok(Value::Int(*int)),
+            (Term::Number(NumberTerm { int: Some(int), .. }), Kind::Uint32) if *int >= 0 => {
+                Ok(Value::Int(*int))
+            }
             (
                 Term::Number(NumberTerm {
                     float: Some(float), ..
@@ -375,6 +378,7 @@ impl<'tree> Run<'_, '_, 'tree> {
                 match kind {
                     Kind::Text => self.fail(format!("expected string; found {operand}")),
                     Kind::Int => self.fail(format!("expected integer; found {operand}")),
+                    Kind::Uint32 => self.fail(format!("expected unsigned integer; found {operand}")),
                     Kind::Float => self.fail(format!("expected float; found {operand}")),
                     Kind::Bool => self.fail(format!("expected bool; found {operand}")),
                     _ => self.fail(format!(
@@ -383,14 +387,15 @@ impl<'tree> Run<'_, '_, 'tree> {
                     )),
                 }
             }
-            (Term::Nil, Kind::Text | Kind::Int | Kind::Float | Kind::Bool | Kind::Time) => {
+            (Term::Nil, Kind::Any) => self.checked(Value::Nil, kind),
+            (Term::Nil, Kind::Dict | Kind::List) => self.checked(Value::Missing, kind),
+            (Term::Nil, _) => {
                 self.at = At {
                     offset: operand.offset,
                     context: operand,
                 };
                 self.fail(format!("cannot assign nil to {}", kind.type_name()))
             }
-            (Term::Nil, Kind::Dict) => self.checked(Value::Missing, kind),
             _ => {
                 let value = self.any(dot, operand)?;
                 self.checked(value, kind)
@@ -401,7 +406,7 @@ impl<'tree> Run<'_, '_, 'tree> {
     /// Refuses a value that a parameter's type does not take.
     fn checked(&self, value: Value, kind: Kind) -> Result<Value> {
         let fits = match (&value, kind) {
-            (Value::Missing, Kind::Any) => return Ok(Value::Nil),
+            (Value::Missing, Kind::Any | Kind::List) => return Ok(Value::Nil),
             (Value::Missing, Kind::Dict) => return Ok(Value::map(crate::value::Entries::new())),
             (_, Kind::Any)
             | (Value::Str(_) | Value::Bytes(_), Kind::Text)
@@ -409,7 +414,9 @@ impl<'tree> Run<'_, '_, 'tree> {
             | (Value::Float(_), Kind::Float)
             | (Value::Bool(_), Kind::Bool) => true,
             (Value::Map(map), Kind::Dict) => map.declared != Declared::Strings,
-            (Value::Object(object), Kind::Time) => matches!(**object, crate::object::Object::Time(_)),
+            (Value::List(list), Kind::List) => list.elements == Elements::Any,
+            (Value::Object(object), Kind::Time) => matches!(**object, Object::Time(_)),
+            (Value::Object(object), Kind::Certificate) => matches!(**object, Object::Certificate { .. }),
             _ => false,
         };
         match (fits, &value) {

@@ -80,6 +80,7 @@ fn object_text(object: &Object) -> String {
             crate::functions::dates::format_time(object, "2006-01-02 15:04:05.999999999 -0700 MST")
         }
         Object::Duration(nanoseconds) => crate::functions::dates::duration_text(*nanoseconds),
+        Object::Certificate { cert, key } => format!("{{{cert} {key}}}"),
     }
 }
 
