@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use api::Group;
 use serde_json::Value;
 
-use crate::error::ExpandError;
 use crate::expand::{Intent, describe};
+use crate::reach;
 
 /// A kind that a golden path may make: group, plural, kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,56 +54,75 @@ pub const MAKEABLE: &[Makeable] = &[
     makeable("policy", "poddisruptionbudgets", "PodDisruptionBudget"),
 ];
 
+/// Something that a golden path must not make.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// The object, `Kind name`.
+    pub object: String,
+    /// What it does that it must not.
+    pub why: String,
+}
+
 /// Holds what was rendered against the bounds: kinds, accounts, nothing that belongs to somebody else.
-pub(crate) fn check(intent: &Intent<'_>, objects: &[Value]) -> Result<(), ExpandError> {
-    let path = intent.golden_path;
-    let marks = marks(intent);
-    let accounts: Vec<&str> = objects
+pub(crate) fn check(intent: &Intent<'_>, objects: &[Value]) -> Result<(), Refusal> {
+    objects
         .iter()
-        .filter(|object| object["kind"] == "ServiceAccount")
-        .filter_map(|object| object["metadata"]["name"].as_str())
-        .collect();
-    for object in objects {
-        let refuse = |why: String| {
-            Err(ExpandError::Refused {
-                path: path.id(),
-                object: describe(object),
-                why,
-            })
-        };
-        let api_version = object["apiVersion"].as_str().unwrap_or_default();
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let known = MAKEABLE
-            .iter()
-            .any(|kind| kind.group == group && object["kind"] == kind.kind);
-        if !known {
-            let what = if group.is_empty() { api_version } else { group };
-            return refuse(format!(
-                "is of {what}: a golden path makes workloads and what surrounds them"
+        .try_for_each(|object| check_one(intent, object, objects))
+}
+
+/// Holds one object among those that are made with it against the bounds.
+pub(crate) fn check_one(intent: &Intent<'_>, object: &Value, all: &[Value]) -> Result<(), Refusal> {
+    match beyond(intent, object, all) {
+        None => Ok(()),
+        Some(why) => Err(Refusal {
+            object: describe(object),
+            why,
+        }),
+    }
+}
+
+fn beyond(intent: &Intent<'_>, object: &Value, all: &[Value]) -> Option<String> {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let known = MAKEABLE
+        .iter()
+        .any(|kind| kind.group == group && object["kind"] == kind.kind);
+    if !known {
+        let what = if group.is_empty() { api_version } else { group };
+        return Some(format!(
+            "is of {what}: a golden path makes workloads and what surrounds them"
+        ));
+    }
+    for field in ["ownerReferences", "finalizers"] {
+        if !object["metadata"][field].is_null() {
+            return Some(format!(
+                "sets metadata.{field}, which is the cluster's and the operator's"
             ));
         }
-        for field in ["ownerReferences", "finalizers"] {
-            if !object["metadata"][field].is_null() {
-                return refuse(format!(
-                    "sets metadata.{field}, which is the cluster's and the operator's"
-                ));
-            }
-        }
-        if let Some((key, value)) = forged(intent.group, &marks, object) {
-            return refuse(format!("is marked {key}: {value}, which is not so"));
-        }
-        let Some(pods) = pod_spec(object) else { continue };
-        for field in ["serviceAccountName", "serviceAccount"] {
-            let account = pods[field].as_str().unwrap_or_default();
-            if !account.is_empty() && account != "default" && !accounts.contains(&account) {
-                return refuse(format!(
-                    "runs as ServiceAccount \"{}\", which is not its own",
-                    account.escape_default()
-                ));
-            }
-        }
     }
-    Ok(())
+    if let Some((key, value)) = forged(intent.group, &marks(intent), object) {
+        return Some(format!("is marked {key}: {value}, which is not so"));
+    }
+    strange_account(object, all).or_else(|| reach::too_far(intent, object))
+}
+
+/// Pods run as the service's own account or as the one that may nothing.
+fn strange_account(object: &Value, all: &[Value]) -> Option<String> {
+    let pods = pod_spec(object)?;
+    let own = |account: &str| {
+        all.iter()
+            .any(|object| object["kind"] == "ServiceAccount" && object["metadata"]["name"] == account)
+    };
+    ["serviceAccountName", "serviceAccount"]
+        .into_iter()
+        .filter_map(|field| pods[field].as_str())
+        .find(|account| !account.is_empty() && *account != "default" && !own(account))
+        .map(|account| {
+            format!(
+                "runs as ServiceAccount \"{}\", which is not its own",
+                account.escape_default()
+            )
+        })
 }
 
 /// The platform's own labels of everything a service is made of.

@@ -83,13 +83,16 @@ pub enum ExpandError {
 impl ExpandError {
     /// The error with its causes, each said once.
     pub fn explained(&self) -> String {
-        let mut words = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(inner) = source {
-            words = format!("{words}: {inner}");
-            source = inner.source();
+        with_causes(self)
+    }
+
+    /// What went wrong, without which golden path it was.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Refused { object, why, .. } => format!("{object} {why}"),
+            Self::Render { source, .. } => with_causes(source),
+            other => other.to_string(),
         }
-        words
     }
 
     /// What to do about it, where there is something to say.
@@ -106,6 +109,16 @@ impl ExpandError {
             | Self::Guardrails { .. } => None,
         }
     }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::ExpandError;
 use crate::place::Place;
 use crate::route::WayIn;
-use crate::{bounds, claim, golden_paths, overrides, route, values};
+use crate::{bounds, claim, golden_paths, overrides, values};
 
 /// A golden path: a Helm chart that turns a service's values into objects.
 #[derive(Debug)]
@@ -199,6 +199,12 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
         return Err(ExpandError::Invalid { what, problems });
     }
     check_reference(intent)?;
+    if let Some(environment) = &intent.place.environment {
+        refuse_problems(
+            format!("Environment {environment}"),
+            intent.environment.problems(environment),
+        )?;
+    }
 
     let image = spec
         .image
@@ -219,20 +225,19 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
         problems,
     };
     let way_in = WayIn::of(intent).map_err(|problem| invalid(vec![problem]))?;
-    let mut values = values::of_application(intent, way_in.as_ref(), image.as_deref(), suspended.is_some());
-    overrides::merge_values(&mut values, spec.overrides.as_ref()).map_err(invalid)?;
-    let mut rendered =
-        intent
-            .golden_path
-            .render(&what, name, &intent.place.namespace, &values, intent.capabilities)?;
-    for object in &mut rendered {
-        confine(intent.golden_path, object, &intent.place.namespace)?;
-    }
-    if let Some(overrides) = &spec.overrides {
-        overrides::patch(intent.group, name, &mut rendered, &overrides.patches).map_err(invalid)?;
-    }
-    bounds::check(intent, &rendered)?;
-    route::check_rendered(intent, intent.golden_path, &rendered)?;
+    let values = values::of_application(intent, way_in.as_ref(), image.as_deref(), suspended.is_some());
+    let overrides = spec.overrides.clone().unwrap_or_default();
+    let mut rendered = if overrides.values.is_empty() {
+        rendered(intent, &what, &values)?
+    } else {
+        let merged = overrides::merged(&values, &overrides.values).map_err(invalid)?;
+        rendered(intent, &what, &merged).map_err(|error| match rendered(intent, &what, &values) {
+            // Without them all is well.
+            Ok(_) => invalid(vec![Problem::new("spec.overrides.values", error.reason())]),
+            Err(error) => error,
+        })?
+    };
+    overrides::patch(intent, &mut rendered, &overrides.patches).map_err(invalid)?;
 
     // What runs on a schedule has no copies that stand.
     let stands = |object: &Value| matches!(type_of(object), ("apps/v1", "Deployment" | "StatefulSet"));
@@ -256,6 +261,25 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
         }
     }
     Ok(expansion)
+}
+
+/// What the golden path makes of these values, inside its bounds.
+fn rendered(intent: &Intent<'_>, what: &str, values: &Value) -> Result<Vec<Value>, ExpandError> {
+    let path = intent.golden_path;
+    let name = intent.application.metadata.name.as_deref().unwrap_or_default();
+    let namespace = &intent.place.namespace;
+    let mut objects = path.render(what, name, namespace, values, intent.capabilities)?;
+    for object in &mut objects {
+        confine(path, object, namespace)?;
+    }
+    match bounds::check(intent, &objects) {
+        Ok(()) => Ok(objects),
+        Err(refusal) => Err(ExpandError::Refused {
+            path: path.id(),
+            object: refusal.object,
+            why: refusal.why,
+        }),
+    }
 }
 
 fn check_reference(intent: &Intent<'_>) -> Result<(), ExpandError> {

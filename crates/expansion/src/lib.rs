@@ -19,6 +19,7 @@ mod judge;
 mod overrides;
 mod place;
 mod provenance;
+mod reach;
 mod route;
 mod team;
 mod values;

@@ -1,12 +1,12 @@
 //! The escape hatch: values merged last, and patches of what was rendered. Both inside the bounds that every
 //! golden path has; guardrails judge what comes out.
 
-use api::{Group, Overrides, Patch, PatchTarget, Problem};
+use api::{Patch, PatchTarget, Problem};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
-use crate::bounds::Identity;
-use crate::expand::describe;
+use crate::bounds::{self, Identity};
+use crate::expand::{Intent, describe};
 
 /// Values that say who and what a service is. Its own fields do, and nothing else.
 const SPOKEN_FOR: [(&str, &str); 7] = [
@@ -18,17 +18,16 @@ const SPOKEN_FOR: [(&str, &str); 7] = [
     ("image", "say spec.image"),
     ("suspended", "say spec.paused"),
 ];
-/// More operations than this in one patch are refused.
+/// More operations than this in all patches are refused.
 const OPERATIONS: usize = 200;
 /// An object that grows beyond this is refused.
 const LARGEST: usize = 512 * 1024;
 
-/// Merges the values of the overrides over those of the intent. As in Helm, null takes a default away.
-pub(crate) fn merge_values(values: &mut Value, overrides: Option<&Overrides>) -> Result<(), Vec<Problem>> {
-    let Some(overrides) = overrides else { return Ok(()) };
+/// The values of the intent with those of the overrides over them. As in Helm, null takes a default away.
+pub(crate) fn merged(values: &Value, overrides: &Map<String, Value>) -> Result<Value, Vec<Problem>> {
     let problems: Vec<Problem> = SPOKEN_FOR
         .iter()
-        .filter(|(key, _)| overrides.values.contains_key(*key))
+        .filter(|(key, _)| overrides.contains_key(*key))
         .map(|(key, why)| {
             Problem::new(
                 format!("spec.overrides.values.{key}"),
@@ -40,10 +39,11 @@ pub(crate) fn merge_values(values: &mut Value, overrides: Option<&Overrides>) ->
     if !problems.is_empty() {
         return Err(problems);
     }
-    if let Value::Object(values) = values {
-        merge(values, &overrides.values);
+    let mut values = values.clone();
+    if let Value::Object(values) = &mut values {
+        merge(values, overrides);
     }
-    Ok(())
+    Ok(values)
 }
 
 fn merge(below: &mut Map<String, Value>, above: &Map<String, Value>) {
@@ -59,44 +59,28 @@ fn merge(below: &mut Map<String, Value>, above: &Map<String, Value>) {
 
 /// Applies the patches to what was rendered, in their order. All problems are found, none is half applied.
 pub(crate) fn patch(
-    group: &Group,
-    service: &str,
+    intent: &Intent<'_>,
     objects: &mut [Value],
     patches: &[Patch],
 ) -> Result<(), Vec<Problem>> {
+    let operations: usize = patches
+        .iter()
+        .filter_map(|patch| patch.patch.as_array())
+        .map(Vec::len)
+        .sum();
+    if operations > OPERATIONS {
+        let why = format!("have {operations} operations: more than {OPERATIONS} operations are refused");
+        return Err(vec![Problem::new("spec.overrides.patches", why)]);
+    }
     let mut problems = Vec::new();
     for (index, patch) in patches.iter().enumerate() {
-        let field = format!("spec.overrides.patches[{index}]");
-        let target = match find(service, objects, &patch.target) {
-            Ok(target) => target,
-            Err(why) => {
-                let there = objects.iter().map(describe).collect::<Vec<_>>().join(", ");
-                problems.push(
-                    Problem::new(format!("{field}.target"), why)
-                        .hint(format!("the golden path makes {there}")),
-                );
-                continue;
-            }
-        };
-        let object = &mut objects[target];
-        match patched(object, &patch.patch) {
-            Ok(changed) => {
-                let before = Identity::of(group, object);
-                match before.difference(&Identity::of(group, &changed)) {
-                    None => *object = changed,
-                    Some(what) => problems.push(
-                        Problem::new(
-                            format!("{field}.patch"),
-                            format!("changes {what} of {}", describe(object)),
-                        )
-                        .hint("what an object is, where it is and whose it is stays as the golden path says"),
-                    ),
-                }
-            }
-            Err(why) => problems.push(Problem::new(
-                format!("{field}.patch"),
-                format!("does not fit {}: {why}", describe(object)),
-            )),
+        if let Err(problem) = patch_one(
+            intent,
+            objects,
+            patch,
+            &format!("spec.overrides.patches[{index}]"),
+        ) {
+            problems.push(problem);
         }
     }
     if problems.is_empty() {
@@ -104,6 +88,33 @@ pub(crate) fn patch(
     } else {
         Err(problems)
     }
+}
+
+fn patch_one(intent: &Intent<'_>, objects: &mut [Value], patch: &Patch, field: &str) -> Result<(), Problem> {
+    let service = intent.application.metadata.name.as_deref().unwrap_or_default();
+    let target = find(service, objects, &patch.target).map_err(|why| {
+        let there = objects.iter().map(describe).collect::<Vec<_>>().join(", ");
+        Problem::new(format!("{field}.target"), why).hint(format!("the golden path makes {there}"))
+    })?;
+    let object = &objects[target];
+    let changed = patched(object, &patch.patch).map_err(|why| {
+        Problem::new(
+            format!("{field}.patch"),
+            format!("does not fit {}: {why}", describe(object)),
+        )
+    })?;
+    let identity = |object: &Value| Identity::of(intent.group, object);
+    if let Some(what) = identity(object).difference(&identity(&changed)) {
+        return Err(Problem::new(
+            format!("{field}.patch"),
+            format!("changes {what} of {}", describe(object)),
+        )
+        .hint("what an object is, where it is and whose it is stays as the golden path says"));
+    }
+    bounds::check_one(intent, &changed, objects)
+        .map_err(|refusal| Problem::new(field, format!("{} {}", refusal.object, refusal.why)))?;
+    objects[target] = changed;
+    Ok(())
 }
 
 /// The object that a target means: by kind and name, or the only one of its kind, or the one called as the service.
@@ -164,9 +175,6 @@ fn laid_over(object: &Value, patch: &Value) -> Result<Value, String> {
 
 /// JSON Patch (RFC 6902), one operation at a time, so that copies of copies cannot grow without bound.
 fn operate(object: &Value, operations: &[Value]) -> Result<Value, String> {
-    if operations.len() > OPERATIONS {
-        return Err(format!("more than {OPERATIONS} operations"));
-    }
     let mut changed = object.clone();
     for (index, operation) in operations.iter().enumerate() {
         let wrong = |why: String| format!("operation {index}: {why}");

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use api::{Application, ApplicationSpec, EnvironmentSpec, TeamSpec};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::expand::{Expansion, Intent, expand};
 
@@ -217,9 +217,8 @@ fn differences(before: &Value, after: &Value, at: String, found: &mut Vec<String
                     None => found.push(inner),
                 }
             }
-            if right.keys().any(|key| !left.contains_key(key)) {
-                found.push(at);
-            }
+            let added = right.keys().filter(|key| !left.contains_key(*key));
+            found.extend(added.map(|key| format!("{at}/{}", escaped(key))));
         }
         (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
             for (index, (value, other)) in left.iter().zip(right).enumerate() {
@@ -237,7 +236,7 @@ fn escaped(key: &str) -> String {
 
 fn collect<'a>(value: &'a Value, path: String, leaves: &mut Vec<(String, &'a Value)>) {
     match value {
-        Value::Object(map) => {
+        Value::Object(map) if !takes_away(map) => {
             for (key, inner) in map {
                 collect(inner, format!("{path}/{}", escaped(key)), leaves);
             }
@@ -251,7 +250,13 @@ fn collect<'a>(value: &'a Value, path: String, leaves: &mut Vec<(String, &'a Val
     }
 }
 
-/// Specs with one leaf changed to another value of its kind, the likeliest to be taken first.
+/// An operation of a JSON Patch that leaves less behind. No other value of it says more than that it is not there.
+fn takes_away(map: &Map<String, Value>) -> bool {
+    map.contains_key("path") && matches!(map.get("op").and_then(Value::as_str), Some("remove" | "move"))
+}
+
+/// Specs with one leaf changed to another value of its kind, the likeliest to be taken first; or without the leaf,
+/// where it takes something away.
 fn changes<T: Serialize + DeserializeOwned>(spec: &T, path: &str) -> impl Iterator<Item = T> + use<T> {
     let spec = serde_json::to_value(spec).unwrap_or_default();
     let others = match spec.pointer(path) {
@@ -270,12 +275,35 @@ fn changes<T: Serialize + DeserializeOwned>(spec: &T, path: &str) -> impl Iterat
         Some(Value::Bool(flag)) => vec![Value::from(!*flag)],
         _ => Vec::new(),
     };
+    let without = match spec.pointer(path) {
+        Some(Value::Null | Value::Object(_)) => without(spec.clone(), path),
+        _ => None,
+    };
     let path = path.to_owned();
-    others.into_iter().filter_map(move |other| {
-        let mut spec = spec.clone();
-        *spec.pointer_mut(&path)? = other;
-        serde_json::from_value(spec).ok()
-    })
+    others
+        .into_iter()
+        .filter_map(move |other| {
+            let mut spec = spec.clone();
+            *spec.pointer_mut(&path)? = other;
+            Some(spec)
+        })
+        .chain(without)
+        .filter_map(|spec| serde_json::from_value(spec).ok())
+}
+
+/// A spec without the value at `path`.
+fn without(mut spec: Value, path: &str) -> Option<Value> {
+    let (around, last) = path.rsplit_once('/')?;
+    match spec.pointer_mut(around)? {
+        Value::Object(map) => map.remove(&last.replace("~1", "/").replace("~0", "~")).map(drop),
+        Value::Array(items) => last
+            .parse()
+            .ok()
+            .filter(|index| *index < items.len())
+            .map(|index: usize| drop(items.remove(index))),
+        _ => None,
+    }?;
+    Some(spec)
 }
 
 /// Words that stand for one another where a field takes only a few.

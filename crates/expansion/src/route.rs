@@ -3,8 +3,7 @@
 use api::{Problem, RoutingKind, TeamSpec};
 use serde_json::{Map, Value, json};
 
-use crate::error::ExpandError;
-use crate::expand::{GoldenPath, Intent, describe};
+use crate::expand::Intent;
 
 /// A service's way in from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl WayIn {
 }
 
 /// Whether the service's team may serve a host. In a namespace without a team nobody has said otherwise.
-fn may_serve(intent: &Intent<'_>, host: &str) -> bool {
+pub(crate) fn may_serve(intent: &Intent<'_>, host: &str) -> bool {
     let Some(team) = &intent.place.team else {
         return true;
     };
@@ -103,60 +102,4 @@ fn refusal(intent: &Intent<'_>, host: &str) -> Problem {
         format!("\"{host}\" is not a host of team {team}"),
     )
     .hint(hint)
-}
-
-/// Holds every host of every way in that was rendered against the team's.
-pub(crate) fn check_rendered(
-    intent: &Intent<'_>,
-    path: &GoldenPath,
-    objects: &[Value],
-) -> Result<(), ExpandError> {
-    for object in objects {
-        for host in hosts(object) {
-            if !may_serve(intent, host) {
-                return Err(ExpandError::Refused {
-                    path: path.id(),
-                    object: describe(object),
-                    why: format!(
-                        "answers at \"{}\", which is not a host of the team",
-                        host.escape_default()
-                    ),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The hosts an Ingress or a route of the Gateway API answers at. One that names none answers at all of them.
-fn hosts(object: &Value) -> Vec<&str> {
-    let group = object["apiVersion"].as_str().unwrap_or_default();
-    let group = group.split('/').next().unwrap_or_default();
-    match group {
-        "networking.k8s.io" | "extensions" if object["kind"] == "Ingress" => {
-            let rules = object["spec"]["rules"].as_array().into_iter().flatten();
-            let certificates = object["spec"]["tls"].as_array().into_iter().flatten();
-            let mut hosts: Vec<&str> = rules
-                .map(|rule| rule["host"].as_str().unwrap_or_default())
-                .chain(certificates.flat_map(|entry| {
-                    let hosts = entry["hosts"].as_array().into_iter().flatten();
-                    hosts.filter_map(Value::as_str)
-                }))
-                .collect();
-            if !object["spec"]["defaultBackend"].is_null() {
-                hosts.push("");
-            }
-            hosts
-        }
-        "gateway.networking.k8s.io" => {
-            let named: Vec<&str> = object["spec"]["hostnames"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            if named.is_empty() { vec![""] } else { named }
-        }
-        _ => Vec::new(),
-    }
 }

@@ -18,6 +18,12 @@ impl ApplicationSpec {
         if let Err(error) = Name::parse("service", name) {
             found.push(name_problem("metadata.name", &error));
         }
+        if name == crate::DEPLOYER {
+            found.push(Problem::new(
+                "metadata.name",
+                format!("\"{name}\" is the account that writes a namespace's services"),
+            ));
+        }
         if let Some(image) = &self.image {
             check_image(&mut found, image);
         }

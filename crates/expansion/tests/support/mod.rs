@@ -5,16 +5,16 @@ use expansion::{Expansion, Intent, Place, builtin, expand};
 use serde_json::{Value, json};
 
 /// Everything an intent is made of, so that a test changes one thing.
-pub struct World {
-    pub name: &'static str,
-    pub spec: Value,
-    pub team: TeamSpec,
-    pub environment: EnvironmentSpec,
-    pub path: &'static str,
+pub(crate) struct World {
+    pub(crate) name: &'static str,
+    pub(crate) spec: Value,
+    pub(crate) team: TeamSpec,
+    pub(crate) environment: EnvironmentSpec,
+    pub(crate) path: &'static str,
 }
 
 impl World {
-    pub fn of(spec: Value) -> Self {
+    pub(crate) fn of(spec: Value) -> Self {
         let mut spec = spec;
         if spec["image"].is_null() {
             spec["image"] = json!("registry.internal/shop/api:v1");
@@ -28,7 +28,7 @@ impl World {
         }
     }
 
-    pub fn ask<T>(&self, ask: impl FnOnce(&Intent<'_>) -> T) -> T {
+    pub(crate) fn ask<T>(&self, ask: impl FnOnce(&Intent<'_>) -> T) -> T {
         let application: Application = serde_json::from_value(json!({
             "apiVersion": "platform.company.com/v1",
             "kind": "Application",
@@ -55,11 +55,11 @@ impl World {
         })
     }
 
-    pub fn expand(&self) -> Result<Expansion, String> {
+    pub(crate) fn expand(&self) -> Result<Expansion, String> {
         self.ask(|intent| expand(intent).map_err(|error| chain(&error)))
     }
 
-    pub fn made(&self) -> Expansion {
+    pub(crate) fn made(&self) -> Expansion {
         self.expand().unwrap()
     }
 }
@@ -71,12 +71,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
 }
 
-pub fn object<'a>(expansion: &'a Expansion, kind: &str) -> &'a Value {
+pub(crate) fn object<'a>(expansion: &'a Expansion, kind: &str) -> &'a Value {
     let found = expansion.objects.iter().find(|object| object["kind"] == kind);
     found.unwrap_or_else(|| panic!("no {kind}"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "patches are written in place")]
-pub fn patching(kind: &str, patch: Value) -> World {
+pub(crate) fn patching(kind: &str, patch: Value) -> World {
     World::of(json!({"overrides": {"patches": [{"target": {"kind": kind}, "patch": patch}]}}))
 }
