@@ -6,6 +6,7 @@
 mod article;
 mod compare;
 pub(crate) mod helm;
+mod image;
 mod install;
 pub(crate) mod main_job;
 pub(crate) mod platform;
@@ -26,6 +27,7 @@ use std::time::Instant;
 struct World {
     cluster: OnceCell<Cluster>,
     platform: OnceCell<Platform>,
+    image: OnceCell<image::Root>,
 }
 
 impl World {
@@ -36,6 +38,10 @@ impl World {
 
     fn platform(&self) -> Result<&Platform> {
         made(&self.platform, "(built platform)", Platform::build)
+    }
+
+    fn image(&self) -> Result<&image::Root> {
+        made(&self.image, "(built and unpacked the image)", image::Root::unpack)
     }
 }
 
@@ -64,7 +70,8 @@ const SCENARIOS: &[Scenario] = &[
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
     ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
-    ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?)),
+    ("the image runs with nothing around it", |world| image::runs(world.image()?)),
+    ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?, world.image()?)),
     ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
     ("the Node scaffold builds and runs", |world| scaffold::node(world.platform()?)),

@@ -9,6 +9,7 @@ mod e2e;
 mod failure;
 mod generate;
 mod https;
+mod image;
 mod peers;
 mod process;
 mod protobuf_data;
@@ -39,6 +40,8 @@ Chores of this repository: cargo xtask <chore>
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
+  image [--output FILE]
+                       the operator's container image: an OCI archive of one static program, platform.tar when not said
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -68,6 +71,8 @@ fn chore(arguments: &[&str]) -> Result<()> {
             Ok(runs @ 1..=1_000) => bench::run_all(runs),
             _ => fail!("--runs needs a number from 1 to 1000"),
         },
+        ["image"] => image::make(Path::new("platform.tar")),
+        ["image", "--output", path] => image::make(Path::new(path)),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()
             .and_then(|()| protobuf_data::generate())
@@ -75,7 +80,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["generate", "schema"] => generate::schema(),
         ["generate", "definitions"] => generate::definitions(),
         ["generate", "protobuf"] => protobuf_data::generate(),
-        [] | ["help" | "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             say::line(USAGE);
             Ok(())
         }

@@ -35,7 +35,12 @@ pub(crate) const REDIS: Tool = Tool {
     package: "redis-server",
     beside: &[],
 };
-
+/// Reads container images.
+pub(crate) const SKOPEO: Tool = Tool {
+    program: "skopeo",
+    package: "skopeo",
+    beside: &[],
+};
 /// Judges shell scripts.
 pub(crate) const SHELLCHECK: Tool = Tool {
     program: "shellcheck",

@@ -36,7 +36,26 @@ impl Platform {
         Self::build_with(&["--release"])
     }
 
+    /// Builds a binary that needs nothing around it, for an image.
+    pub(crate) fn build_static(options: &[&str]) -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            fail!("containers run Linux: build the image on Linux");
+        }
+        let rustc = run(Command::new("rustc").arg("-vV"), LIMIT)?.success("rustc -vV")?;
+        let Some(host) = rustc.lines().find_map(|line| line.strip_prefix("host: ")) else {
+            fail!("rustc -vV names no host:\n{rustc}");
+        };
+        // With a target named, the flags are for the program alone and not for what builds it.
+        Self::build_as(&[options, &["--target", host]].concat(), |command| {
+            command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+        })
+    }
+
     fn build_with(options: &[&str]) -> Result<Self> {
+        Self::build_as(options, |_| ())
+    }
+
+    fn build_as(options: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Self> {
         let mut arguments = vec![
             "build",
             "--package",
@@ -47,7 +66,9 @@ impl Platform {
             "json-render-diagnostics",
         ];
         arguments.extend(options);
-        let finished = run(&mut cargo(&arguments), Duration::from_mins(45))?;
+        let mut command = cargo(&arguments);
+        prepare(&mut command);
+        let finished = run(&mut command, Duration::from_mins(45))?;
         if !finished.status.success() {
             fail!(
                 "cargo build ended with {}:\n{}",

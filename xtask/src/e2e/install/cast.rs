@@ -2,6 +2,7 @@
 
 use super::{LIMIT, SYSTEM};
 use crate::cluster::{CONTEXT, Cluster, free_ports};
+use crate::e2e::image::Root;
 use crate::e2e::platform::{Platform, User};
 use crate::failure::{Doing, Result, fail};
 use crate::process::{Daemon, run};
@@ -17,8 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A kubeconfig, in a folder, of an account by a token of its own and nothing else.
 pub(super) fn account(cluster: &Cluster, folder: &Path, name: &str, namespace: &str) -> Result<PathBuf> {
-    let arguments = ["create", "token", name, "--namespace", namespace];
-    let token = run(cluster.kubectl().args(arguments), LIMIT)?.success("kubectl create token")?;
+    let token = token(cluster, name, namespace)?;
     let text = fs::read_to_string(cluster.kubeconfig()).doing(|| "read the kubeconfig".to_owned())?;
     let document = yaml::parse(&text).map_err(|error| crate::failure::Failure::new(error.to_string()))?;
     let mut config: Value = document.value;
@@ -28,12 +28,17 @@ pub(super) fn account(cluster: &Cluster, folder: &Path, name: &str, namespace: &
     Ok(path)
 }
 
+fn token(cluster: &Cluster, name: &str, namespace: &str) -> Result<String> {
+    let arguments = ["create", "token", name, "--namespace", namespace];
+    run(cluster.kubectl().args(arguments), LIMIT)?.success("kubectl create token")
+}
+
 /// An operator with the rights of the installed one.
 pub(super) struct Operator<'a> {
     daemon: Daemon,
     port: u16,
-    // Its home and its log.
-    _user: User<'a>,
+    // Its home and its log, where they are not the image's.
+    _user: Option<User<'a>>,
 }
 
 impl<'a> Operator<'a> {
@@ -45,7 +50,20 @@ impl<'a> Operator<'a> {
         Ok(Self {
             daemon: user.start(Some(&kubeconfig), &arguments)?,
             port,
-            _user: user,
+            _user: Some(user),
+        })
+    }
+
+    /// The image's program in the image's root, which finds the cluster as every pod does.
+    pub(super) fn in_pod(image: &Root, cluster: &Cluster) -> Result<Self> {
+        let [port] = free_ports()?;
+        let token = token(cluster, "platform-operator", SYSTEM)?;
+        let arguments = format!("operator --listen 127.0.0.1:{port} --log-format json");
+        let mut command = image.pod(cluster, &arguments, token.trim(), SYSTEM)?;
+        Ok(Self {
+            daemon: Daemon::start(&mut command, &image.beside().join("operator.log"))?,
+            port,
+            _user: None,
         })
     }
 
