@@ -326,7 +326,7 @@ pub struct Latency {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Autoscaling {
-    /// The fewest copies. 2 when absent.
+    /// The fewest copies. 2 when absent, or `max` where that is less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub min: Option<i32>,
@@ -337,6 +337,13 @@ pub struct Autoscaling {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub cpu: Option<i32>,
+}
+
+impl Autoscaling {
+    /// The fewest copies.
+    pub fn least(&self) -> i32 {
+        self.min.unwrap_or_else(|| self.max.min(2))
+    }
 }
 
 /// Where the service answers from outside the cluster.

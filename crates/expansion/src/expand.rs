@@ -217,7 +217,7 @@ pub fn expand(intent: &Intent<'_>) -> Result<Expansion, ExpandError> {
     };
     let replicas = match (&suspended, &spec.autoscaling) {
         (Some(_), _) => 0,
-        (None, Some(autoscaling)) => autoscaling.min.unwrap_or(2),
+        (None, Some(autoscaling)) => autoscaling.least(),
         (None, None) => spec.replicas.unwrap_or(2),
     };
     let invalid = |problems| ExpandError::Invalid {

@@ -64,10 +64,7 @@ pub(crate) fn of_application(
         set("mesh", json!(mesh.as_str()));
     }
     if let Some(autoscaling) = &spec.autoscaling {
-        let mut values = json!({"enabled": true, "max": autoscaling.max});
-        if let Some(min) = autoscaling.min {
-            values["min"] = json!(min);
-        }
+        let mut values = json!({"enabled": true, "min": autoscaling.least(), "max": autoscaling.max});
         if let Some(cpu) = autoscaling.cpu {
             values["cpu"] = json!(cpu);
         }

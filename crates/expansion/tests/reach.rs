@@ -227,6 +227,11 @@ fn an_environment_in_disorder_is_said() {
 fn a_paused_service_has_no_autoscaler() {
     let spec = json!({"autoscaling": {"min": 3, "max": 5}});
     assert_eq!(World::of(spec.clone()).made().replicas, 3);
+    let alone = World::of(json!({"autoscaling": {"max": 1}})).made();
+    assert_eq!(
+        object(&alone, "HorizontalPodAutoscaler")["spec"]["minReplicas"],
+        1
+    );
     let mut paused = World::of(spec);
     paused.spec["paused"] = json!(true);
     let made = paused.made();

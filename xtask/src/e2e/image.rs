@@ -51,6 +51,8 @@ impl Root {
         // What was ours alone is everybody's to look into, as a container's root is.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
             .doing(|| "open the image's folder".to_owned())?;
+        // Where every container finds the devices.
+        fs::create_dir(folder.path().join("dev")).doing(|| "make the container's devices".to_owned())?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         for layer in manifest["layers"].as_array().into_iter().flatten() {
             let blob = blobs.join(text(&layer["digest"]).trim_start_matches("sha256:"));
@@ -67,21 +69,26 @@ impl Root {
 
     /// The image's program as a container starts it: in its own root, as its own user.
     pub(super) fn command(&self, arguments: &str) -> Command {
-        let mut command = if nix::unistd::geteuid().is_root() {
-            let mut command = Command::new("chroot");
-            command.arg(format!("--userspec={}", self.user));
-            command
+        let mut command = Command::new("unshare");
+        command.arg("--mount");
+        let mut enter = "exec chroot".to_owned();
+        if nix::unistd::geteuid().is_root() {
+            enter += &format!(" --userspec={}", self.user);
         } else {
             // Who is not root may have a root of their own, but no other users in it.
-            let mut command = Command::new("unshare");
-            command.args(["--map-root-user", "chroot"]);
-            command
-        };
+            command.arg("--map-root-user");
+        }
+        let script = format!("mount --rbind /dev \"$0/dev\" && {enter} \"$0\" \"$@\"");
         command
+            .args(["sh", "-c", &script])
             .arg(self.folder.path())
             .arg(&self.entrypoint)
             .args(arguments.split_whitespace())
-            .env_clear();
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            );
         command
     }
 
@@ -142,7 +149,7 @@ impl Root {
 
 /// It says who it is, and refuses what needs more than itself in words.
 pub(super) fn runs(root: &Root) -> Result<()> {
-    let version = run(&mut root.command("version --client"), LIMIT)?.success("platform version")?;
+    let version = run(&mut root.command("version"), LIMIT)?.success("platform version")?;
     if !version.contains(crate::image::VERSION) {
         fail!("the image's program says it is {version}");
     }

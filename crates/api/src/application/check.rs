@@ -92,7 +92,7 @@ impl ApplicationSpec {
                         .hint("the autoscaler decides between autoscaling.min and autoscaling.max"),
                 );
             }
-            let min = autoscaling.min.unwrap_or(2);
+            let min = autoscaling.least();
             if min < 1 || autoscaling.max < min || autoscaling.max > 1000 {
                 found.push(Problem::new(
                     "spec.autoscaling",
