@@ -229,6 +229,8 @@ impl Cluster {
                     crate::root().join("e2e/cluster/kwok.yaml").display()
                 ),
                 "--manage-all-nodes=true".to_owned(),
+                // Renewed all the time, or else the nodes are taken for lost after fifty seconds, and their pods with them.
+                "--node-lease-duration-seconds=40".to_owned(),
                 "--node-ip=127.0.0.1".to_owned(),
             ],
         )
