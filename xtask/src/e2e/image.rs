@@ -71,13 +71,13 @@ impl Root {
     pub(super) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new("unshare");
         command.arg("--mount");
-        let mut enter = "exec chroot".to_owned();
-        if nix::unistd::geteuid().is_root() {
-            enter += &format!(" --userspec={}", self.user);
+        let enter = if nix::unistd::geteuid().is_root() {
+            format!("exec chroot --userspec={}", self.user)
         } else {
             // Who is not root may have a root of their own, but no other users in it.
             command.arg("--map-root-user");
-        }
+            "exec chroot".to_owned()
+        };
         let script = format!("mount --rbind /dev \"$0/dev\" && {enter} \"$0\" \"$@\"");
         command
             .args(["sh", "-c", &script])

@@ -107,7 +107,10 @@ pub(super) fn by_helm(platform: &Platform) -> Result<()> {
     // Helm's definitions are taken over, and Helm takes them back.
     stage.platform(&format!("install --image {IMAGE}"))?;
     stage.platform("uninstall --yes")?;
-    release("install", &format!("--set image={IMAGE} --take-ownership --force-conflicts"))?;
+    release(
+        "install",
+        &format!("--set image={IMAGE} --take-ownership --force-conflicts"),
+    )?;
     stage.has("deployment/cart", "shop-dev", "/status/readyReplicas", "2")
 }
 
