@@ -5,6 +5,7 @@
 
 mod bench;
 mod cluster;
+mod conformance;
 mod e2e;
 mod failure;
 mod generate;
@@ -42,6 +43,14 @@ Chores of this repository: cargo xtask <chore>
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
   image [--output FILE]
                        the operator's container image: an OCI archive of one static program, platform.tar when not said
+  conformance chart --charts DIR
+                       every chart below a folder, rendered by Helm and by our chart engine: what is the same
+      --helm BIN       this Helm instead of the one of `peers`
+      --only NAME      only charts whose path contains NAME (may be repeated)
+      --limit N        only the first N charts
+      --list FILE      only the charts of this list
+      --report FILE    write what differs there
+      --kept DIR       keep what Helm printed, and use it again
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -73,6 +82,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
         },
         ["image"] => image::make(Path::new("platform.tar")),
         ["image", "--output", path] => image::make(Path::new(path)),
+        ["conformance", "chart", rest @ ..] => conformance::chart(&conformance::Options::parse(rest)?),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()
             .and_then(|()| protobuf_data::generate())

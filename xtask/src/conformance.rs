@@ -1,0 +1,162 @@
+//! `cargo xtask conformance chart`: how near the chart engine is to Helm, over charts that others wrote.
+//!
+//! Every chart below a folder is rendered with its default values, its CI values and its example values, once by
+//! Helm as a process and once by our crate in this one. What counts is the same parsed objects in the same order
+//! and the same exit behaviour; equal bytes are counted beside it. What Helm itself changes from run to run (random
+//! and time functions) is found by running it twice, and left out of the comparison.
+
+mod charts;
+mod compare;
+mod render;
+mod table;
+
+use crate::failure::{Doing, Result, fail};
+use crate::process::Scratch;
+use crate::say;
+use charts::{Case, Cases, Listed};
+use compare::Verdict;
+use render::{Helm, Ours};
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+/// How many charts are worked on at once.
+const WORKERS: usize = 2;
+/// Templates may nest as deep as they may in a thread that a caller starts for them.
+const STACK: usize = 16 << 20;
+
+/// What can be asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Options<'a> {
+    charts: Option<&'a str>,
+    helm: Option<&'a str>,
+    only: Vec<&'a str>,
+    limit: Option<usize>,
+    list: Option<&'a str>,
+    report: Option<&'a str>,
+    kept: Option<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads what stands after `conformance chart`.
+    pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(&argument) = arguments.next() {
+            let mut value = || match arguments.next() {
+                Some(&value) => Ok(value),
+                None => fail!("{argument} needs a value"),
+            };
+            match argument {
+                "--charts" => options.charts = Some(value()?),
+                "--helm" => options.helm = Some(value()?),
+                "--only" => options.only.push(value()?),
+                "--list" => options.list = Some(value()?),
+                "--report" => options.report = Some(value()?),
+                "--kept" => options.kept = Some(value()?),
+                "--limit" => match value()?.parse() {
+                    Ok(limit) => options.limit = Some(limit),
+                    Err(_) => fail!("--limit needs a number"),
+                },
+                other => fail!("conformance chart has no option {other}"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// What came of one case.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The chart's folder below the folder of all charts.
+    chart: String,
+    /// The values, as a path in the chart; empty for the defaults.
+    values: String,
+    verdict: Verdict,
+}
+
+/// Renders everything with both and prints the table.
+pub(crate) fn chart(options: &Options<'_>) -> Result<()> {
+    let Some(folder) = options.charts.map(Path::new) else {
+        fail!("--charts needs the folder that holds the charts")
+    };
+    let scratch = Scratch::new()?;
+    let helm = Helm::new(options.helm, scratch.path(), options.kept)?;
+    let listed = match options.list {
+        Some(list) => Some(Listed::read(Path::new(list))?),
+        None => None,
+    };
+    let Cases { charts, absent } = Cases::find(folder, listed.as_ref(), &options.only, options.limit)?;
+    if charts.is_empty() {
+        fail!("no chart was found below {}", folder.display());
+    }
+    say::line(format!(
+        "{} charts, {} cases, Helm {}",
+        charts.len(),
+        charts.iter().map(|chart| chart.values.len()).sum::<usize>(),
+        helm.version()
+    ));
+    let started = Instant::now();
+    let queue = Mutex::new(VecDeque::from(charts));
+    let outcomes = Mutex::new(Vec::new());
+    thread::scope(|scope| -> Result<()> {
+        let mut workers = Vec::new();
+        for _ in 0..WORKERS {
+            let work = || -> Result<()> {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(chart) = next else { return Ok(()) };
+                    let done = one_chart(folder, &chart, &helm)?;
+                    outcomes
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(done);
+                }
+            };
+            let worker = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+            workers.push(worker.doing(|| "start a thread".to_owned())?);
+        }
+        for worker in workers {
+            if let Ok(result) = worker.join() {
+                result?;
+            } else {
+                fail!("a worker stopped by itself");
+            }
+        }
+        Ok(())
+    })?;
+    let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by(|left, right| (&left.chart, &left.values).cmp(&(&right.chart, &right.values)));
+    say::line(table::summary(&outcomes, absent, helm.version()));
+    say::line(format!("took {}", say::duration(started.elapsed())));
+    if let Some(report) = options.report {
+        fs::write(report, table::report(&outcomes)).doing(|| format!("write {report}"))?;
+        say::line(format!("what differs is in {report}"));
+    }
+    Ok(())
+}
+
+fn one_chart(folder: &Path, chart: &Case, helm: &Helm) -> Result<Vec<Outcome>> {
+    let path: PathBuf = folder.join(&chart.chart);
+    let ours = Ours::load(&path);
+    let mut outcomes = Vec::new();
+    for values in &chart.values {
+        let file = (!values.is_empty()).then(|| path.join(values));
+        let theirs = helm.render(&chart.chart, &path, file.as_deref(), 1)?;
+        let mine = ours.render(file.as_deref());
+        let mut verdict = compare::compare(&mine, &theirs, &theirs);
+        if verdict.is_difference() && theirs.is_ok() {
+            let again = helm.render(&chart.chart, &path, file.as_deref(), 2)?;
+            verdict = compare::compare(&mine, &theirs, &again);
+        }
+        outcomes.push(Outcome {
+            chart: chart.chart.clone(),
+            values: values.clone(),
+            verdict,
+        });
+    }
+    Ok(outcomes)
+}
