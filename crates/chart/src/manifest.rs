@@ -1,7 +1,9 @@
 //! From rendered text to objects: cutting files into manifests, telling hooks from the rest, and the order
 //! in which Helm installs kinds.
 
-use serde_json::Value as Json;
+use std::borrow::Cow;
+
+use serde_json::{Map, Value as Json};
 
 use crate::error::ChartError;
 
@@ -110,15 +112,13 @@ pub(crate) fn sort(files: &[(String, String)]) -> Result<(Vec<Manifest>, Vec<Man
     for (source, text) in files {
         for (line, content) in split(text) {
             let manifest = read(source, line, content)?;
-            match events_of(&manifest) {
+            // Helm leaves a hook out if one of its events is unknown.
+            let known = |event: &str| EVENTS.contains(&event.trim().to_ascii_lowercase().as_str());
+            let known_hook = events_of(&manifest).map(|events| events.split(',').all(known));
+            match known_hook {
                 None => manifests.push(manifest),
-                Some(events) => {
-                    // Helm leaves a hook out if one of its events is unknown.
-                    let known = |event: &str| EVENTS.contains(&event.trim().to_ascii_lowercase().as_str());
-                    if events.split(',').all(known) {
-                        hooks.push(manifest);
-                    }
-                }
+                Some(true) => hooks.push(manifest),
+                Some(false) => {}
             }
         }
     }
@@ -136,14 +136,46 @@ fn order(kind: &str) -> (usize, &str) {
     }
 }
 
-fn events_of(manifest: &Manifest) -> Option<&str> {
-    manifest
+fn events_of(manifest: &Manifest) -> Option<Cow<'_, str>> {
+    let hook = manifest
         .value
         .as_ref()?
         .get("metadata")?
         .get("annotations")?
-        .get(HOOK)?
-        .as_str()
+        .get(HOOK)?;
+    Some(match hook {
+        Json::String(events) => Cow::Borrowed(events),
+        // Numbers and booleans are read as text, and name no event.
+        other => Cow::Owned(other.to_string()),
+    })
+}
+
+/// What is wrong with the fields that every object has, as Go's types for them say.
+fn problem_of_head(members: &Map<String, Json>) -> Option<String> {
+    let text = |name: &str, value: Option<&Json>| match value {
+        Some(Json::Array(_) | Json::Object(_)) => Some(format!("{name} must be text")),
+        _ => None,
+    };
+    let metadata = match members.get("metadata") {
+        None | Some(Json::Null) => None,
+        Some(Json::Object(metadata)) => Some(metadata),
+        Some(_) => return Some("metadata must be a mapping".to_owned()),
+    };
+    let named = |name: &str| metadata.and_then(|metadata| metadata.get(name));
+    let annotations = match named("annotations") {
+        None | Some(Json::Null) => None,
+        Some(Json::Object(annotations)) => Some(annotations),
+        Some(_) => return Some("metadata.annotations must be a mapping".to_owned()),
+    };
+    text("apiVersion", members.get("apiVersion"))
+        .or_else(|| text("kind", members.get("kind")))
+        .or_else(|| text("metadata.name", named("name")))
+        .or_else(|| {
+            annotations
+                .into_iter()
+                .flatten()
+                .find_map(|(key, value)| text(&format!("the annotation {key}"), Some(value)))
+        })
 }
 
 /// Reads one manifest.
@@ -162,6 +194,9 @@ pub(crate) fn read(source: &str, line: usize, content: &str) -> Result<Manifest,
     let kind = match &value {
         None => String::new(),
         Some(Json::Object(members)) => match members.get("kind") {
+            _ if let Some(problem) = problem_of_head(members) => {
+                return Err(failed(line, format!("line {line}: {problem}")));
+            }
             None | Some(Json::Null) => String::new(),
             Some(Json::String(kind)) => kind.clone(),
             Some(other) => other.to_string(),
@@ -228,6 +263,8 @@ mod tests {
         check("pre-install", (0, 1));
         check("\"pre-install, POST-upgrade\"", (0, 1));
         check("unheard-of", (0, 0));
+        check("true", (0, 0));
+        check("null", (0, 0));
         check("\"pre-install,unheard-of\"", (0, 0));
     }
 
@@ -237,6 +274,16 @@ mod tests {
             ("a: 1\n---\nb: [\n", "line 3"),
             ("- a\n", "line 1: an object is wanted, not a list"),
             ("just text\n", "not a single value"),
+            ("kind: [A]\n", "line 1: kind must be text"),
+            ("kind: A\nmetadata: x\n", "line 1: metadata must be a mapping"),
+            (
+                "metadata:\n  annotations: [x]\n",
+                "metadata.annotations must be a mapping",
+            ),
+            (
+                "metadata:\n  annotations:\n    a: {b: c}\n",
+                "the annotation a must be text",
+            ),
         ] {
             let error = sort(&[("c/templates/x.yaml".to_owned(), text.to_owned())])
                 .unwrap_err()

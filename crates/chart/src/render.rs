@@ -291,6 +291,9 @@ fn check(chart: &Chart, capabilities: &Capabilities) -> Result<(), ChartError> {
             "library charts are not installable".to_owned(),
         ));
     }
+    if !matches!(chart.metadata.api_version.as_str(), "v1" | "v2") {
+        return Err(ChartError::Invalid("invalid chart apiVersion".to_owned()));
+    }
     let missing = Instance::missing(chart);
     if !missing.is_empty() {
         return Err(ChartError::Invalid(format!(

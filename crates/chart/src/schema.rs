@@ -1,9 +1,9 @@
 //! `values.schema.json`: checking the values of a chart, and of each of its subcharts, against their schemas.
-//! Only what the schema itself holds is used; a reference to another document is an error.
+//! Only what the schema itself holds is used; a reference to another document is a problem like any other.
 
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
 use serde_json::{Map, Value as Json};
 
 use crate::dependencies::Instance;
@@ -34,6 +34,7 @@ impl Schema {
             jsonschema::options()
                 // Patterns of untrusted schemas must run in linear time.
                 .with_pattern_options(PatternOptions::regex())
+                .with_retriever(Outside)
                 .build(&schema)
                 .map_err(|error| shortened(&error.to_string()))
         };
@@ -41,10 +42,22 @@ impl Schema {
     }
 }
 
+/// What stands outside a schema: nothing is loaded, and a `urn:` stands for any value.
+struct Outside;
+
+impl Retrieve for Outside {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+        if uri.scheme().as_str() == "urn" {
+            return Ok(Json::Bool(true));
+        }
+        Err("references to other documents are not followed".into())
+    }
+}
+
 /// Checks the values of a chart and of all below it, and tells every problem found.
 pub(crate) fn validate(root: &Instance<'_>, values: &Map<String, Json>) -> Result<(), ChartError> {
     let mut problems = Vec::new();
-    collect(root, &Json::Object(values.clone()), &mut problems)?;
+    collect(root, &Json::Object(values.clone()), &mut problems);
     if problems.is_empty() {
         Ok(())
     } else {
@@ -52,36 +65,33 @@ pub(crate) fn validate(root: &Instance<'_>, values: &Map<String, Json>) -> Resul
     }
 }
 
-fn collect(
-    instance: &Instance<'_>,
-    values: &Json,
-    problems: &mut Vec<SchemaProblem>,
-) -> Result<(), ChartError> {
+fn collect(instance: &Instance<'_>, values: &Json, problems: &mut Vec<SchemaProblem>) {
+    let problem = |path: String, message: String| SchemaProblem {
+        chart: instance.name.clone(),
+        path,
+        message,
+    };
     if let Some(schema) = &instance.chart.schema {
-        let validator = schema.validator().map_err(|message| {
-            ChartError::Invalid(format!(
-                "cannot read values.schema.json of {}: {message}",
-                instance.name
-            ))
-        })?;
-        problems.extend(
-            validator
-                .iter_errors(values)
-                .take(MAX_PROBLEMS)
-                .map(|error| SchemaProblem {
-                    chart: instance.name.clone(),
-                    path: error.instance_path().to_string(),
-                    message: shortened(&error.to_string()),
-                }),
-        );
+        match schema.validator() {
+            // Helm tells of a schema that cannot be used as it does of values that break one.
+            Err(message) => problems.push(problem(
+                String::new(),
+                format!("cannot read values.schema.json: {message}"),
+            )),
+            Ok(validator) => problems.extend(
+                validator
+                    .iter_errors(values)
+                    .take(MAX_PROBLEMS)
+                    .map(|error| problem(error.instance_path().to_string(), shortened(&error.to_string()))),
+            ),
+        }
     }
     for child in &instance.children {
         match values.get(&child.name) {
             None | Some(Json::Null) => {}
-            Some(own) => collect(child, own, problems)?,
+            Some(own) => collect(child, own, problems),
         }
     }
-    Ok(())
 }
 
 fn shortened(message: &str) -> String {

@@ -417,14 +417,14 @@ fn what_is_no_chart_is_refused() {
     check(&[description, (".helmignore", "**/a")], "double-star");
     check(
         &[description, ("values.schema.json", "{")],
-        "cannot read values.schema.json of c",
+        "cannot read values.schema.json: ",
     );
     check(
         &[
             description,
             ("values.schema.json", r#"{"$ref": "https://example.com/x.json"}"#),
         ],
-        "values.schema.json of c",
+        "cannot read values.schema.json",
     );
     check(
         &[description, ("charts/sub.tgz", "")],

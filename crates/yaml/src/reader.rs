@@ -23,6 +23,13 @@ const MAX_ALIAS_NODES: usize = 400_000;
 /// How many bytes of text aliases may repeat.
 const MAX_ALIAS_BYTES: usize = 64 << 20;
 
+/// What the parser says of a line of a quoted scalar that stands too far to the left.
+const UNDER_INDENTED: &str = "invalid indentation in multiline quoted scalar";
+/// How many such lines are put right in one text.
+const MAX_REPAIRS: usize = 32;
+/// Where such a line is moved to.
+const FAR_RIGHT: &str = "                                                                ";
+
 /// Reads a text that holds exactly one document; no document at all is `null`.
 pub fn parse(text: &str) -> Result<Document, Error> {
     let mut documents = read(text)?;
@@ -59,6 +66,31 @@ fn read(text: &str) -> Result<Vec<Document>, Error> {
         });
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match read_once(text) {
+        Err(error) if error.message == UNDER_INDENTED => read_indented(text, error),
+        result => result,
+    }
+}
+
+/// Reads a text whose quoted scalars go on further to the left than YAML allows, which go-yaml does not mind:
+/// blanks before such a line mean nothing, so it is moved to the right.
+fn read_indented(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    for _ in 0..MAX_REPAIRS {
+        let line = error.position.and_then(|place| lines.get_mut(place.line - 1));
+        match line {
+            Some(line) if !line.starts_with(FAR_RIGHT) => line.insert_str(0, FAR_RIGHT),
+            _ => return Err(error),
+        }
+        match read_once(&lines.join("\n")) {
+            Err(next) if next.message == UNDER_INDENTED => error = next,
+            result => return result,
+        }
+    }
+    Err(error)
+}
+
+fn read_once(text: &str) -> Result<Vec<Document>, Error> {
     let shared: Arc<str> = Arc::from(text);
     if let Some(parts) = block::read(text) {
         let document = |part: block::Part| Document {
@@ -152,6 +184,7 @@ struct Node {
 }
 
 struct Reader<'text> {
+    text: &'text str,
     parser: Parser<'text, StrInput<'text>>,
     /// Anchored values by the parser's own number; `None` while the value is still being read.
     anchors: HashMap<usize, Option<Node>>,
@@ -168,6 +201,7 @@ impl<'text> Reader<'text> {
             block_nesting_limit: MAX_DEPTH + 1,
         };
         Self {
+            text,
             parser: Parser::new_from_str_with_options(text, options),
             anchors: HashMap::new(),
             nodes: 0,
@@ -204,10 +238,15 @@ impl<'text> Reader<'text> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.map_or(Tag::None, |tag| Tag::from_uri(tag.handle(), tag.suffix()));
-                let scalar = scalar::resolve(tag, style == ScalarStyle::Plain, &text)
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let text = match text.strip_suffix('\n') {
+                    Some(cut) if is_block && self.ends_without_break(span) => cut,
+                    _ => &text,
+                };
+                let scalar = scalar::resolve(tag, style == ScalarStyle::Plain, text)
                     .map_err(|message| failure(span, message))?;
                 let bytes = text.len();
-                let value = json_scalar(scalar, &text).map_err(|message| failure(span, message))?;
+                let value = json_scalar(scalar, text).map_err(|message| failure(span, message))?;
                 let node = Node {
                     value,
                     depth: 0,
@@ -224,6 +263,13 @@ impl<'text> Reader<'text> {
                 format!("a value was expected, not {}", name_of(&other)),
             )),
         }
+    }
+
+    /// Whether a block scalar goes to the end of a text whose last line is not ended: go-yaml does not add the
+    /// line break then.
+    fn ends_without_break(&self, span: &Span) -> bool {
+        let last_line = self.text.rsplit('\n').next().unwrap_or_default();
+        span.end.byte_offset() == Some(self.text.len()) && !last_line.trim_matches([' ', '\t']).is_empty()
     }
 
     fn alias(&mut self, anchor: usize, span: &Span, depth: usize) -> Result<Node, Error> {
@@ -583,6 +629,26 @@ mod tests {
     fn check_error(text: &str, expect: &str) {
         let error = parse(text).expect_err(text).to_string();
         assert!(error.contains(expect), "{error:?} should say {expect:?}");
+    }
+
+    #[test]
+    fn the_end_of_the_text_ends_no_line() {
+        check("a: |\n  cc", json!({"a": "cc"}));
+        check("a: |+\n  cc", json!({"a": "cc"}));
+        check("a: >\n  cc\n  dd", json!({"a": "cc dd"}));
+        check("- |\n  cc\n  # dd", json!(["cc\n# dd"]));
+        check("a: |\n  cc\n# no", json!({"a": "cc\n"}));
+        check("a: |\n  cc\n  ", json!({"a": "cc\n"}));
+        check("a: |\n  cc\n", json!({"a": "cc\n"}));
+    }
+
+    #[test]
+    fn quoted_text_may_go_on_at_the_left() {
+        check(
+            "a:\n  b: \"x\n y\nz\n\"\nc: 'd\ne'\nf: 1\n",
+            json!({"a": {"b": "x y z "}, "c": "d e", "f": 1}),
+        );
+        check_error("a:\n  b: \"x\nz", "");
     }
 
     #[test]

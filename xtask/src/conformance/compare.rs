@@ -84,10 +84,14 @@ pub(super) fn compare(ours: &Printed, helm: &Printed, again: &Printed) -> Verdic
     }
 }
 
-/// A message without the advice that Helm adds, and without the place of the chart on this machine.
+/// A message in one line, without the advice that Helm adds and its layout of a template's error.
 fn words(message: &str) -> String {
-    let advice = "\n\nUse --debug flag to render out invalid YAML";
-    message.trim().trim_end_matches(advice).trim().to_owned()
+    let advice = "Use --debug flag to render out invalid YAML";
+    let message = message.replace(advice, "").replace("template: ", "");
+    let message = message
+        .replace(": executing", " executing")
+        .replace(": error calling", " error calling");
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What kind of mishap a message tells of.

@@ -123,9 +123,11 @@ impl Ours {
             None => Value::Object(Map::new()),
             Some(path) => {
                 let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-                let read = yaml::parse(&text)
+                let read = yaml::parse_all(&text)
                     .map_err(|error| format!("failed to parse {}: {error}", path.display()))?;
-                read.value
+                // Helm takes the first document.
+                let first = read.into_iter().next().map(|document| document.value);
+                first.unwrap_or_else(|| Value::Object(Map::new()))
             }
         };
         let release = Release {

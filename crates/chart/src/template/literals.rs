@@ -106,6 +106,7 @@ pub(super) fn number(token: &Token<'_>) -> Parsed<Term> {
         _ => None,
     };
     let magnitude = match radix_and_digits {
+        Some((16, digits)) if digits.contains('p') => None,
         Some((radix, digits)) => Some(i128::from(u64::from_str_radix(digits, radix).map_err(|_| bad())?)),
         None => lower.parse::<u64>().ok().map(i128::from),
     };
@@ -123,11 +124,11 @@ pub(super) fn number(token: &Token<'_>) -> Parsed<Term> {
     let is_decimal = lower
         .bytes()
         .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'));
-    let magnitude = lower
-        .parse::<f64>()
-        .ok()
-        .filter(|value| is_decimal && value.is_finite())
-        .ok_or_else(bad)?;
+    let magnitude = match lower.strip_prefix("0x") {
+        Some(digits) => hexadecimal_float(digits),
+        None => lower.parse::<f64>().ok().filter(|_| is_decimal),
+    };
+    let magnitude = magnitude.filter(|value| value.is_finite()).ok_or_else(bad)?;
     let value = if negative { -magnitude } else { magnitude };
     // A float that is a whole number may stand where a whole number is wanted.
     let int = (value.fract() == 0.0 && value.abs() < 9.2e18).then_some(value as i64);
@@ -137,4 +138,19 @@ pub(super) fn number(token: &Token<'_>) -> Parsed<Term> {
         float: Some(value),
         prefers_float: true,
     }))
+}
+
+/// `1.8p3`: hexadecimal digits times a power of two.
+fn hexadecimal_float(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once('p')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    // More digits than these would have to be rounded; nobody writes them.
+    if digits.is_empty() || digits.len() > 13 {
+        return None;
+    }
+    let mantissa = u64::from_str_radix(&digits, 16).ok()? as f64;
+    let fraction = i32::try_from(fraction.len()).ok()?;
+    Some(mantissa * 2_f64.powi(exponent.checked_sub(4 * fraction)?))
 }
