@@ -8,12 +8,14 @@
 mod charts;
 mod compare;
 mod render;
+mod suites;
 mod table;
+mod variants;
 
 use crate::failure::{Doing, Result, fail};
 use crate::process::Scratch;
 use crate::say;
-use charts::{Case, Cases, Listed};
+use charts::{Case, Cases, Listed, Values};
 use compare::Verdict;
 use render::{Helm, Ours};
 use std::collections::VecDeque;
@@ -38,6 +40,7 @@ pub(crate) struct Options<'a> {
     list: Option<&'a str>,
     report: Option<&'a str>,
     kept: Option<&'a str>,
+    variants: bool,
 }
 
 impl<'a> Options<'a> {
@@ -56,6 +59,7 @@ impl<'a> Options<'a> {
                 "--only" => options.only.push(value()?),
                 "--list" => options.list = Some(value()?),
                 "--report" => options.report = Some(value()?),
+                "--variants" => options.variants = true,
                 "--kept" => options.kept = Some(value()?),
                 "--limit" => match value()?.parse() {
                     Ok(limit) => options.limit = Some(limit),
@@ -73,7 +77,7 @@ impl<'a> Options<'a> {
 pub(crate) struct Outcome {
     /// The chart's folder below the folder of all charts.
     chart: String,
-    /// The values, as a path in the chart; empty for the defaults.
+    /// What the values are called.
     values: String,
     verdict: Verdict,
 }
@@ -89,7 +93,8 @@ pub(crate) fn chart(options: &Options<'_>) -> Result<()> {
         Some(list) => Some(Listed::read(Path::new(list))?),
         None => None,
     };
-    let Cases { charts, absent } = Cases::find(folder, listed.as_ref(), &options.only, options.limit)?;
+    let (only, limit) = (&options.only, options.limit);
+    let Cases { charts, absent } = Cases::find(folder, listed.as_ref(), only, limit, options.variants)?;
     if charts.is_empty() {
         fail!("no chart was found below {}", folder.display());
     }
@@ -142,19 +147,29 @@ pub(crate) fn chart(options: &Options<'_>) -> Result<()> {
 fn one_chart(folder: &Path, chart: &Case, helm: &Helm) -> Result<Vec<Outcome>> {
     let path: PathBuf = folder.join(&chart.chart);
     let ours = Ours::load(&path);
+    let scratch = Scratch::new()?;
     let mut outcomes = Vec::new();
     for values in &chart.values {
-        let file = (!values.is_empty()).then(|| path.join(values));
-        let theirs = helm.render(&chart.chart, &path, file.as_deref(), 1)?;
+        let file = match values {
+            Values::Defaults => None,
+            Values::File(file) => Some(path.join(file)),
+            Values::Made { values, .. } => {
+                let file = scratch.path().join("values.json");
+                fs::write(&file, values.to_string()).doing(|| format!("write {}", file.display()))?;
+                Some(file)
+            }
+        };
+        let name = format!("{}@{}", chart.chart, values.name());
+        let theirs = helm.render(&name, &path, file.as_deref(), 1)?;
         let mine = ours.render(file.as_deref());
         let mut verdict = compare::compare(&mine, &theirs, &theirs);
         if verdict.is_difference() && theirs.is_ok() {
-            let again = helm.render(&chart.chart, &path, file.as_deref(), 2)?;
+            let again = helm.render(&name, &path, file.as_deref(), 2)?;
             verdict = compare::compare(&mine, &theirs, &again);
         }
         outcomes.push(Outcome {
             chart: chart.chart.clone(),
-            values: values.clone(),
+            values: values.name().to_owned(),
             verdict,
         });
     }

@@ -49,6 +49,7 @@ Chores of this repository: cargo xtask <chore>
       --only NAME      only charts whose path contains NAME (may be repeated)
       --limit N        only the first N charts
       --list FILE      only the charts of this list
+      --variants       also with values made of the defaults: all switched on, turned, filled, emptied
       --report FILE    write what differs there
       --kept DIR       keep what Helm printed, and use it again
   generate [schema | protobuf | definitions]

@@ -1,7 +1,9 @@
 //! Which charts and which values there are: folders with a `Chart.yaml` that are nobody's subchart, and the values
-//! files their authors keep for tests and as examples.
+//! their authors keep for tests and as examples.
 
+use super::{suites, variants};
 use crate::failure::{Doing, Result, fail};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -27,8 +29,31 @@ const MAX_DEPTH: usize = 12;
 pub(super) struct Case {
     /// Its folder below the folder of all charts, with `/`.
     pub(super) chart: String,
-    /// Paths in the chart, the first is empty and stands for the defaults.
-    pub(super) values: Vec<String>,
+    /// The defaults come first.
+    pub(super) values: Vec<Values>,
+}
+
+/// What a chart is rendered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Values {
+    Defaults,
+    /// A path in the chart.
+    File(String),
+    /// Values that stand in no file of their own.
+    Made {
+        name: String,
+        values: Value,
+    },
+}
+
+impl Values {
+    /// How the case is called.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::File(name) | Self::Made { name, .. } => name,
+        }
+    }
 }
 
 /// All that is to be rendered.
@@ -46,6 +71,7 @@ impl Cases {
         listed: Option<&Listed>,
         only: &[&str],
         limit: Option<usize>,
+        with_variants: bool,
     ) -> Result<Self> {
         let mut found = BTreeSet::new();
         walk(folder, "", 0, &mut found)?;
@@ -60,8 +86,13 @@ impl Cases {
             .filter(wanted)
             .take(limit.unwrap_or(usize::MAX))
             .map(|chart| {
-                let mut values = vec![String::new()];
-                values.extend(values_files(&folder.join(&chart)));
+                let path = folder.join(&chart);
+                let mut values = vec![Values::Defaults];
+                values.extend(values_files(&path).into_iter().map(Values::File));
+                values.extend(suites::values(&path));
+                if with_variants {
+                    values.extend(variants::values(&path));
+                }
                 Case { chart, values }
             })
             .collect();
@@ -93,7 +124,7 @@ fn walk(root: &Path, inner: &str, depth: usize, found: &mut BTreeSet<String>) ->
 }
 
 /// The names in a folder, in order, and whether each is a folder; links are left out.
-fn entries(folder: &Path) -> Result<Vec<(String, bool)>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<(String, bool)>> {
     let doing = || format!("read {}", folder.display());
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).doing(doing)? {
@@ -135,7 +166,7 @@ fn values_files(chart: &Path) -> Vec<String> {
     files
 }
 
-fn is_yaml(name: &str) -> bool {
+pub(super) fn is_yaml(name: &str) -> bool {
     let extension = Path::new(name)
         .extension()
         .and_then(|extension| extension.to_str());
@@ -204,15 +235,21 @@ mod tests {
         write("o/r/web/charts/inner/Chart.yaml", "name: inner\n");
         write("o/r/other/Chart.yaml", "name: other\n");
         write("list", "# none\no/r abc web\no/r abc gone\n");
-        let found = Cases::find(folder.path(), None, &[], None).unwrap();
+        let found = Cases::find(folder.path(), None, &[], None, false).unwrap();
         let names: Vec<&str> = found.charts.iter().map(|case| case.chart.as_str()).collect();
         assert_eq!(names, ["o/r/other", "o/r/web"]);
         let listed = Listed::read(&folder.path().join("list")).unwrap();
-        let found = Cases::find(folder.path(), Some(&listed), &[], None).unwrap();
+        let found = Cases::find(folder.path(), Some(&listed), &[], None, false).unwrap();
         assert_eq!((found.charts.len(), found.absent), (1, 1));
+        let names: Vec<&str> = found.charts[0].values.iter().map(Values::name).collect();
         assert_eq!(
-            found.charts[0].values,
-            ["", "ci/more-values.yaml", "values-ha.yaml", "examples/one.yaml"]
+            names,
+            [
+                "defaults",
+                "ci/more-values.yaml",
+                "values-ha.yaml",
+                "examples/one.yaml"
+            ]
         );
     }
 }

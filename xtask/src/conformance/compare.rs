@@ -276,33 +276,33 @@ mod tests {
             assert_eq!(compare(&ours, &helm, &again), expect);
         };
         let check = |ours: &str, helm: &str, expect: Verdict| between(ours, helm, helm, expect);
-        let one = "---\nkind: A\nn: 1\n";
+        let one = "---\nkind: A\nv: 1\n";
         let differs = |what: &str| Verdict::Differs(what.to_owned());
         check(one, one, Verdict::Identical);
         check(
             one,
-            "---\n# c\nkind: A\n\nn: 1\n---\n# no\n",
+            "---\n# c\nkind: A\n\nv: 1\n---\n# no\n",
             Verdict::SameObjects,
         );
         between(
             one,
-            "kind: A\nn: 2\n",
-            "kind: A\nn: 3\n",
+            "kind: A\nv: 2\n",
+            "kind: A\nv: 3\n",
             Verdict::SameButVolatile,
         );
         check(
             one,
-            "kind: A\nn: 2\n",
-            differs("document 1 (A ?).n: 1, Helm has 2"),
+            "kind: A\nv: 2\n",
+            differs("document 1 (A ?).v: 1, Helm has 2"),
         );
         check(
             one,
-            "kind: A\nm: 2\nn: 1\n",
+            "kind: A\nm: 2\nv: 1\n",
             differs("document 1 (A ?).m: missing, Helm has 2"),
         );
         check(
             one,
-            "kind: A\nn: 1\n---\nkind: B\n",
+            "kind: A\nv: 1\n---\nkind: B\n",
             differs("1 documents, Helm has 2; the first more is B ?"),
         );
         check(one, "!x", Verdict::OnlyHelmFails("x".to_owned()));

@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime};
 pub(super) type Printed = std::result::Result<String, String>;
 
 const LIMIT: Duration = Duration::from_mins(3);
+/// More than the second in which charts tell the time.
+const SECOND: Duration = Duration::from_millis(1_100);
 const RELEASE: &str = "my-release";
 
 /// The Helm that is compared with.
@@ -60,13 +62,10 @@ impl Helm {
         values: Option<&Path>,
         time: u8,
     ) -> Result<Printed> {
-        let kept = self.kept.as_ref().map(|folder| {
-            let values = values
-                .and_then(|values| values.strip_prefix(chart).ok())
-                .unwrap_or(Path::new(""));
-            let name = format!("{name}@{}.{time}.json", values.display()).replace('/', "+");
-            folder.join(name)
-        });
+        let kept = self
+            .kept
+            .as_ref()
+            .map(|folder| folder.join(format!("{name}.{time}.json").replace('/', "+")));
         if let Some(path) = &kept
             && let Ok(text) = fs::read_to_string(path)
             && let Ok(answer) = serde_json::from_str::<Value>(&text)
@@ -79,6 +78,10 @@ impl Helm {
         command.env("HOME", &self.home).env_remove("KUBECONFIG");
         for variable in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.home.join("helm"));
+        }
+        if time > 1 {
+            // So that what is made of the time of day is another one.
+            std::thread::sleep(SECOND);
         }
         command.args(["template", RELEASE]).arg(chart);
         if let Some(values) = values {

@@ -113,11 +113,7 @@ pub(super) fn report(outcomes: &[Outcome]) -> String {
             Verdict::Differs(difference) => ("DIFFERS", difference.as_str(), None),
             _ => continue,
         };
-        let values = if outcome.values.is_empty() {
-            "defaults"
-        } else {
-            &outcome.values
-        };
+        let values = &outcome.values;
         let kind = match &outcome.verdict {
             Verdict::Differs(_) => "",
             _ => class(first),
@@ -151,7 +147,7 @@ mod tests {
     fn cases_and_charts_are_counted() {
         let outcome = |chart: &str, verdict| Outcome {
             chart: chart.to_owned(),
-            values: String::new(),
+            values: "defaults".to_owned(),
             verdict,
         };
         let outcomes = [
