@@ -64,7 +64,7 @@ pub(crate) fn run_all(runs: usize) -> Result<()> {
     let mut up = Figure::new("platform up until /readyz answers over HTTPS", "ms", Some(300.0));
     let mut template = Figure::new("helm template of the same golden path", "ms", None);
     let mut template_memory = Figure::new("  its peak memory", "MB", None);
-    let chart = crate::root().join("golden-paths/base-service");
+    let golden_paths = if helm { Some(e2e::helm::built()?) } else { None };
     let scratch = Scratch::new()?;
     for _ in 0..runs {
         let user = platform.new_user()?;
@@ -75,7 +75,8 @@ pub(crate) fn run_all(runs: usize) -> Result<()> {
         let (took, peak) = measure(&user.command("service render api-gateway"))?;
         render.values.push(took);
         render_memory.values.push(peak);
-        if helm {
+        if let Some(golden_paths) = &golden_paths {
+            let chart = golden_paths.path().join("base-service");
             let mut command = e2e::helm::helm(scratch.path())?;
             command.args(["template", "api-gateway"]).arg(&chart);
             command.arg("--values").arg(chart.join("ci/full-values.yaml"));

@@ -39,7 +39,7 @@ struct Case {
 
 /// A copy of the golden paths, each with the charts that it depends on, put there by Helm itself and unpacked,
 /// so that both sides read the same files.
-fn built() -> Result<Scratch> {
+pub(crate) fn built() -> Result<Scratch> {
     let scratch = Scratch::new()?;
     copy(&crate::root().join("golden-paths"), scratch.path())?;
     let home = Scratch::new()?;
