@@ -1,27 +1,27 @@
 //! What the chores print. The only place that writes to the terminal.
 
-#![expect(clippy::print_stdout, reason = "printing is what this module is for")]
-
+use std::io::{Write, stdout};
 use std::time::Duration;
 
 /// A plain line.
 pub(crate) fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+    // Whoever stopped reading has heard enough.
+    let _ = writeln!(stdout().lock(), "{}", text.as_ref());
 }
 
 /// A heading before the output of a long step.
 pub(crate) fn heading(text: &str) {
-    println!("\n── {text}");
+    line(format!("\n── {text}"));
 }
 
 /// A step that worked.
 pub(crate) fn done(what: &str, took: Duration) {
-    println!("  ✓ {what:<58} {}", duration(took));
+    line(format!("  ✓ {what:<58} {}", duration(took)));
 }
 
 /// A step that did not work.
 pub(crate) fn failed(what: &str, took: Duration) {
-    println!("  ✗ {what:<58} {}", duration(took));
+    line(format!("  ✗ {what:<58} {}", duration(took)));
 }
 
 /// A time as a person says it: `8 ms`, `1.4 s`, `3 min 07 s`.
