@@ -4,6 +4,8 @@
 //! Everything is measured several times, the subjects in turn, on the same machine; minimum, median and maximum
 //! are printed and the median is held against the goal.
 
+pub(crate) mod chart;
+
 use crate::e2e::main_job::CREATE;
 use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result, fail};

@@ -5,7 +5,7 @@
 //! and the same exit behaviour; equal bytes are counted beside it. What Helm itself changes from run to run (random
 //! and time functions) is found by running it twice, and left out of the comparison.
 
-mod charts;
+pub(crate) mod charts;
 mod compare;
 mod render;
 mod suites;

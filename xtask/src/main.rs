@@ -41,6 +41,9 @@ Chores of this repository: cargo xtask <chore>
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
   bench [--runs N]     times and memory of the release build beside their goals, and beside Helm
+  bench chart [--charts DIR] [--runs N]
+                       the chart engine beside Helm's own SDK in process, and beside helm as a program; with the public
+                       charts below a folder, if one is given
   image [--output FILE]
                        the operator's container image: an OCI archive of one static program, platform.tar when not said
   conformance chart --charts DIR
@@ -84,6 +87,10 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["image"] => image::make(Path::new("platform.tar")),
         ["image", "--output", path] => image::make(Path::new(path)),
         ["conformance", "chart", rest @ ..] => conformance::chart(&conformance::Options::parse(rest)?),
+        ["bench", "chart", rest @ ..] => {
+            let (runs, charts) = bench_options(rest)?;
+            bench::chart::run_all(runs, charts)
+        }
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()
             .and_then(|()| protobuf_data::generate())
@@ -117,6 +124,22 @@ fn e2e_options<'a>(arguments: &[&'a str]) -> Result<e2e::Options<'a>> {
         }
     }
     Ok(options)
+}
+
+fn bench_options<'a>(arguments: &[&'a str]) -> Result<(usize, Option<&'a str>)> {
+    let (mut runs, mut charts) = (5, None);
+    let mut arguments = arguments.iter();
+    while let Some(&argument) = arguments.next() {
+        match (argument, arguments.next()) {
+            ("--runs", Some(number)) => match number.parse() {
+                Ok(number @ 1..=1_000) => runs = number,
+                _ => fail!("--runs needs a number from 1 to 1000"),
+            },
+            ("--charts", Some(&folder)) => charts = Some(folder),
+            _ => fail!("bench chart takes --charts DIR and --runs N, not {argument}"),
+        }
+    }
+    Ok((runs, charts))
 }
 
 /// Brings a cluster up and keeps it until Ctrl-C.

@@ -5,6 +5,7 @@
 //! `${TOWPATH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/towpath}/peers/<name>-<version>/<binary>`.
 
 mod go_module;
+pub(crate) mod helm_sdk;
 pub(crate) mod source;
 
 use crate::failure::{Doing, Result, fail};

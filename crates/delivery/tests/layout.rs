@@ -162,7 +162,7 @@ fn teams_cannot_reach_beyond_their_namespace() {
         ("teams/Demo/dev/applications/api.yaml", "cannot be a team name"),
         (
             "teams/demo/Dev/applications/api.yaml",
-            "cannot be a environment name",
+            "cannot be an environment name",
         ),
         ("teams/api.yaml", "belongs to no team"),
         ("teams/demo/api.yaml", "belongs to no environment"),

@@ -26,16 +26,16 @@ const MAX_DEPTH: usize = 12;
 
 /// A chart and the values it is rendered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Case {
+pub(crate) struct Case {
     /// Its folder below the folder of all charts, with `/`.
-    pub(super) chart: String,
+    pub(crate) chart: String,
     /// The defaults come first.
-    pub(super) values: Vec<Values>,
+    pub(crate) values: Vec<Values>,
 }
 
 /// What a chart is rendered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Values {
+pub(crate) enum Values {
     Defaults,
     /// A path in the chart.
     File(String),
@@ -58,15 +58,15 @@ impl Values {
 
 /// All that is to be rendered.
 #[derive(Debug)]
-pub(super) struct Cases {
-    pub(super) charts: Vec<Case>,
+pub(crate) struct Cases {
+    pub(crate) charts: Vec<Case>,
     /// How many charts of the list are not there.
-    pub(super) absent: usize,
+    pub(crate) absent: usize,
 }
 
 impl Cases {
     /// Finds the charts below a folder: all of them, or those of a list.
-    pub(super) fn find(
+    pub(crate) fn find(
         folder: &Path,
         listed: Option<&Listed>,
         only: &[&str],
@@ -188,7 +188,7 @@ fn is_object(path: &Path) -> bool {
 
 /// The charts of a list: a line each, `owner/repository commit path`.
 #[derive(Debug)]
-pub(super) struct Listed(BTreeSet<String>);
+pub(crate) struct Listed(BTreeSet<String>);
 
 impl Listed {
     /// Reads the list; empty lines and lines that start with `#` say nothing.
