@@ -16,10 +16,14 @@ pub(crate) enum Object {
     KubeVersion(Arc<CapabilitySet>),
     HelmVersion,
     SemVer(Version),
-    /// Nanoseconds since 1970, in UTC.
-    Time(i128),
+    /// Nanoseconds since 1970, and the seconds by which its zone is east of UTC.
+    Time(i128, i32),
     /// Nanoseconds.
     Duration(i64),
+    /// From 1.
+    Month(usize),
+    /// From Sunday, 0.
+    Weekday(usize),
     /// A certificate and its private key, in PEM.
     Certificate {
         cert: String,
@@ -61,8 +65,10 @@ impl Object {
             Self::KubeVersion(_) => "common.KubeVersion",
             Self::HelmVersion => "version.BuildInfo",
             Self::SemVer(_) => "*semver.Version",
-            Self::Time(_) => "time.Time",
+            Self::Time(..) => "time.Time",
             Self::Duration(_) => "time.Duration",
+            Self::Month(_) => "time.Month",
+            Self::Weekday(_) => "time.Weekday",
             Self::Certificate { .. } => "sprig.certificate",
         }
     }
@@ -72,8 +78,9 @@ impl Object {
             Self::Files(_) => "map",
             Self::ApiVersions(_) => "slice",
             Self::Capabilities(_) | Self::SemVer(_) => "ptr",
-            Self::KubeVersion(_) | Self::HelmVersion | Self::Time(_) | Self::Certificate { .. } => "struct",
+            Self::KubeVersion(_) | Self::HelmVersion | Self::Time(..) | Self::Certificate { .. } => "struct",
             Self::Duration(_) => "int64",
+            Self::Month(_) | Self::Weekday(_) => "int",
         }
     }
 
@@ -153,26 +160,15 @@ impl Object {
             (Self::Certificate { cert, .. }, "Cert") => text(cert.clone()),
             (Self::Certificate { key, .. }, "Key") => text(key.clone()),
             (Self::SemVer(version), _) => semver_member(version, name, arguments),
-            (Self::Time(nanoseconds), "Unix") => {
-                Answer::Value(Value::Int64((nanoseconds.div_euclid(1_000_000_000)) as i64))
+            (Self::Time(nanoseconds, offset), _) => {
+                crate::functions::dates::time_member(*nanoseconds, *offset, name, arguments)
             }
-            (Self::Time(nanoseconds), "UnixNano") => Answer::Value(Value::Int64(*nanoseconds as i64)),
-            (Self::Time(_), "Format") => match one_string() {
-                Err(answer) => answer,
-                Ok(layout) => text(crate::functions::dates::format_time(self, &layout)),
-            },
-            (Self::Time(_), "UTC" | "Local") => Answer::Value(self.copy()),
-            (Self::Time(nanoseconds), _) => crate::functions::dates::time_member(*nanoseconds, name)
-                .map_or(Answer::Unknown, |number| Answer::Value(Value::Int(number))),
-            (Self::Duration(nanoseconds), _) => duration_member(*nanoseconds, name),
+            (Self::Duration(nanoseconds), _) => {
+                crate::functions::durations::duration_member(*nanoseconds, name, arguments)
+            }
+            (Self::Month(month), "String") => text(crate::functions::dates::month_name(*month).to_owned()),
+            (Self::Weekday(day), "String") => text(crate::functions::dates::weekday_name(*day).to_owned()),
             _ => Answer::Unknown,
-        }
-    }
-
-    fn copy(&self) -> Value {
-        match self {
-            Self::Time(nanoseconds) => Value::object(Self::Time(*nanoseconds)),
-            _ => Value::Nil,
         }
     }
 }
@@ -187,6 +183,9 @@ fn semver_member(version: &Version, name: &str, arguments: &[Value]) -> Answer {
         "Metadata" => Answer::Value(Value::str(&version.metadata)),
         "Original" => Answer::Value(Value::str(&version.original)),
         "String" => Answer::Value(Value::str(&version.to_string())),
+        "IncMajor" | "IncMinor" | "IncPatch" => {
+            Answer::Value(Value::object(Object::SemVer(version.raised(name))))
+        }
         "Compare" | "LessThan" | "GreaterThan" | "Equal" => match arguments {
             [Value::Object(other)] => match &**other {
                 Object::SemVer(other) => {
@@ -203,20 +202,6 @@ fn semver_member(version: &Version, name: &str, arguments: &[Value]) -> Answer {
             [_] => Answer::Failed("expected *semver.Version".to_owned()),
             _ => Answer::WrongCount(1),
         },
-        _ => Answer::Unknown,
-    }
-}
-
-fn duration_member(nanoseconds: i64, name: &str) -> Answer {
-    let seconds = nanoseconds as f64 / 1e9;
-    match name {
-        "Seconds" => Answer::Value(Value::Float(seconds)),
-        "Minutes" => Answer::Value(Value::Float(seconds / 60.0)),
-        "Hours" => Answer::Value(Value::Float(seconds / 3600.0)),
-        "Milliseconds" => Answer::Value(Value::Int64(nanoseconds / 1_000_000)),
-        "Microseconds" => Answer::Value(Value::Int64(nanoseconds / 1000)),
-        "Nanoseconds" => Answer::Value(Value::Int64(nanoseconds)),
-        "String" => Answer::Value(Value::str(&crate::functions::dates::duration_text(nanoseconds))),
         _ => Answer::Unknown,
     }
 }

@@ -72,6 +72,26 @@ pub fn compare_versions(left: &str, right: &str) -> Ordering {
 }
 
 impl Version {
+    /// The next version, by the name of Masterminds' method: `IncMajor`, `IncMinor` or `IncPatch`.
+    pub(crate) fn raised(&self, method: &str) -> Self {
+        let (major, minor, patch) = match method {
+            "IncMajor" => (self.major.saturating_add(1), 0, 0),
+            "IncMinor" => (self.major, self.minor.saturating_add(1), 0),
+            // A version before this patch is followed by the patch itself.
+            _ if !self.prerelease.is_empty() => (self.major, self.minor, self.patch),
+            _ => (self.major, self.minor, self.patch.saturating_add(1)),
+        };
+        let prefix = if self.original.starts_with('v') { "v" } else { "" };
+        Self {
+            major,
+            minor,
+            patch,
+            prerelease: String::new(),
+            metadata: String::new(),
+            original: format!("{prefix}{major}.{minor}.{patch}"),
+        }
+    }
+
     /// Reads a version; a leading `v` and missing numbers are allowed.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parts = parts(text).ok_or(INVALID)?;

@@ -45,16 +45,20 @@ struct Layout {
     list_indent: usize,
     /// From this column on a blank inside a plain or quoted scalar becomes a line break.
     best_width: usize,
+    /// Numbers pass through JSON first, which writes more of them plainly.
+    numbers_through_json: bool,
 }
 
 impl Layout {
     const PLAIN: Self = Self {
         list_indent: 0,
         best_width: 80,
+        numbers_through_json: true,
     };
     const PRETTY: Self = Self {
         list_indent: 2,
         best_width: usize::MAX,
+        numbers_through_json: false,
     };
 }
 
@@ -150,7 +154,14 @@ impl Emitter {
         match value {
             Value::Null => self.put_str("null"),
             Value::Bool(value) => self.put_str(if *value { "true" } else { "false" }),
-            Value::Number(number) => self.put_str(&number_text(number)),
+            Value::Number(number) => {
+                let direct = number.as_f64().filter(|_| number.is_f64());
+                let text = match direct.filter(|_| !self.layout.numbers_through_json) {
+                    Some(value) => format_float(value),
+                    None => number_text(number),
+                };
+                self.put_str(&text);
+            }
             Value::String(text) => self.string(text, indent, simple_key),
             Value::Array(_) => self.put_str("[]"),
             Value::Object(_) => self.put_str("{}"),
@@ -382,7 +393,7 @@ fn number_text(number: &Number) -> String {
         Some(value) if number.is_f64() => {
             // JSON writes it first, go-yaml reads that, and writes it again.
             if value.fract() == 0.0 && value.abs() < 18_446_744_073_709_551_616.0 && value > -9.3e18 {
-                let text = format!("{value:.0}");
+                let text = value.to_string();
                 if text == "-0" { "0".to_owned() } else { text }
             } else {
                 format_float(value)

@@ -26,17 +26,55 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// Decodes base 64 as Go does, which skips line breaks; the error is where it goes wrong.
+/// Decodes base 64 as Go does, which skips line breaks and does not mind bits left over; the error is where it
+/// goes wrong.
 pub(super) fn decode_64(bytes: &[u8]) -> Result<Vec<u8>, usize> {
-    let packed: Vec<u8> = bytes
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut out = Vec::with_capacity(bytes.len() / 4 * 3);
+    let mut input = bytes
         .iter()
-        .copied()
-        .filter(|b| !matches!(b, b'\n' | b'\r'))
-        .collect();
-    STANDARD.decode(&packed).map_err(|_| {
-        let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-        packed.iter().position(|b| !good(b)).unwrap_or(packed.len())
-    })
+        .enumerate()
+        .filter(|(_, byte)| !matches!(byte, b'\n' | b'\r'));
+    let (mut buffer, mut digits) = (0_u32, 0);
+    while let Some((at, byte)) = input.next() {
+        if let Some(value) = digit(*byte) {
+            buffer = buffer << 6 | u32::from(value);
+            digits += 1;
+            if digits == 4 {
+                out.extend_from_slice(&buffer.to_be_bytes()[1..]);
+                (buffer, digits) = (0, 0);
+            }
+            continue;
+        }
+        if *byte != b'=' || digits < 2 {
+            return Err(at);
+        }
+        if digits == 2 {
+            match input.next() {
+                None => return Err(bytes.len()),
+                Some((_, b'=')) => {}
+                Some((next, _)) => return Err(next - 1),
+            }
+        }
+        if let Some((next, _)) = input.next() {
+            return Err(next);
+        }
+        let last = (buffer << (6 * (4 - digits))).to_be_bytes();
+        out.extend_from_slice(&last[1..digits]);
+        return Ok(out);
+    }
+    if digits == 0 {
+        Ok(out)
+    } else {
+        Err(bytes.len() - digits)
+    }
 }
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -67,21 +105,37 @@ fn decode_32(bytes: &[u8]) -> Result<Vec<u8>, usize> {
         .copied()
         .filter(|b| !matches!(b, b'\n' | b'\r'))
         .collect();
-    let digits: Vec<u8> = packed.iter().copied().take_while(|b| *b != b'=').collect();
-    if !packed.len().is_multiple_of(8) || packed[digits.len()..].iter().any(|b| *b != b'=') {
-        return Err(digits.len());
-    }
-    let mut out = Vec::with_capacity(digits.len() * 5 / 8);
-    let (mut buffer, mut bits) = (0_u32, 0);
-    for (at, digit) in digits.iter().enumerate() {
-        let value = ALPHABET.iter().position(|known| known == digit).ok_or(at)?;
-        buffer = buffer << 5 | value as u32;
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            out.push((buffer >> bits) as u8);
-            buffer &= (1 << bits) - 1;
+    let length = packed.len();
+    let mut out = Vec::with_capacity(length * 5 / 8);
+    for (start, group) in (0..).step_by(8).zip(packed.chunks(8)) {
+        let (mut buffer, mut digits) = (0_u64, 0);
+        for (offset, byte) in group.iter().enumerate() {
+            let after = &packed[start + offset + 1..];
+            if *byte == b'=' && offset >= 2 && after.len() < 8 {
+                let padding = 7 - offset;
+                if after.len() < padding {
+                    return Err(length);
+                }
+                if let Some(wrong) = after[..padding].iter().position(|byte| *byte != b'=') {
+                    return Err(start + offset + wrong);
+                }
+                if matches!(offset, 3 | 6) {
+                    return Err(start + offset);
+                }
+                out.extend_from_slice(&(buffer << (40 - 5 * offset)).to_be_bytes()[3..3 + offset * 5 / 8]);
+                return Ok(out);
+            }
+            let value = ALPHABET
+                .iter()
+                .position(|known| known == byte)
+                .ok_or(start + offset)?;
+            buffer = buffer << 5 | value as u64;
+            digits += 1;
         }
+        if digits < 8 {
+            return Err(start);
+        }
+        out.extend_from_slice(&buffer.to_be_bytes()[3..]);
     }
     Ok(out)
 }

@@ -3,14 +3,12 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::Kind::{self, Certificate as CertificateKind, Int, List as ListKind, Text};
 use super::der::{self, Reader, tag};
 use super::keys::PrivateKey;
-use super::{Function, Outcome, dates, fixed, int_of, pem, random, string, text_of};
+use super::{Function, Outcome, bytes_of, fixed, int_of, layouts, pem, random, string, text_of};
 use crate::object::Object;
 use crate::template::{Engine, printing};
 use crate::value::Value;
@@ -54,8 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("buildCustomCert", &[Text, Text], |_, args| {
         let unpacked = |value: &Value, what: &str| {
-            STANDARD
-                .decode(&*text_of(value))
+            super::bytes::decode_64(bytes_of(value))
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .ok_or_else(|| format!("unable to decode base64 {what}"))
@@ -248,7 +245,7 @@ fn name(text: &str) -> Vec<u8> {
 
 /// A time to the second: with two digits of the year until 2049, with four from then on.
 fn moment(nanoseconds: i128) -> Vec<u8> {
-    let written = |layout: &str| dates::format_time(&Object::Time(nanoseconds), layout);
+    let written = |layout: &str| layouts::format_at(nanoseconds, layout);
     let year: i64 = written("2006").parse().unwrap_or(0);
     if (1950..2050).contains(&year) {
         der::element(tag::UTC_TIME, written("060102150405Z").as_bytes())
@@ -328,7 +325,7 @@ impl Parent {
     fn from_pem(text: &str) -> Result<Self, String> {
         let block = pem::read(text).ok_or("unable to decode certificate")?;
         Self::from_der(&block.bytes).ok_or_else(|| {
-            "error parsing certificate: decodedCert.Bytes: x509: malformed certificate".to_owned()
+            "error parsing certificate: decodedCert.Bytes: x509: malformed tbs certificate".to_owned()
         })
     }
 

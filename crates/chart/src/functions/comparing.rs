@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::Kind::{Any, Text};
 use super::{Body, Function, Outcome, fixed, string, text_of, variadic};
+use crate::object::Object;
 use crate::template::{Engine, printing};
 use crate::value::{Declared, Value};
 
@@ -22,19 +23,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         body: Body::ShortCircuit(true),
     },
     fixed("not", &[Any], |_, args| Ok(Value::Bool(!args[0].truth()))),
-    variadic("eq", &[Any], Any, |_, args| {
+    variadic("eq", &[Any], Any, |engine, args| {
         if args.len() < 2 {
             return Err("missing argument for comparison".into());
         }
         for other in &args[1..] {
-            if equal(&args[0], other)? {
+            if equal(engine, &args[0], other)? {
                 return Ok(Value::Bool(true));
             }
         }
         Ok(Value::Bool(false))
     }),
-    fixed("ne", &[Any, Any], |_, args| {
-        Ok(Value::Bool(!equal(&args[0], &args[1])?))
+    fixed("ne", &[Any, Any], |engine, args| {
+        Ok(Value::Bool(!equal(engine, &args[0], &args[1])?))
     }),
     fixed("lt", &[Any, Any], |_, args| {
         Ok(Value::Bool(compare(&args[0], &args[1])?.is_lt()))
@@ -61,11 +62,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Int(length as i64))
     }),
     variadic("index", &[Any], Any, index),
-    variadic("call", &[Any], Any, |_, args| {
+    variadic("call", &[Any], Any, |engine, args| {
         if args[0].is_nil() {
             return Err("call of nil".into());
         }
-        Err(format!("non-function of type {}", args[0].type_name()).into())
+        let shown = match &args[0] {
+            Value::Str(text) => printing::quote(text),
+            other => printing::display(engine, other)?,
+        };
+        Err(format!("non-function {shown} of type {}", args[0].type_name()).into())
     }),
     variadic("print", &[], Any, |engine, args| {
         string(printing::sprint(engine, args)?)
@@ -91,7 +96,16 @@ fn evaluated(engine: &Engine<'_>, args: &[Value]) -> Result<String, String> {
     match args {
         [Value::Str(text)] => Ok(text.to_string()),
         [Value::Nil | Value::Missing] => Ok("<no value>".to_owned()),
-        other => printing::sprint(engine, other),
+        other => {
+            let shown: Vec<Value> = other
+                .iter()
+                .map(|value| match value {
+                    Value::Nil | Value::Missing => Value::str("<no value>"),
+                    other => other.clone(),
+                })
+                .collect();
+            printing::sprint(engine, &shown)
+        }
     }
 }
 
@@ -111,7 +125,7 @@ fn basic(value: &Value) -> Basic {
         Value::Int(_) | Value::Int64(_) => Basic::Int,
         Value::Float(_) => Basic::Float,
         Value::Str(_) => Basic::Text,
-        Value::Object(object) if object.kind() == "int64" => Basic::Int,
+        Value::Object(object) if matches!(object.kind(), "int" | "int64") => Basic::Int,
         _ => Basic::Invalid,
     }
 }
@@ -120,7 +134,8 @@ fn whole(value: &Value) -> i64 {
     match value {
         Value::Int(number) | Value::Int64(number) => *number,
         Value::Object(object) => match &**object {
-            crate::object::Object::Duration(nanoseconds) => *nanoseconds,
+            Object::Duration(nanoseconds) => *nanoseconds,
+            Object::Month(number) | Object::Weekday(number) => *number as i64,
             _ => 0,
         },
         _ => 0,
@@ -128,7 +143,7 @@ fn whole(value: &Value) -> i64 {
 }
 
 #[expect(clippy::float_cmp, reason = "Go compares floats exactly")]
-fn equal(left: &Value, right: &Value) -> Result<bool, String> {
+fn equal(engine: &Engine<'_>, left: &Value, right: &Value) -> Result<bool, String> {
     let (left_kind, right_kind) = (basic(left), basic(right));
     if left_kind != right_kind {
         if left.is_nil() || right.is_nil() {
@@ -146,7 +161,10 @@ fn equal(left: &Value, right: &Value) -> Result<bool, String> {
         (Value::Str(a), Value::Str(b)) => a == b,
         _ if left_kind == Basic::Int => whole(left) == whole(right),
         _ if left.is_nil() || right.is_nil() => left.is_nil() && right.is_nil(),
-        (_, other) => return Err(format!("non-comparable type {}", other.type_name())),
+        (_, other) => {
+            let shown = printing::display(engine, other)?;
+            return Err(format!("non-comparable type {shown}: {}", other.type_name()));
+        }
     })
 }
 

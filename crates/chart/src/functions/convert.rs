@@ -198,12 +198,13 @@ fn object_json(object: &Object) -> serde_json::Value {
             "HelmVersion": {"version": crate::object::HELM_VERSION},
         }),
         Object::HelmVersion => serde_json::json!({"version": crate::object::HELM_VERSION}),
-        Object::SemVer(version) => serde_json::Value::String(version.original.clone()),
-        Object::Time(_) => serde_json::Value::String(super::dates::format_time(
+        Object::SemVer(version) => serde_json::Value::String(version.to_string()),
+        Object::Time(..) => serde_json::Value::String(super::dates::format_time(
             object,
             "2006-01-02T15:04:05.999999999Z07:00",
         )),
         Object::Duration(nanoseconds) => serde_json::Value::from(*nanoseconds),
+        Object::Month(number) | Object::Weekday(number) => serde_json::Value::from(*number),
         Object::Certificate { cert, key } => serde_json::json!({"Cert": cert, "Key": key}),
     }
 }

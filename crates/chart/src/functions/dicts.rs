@@ -104,9 +104,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn copied(engine: &Engine<'_>, value: &Value) -> Outcome {
     if value.is_nil() {
-        return Err(
-            "deepCopy error: runtime error: invalid memory address or nil pointer dereference".into(),
-        );
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
     }
     Ok(deep_copy(engine, value, 0)?)
 }

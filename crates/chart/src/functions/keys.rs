@@ -112,7 +112,7 @@ impl PrivateKey {
                 .and_then(numbers)
                 .map(|numbers| Self::Dsa(Box::new(numbers)))
                 .ok_or_else(|| "parsing DSA private key from PEM: it has no five numbers".to_owned()),
-            other => Err(format!("invalid private key type {other}")),
+            _ => Err(format!("invalid private key type {}", block.label)),
         }
     }
 

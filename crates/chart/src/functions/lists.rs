@@ -6,6 +6,7 @@ use super::Kind::{Any, Int};
 use super::{Function, Outcome, fixed, int_of, items_of, list_like, variadic};
 use crate::functions::defaults::is_empty;
 use crate::functions::numbers::to_int;
+use crate::object::Object;
 use crate::template::{Engine, Failure};
 use crate::value::{Elements, List, Value};
 
@@ -41,6 +42,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic("concat", &[], Any, |engine, args| {
         let mut all = Vec::new();
         for list in args {
+            if list.is_nil() {
+                return Err(NIL_POINTER.into());
+            }
             let Some(items) = items_of(list) else {
                 return Err(format!("Cannot concat type {} as list", list.kind()).into());
             };
@@ -51,6 +55,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("chunk", &[Int, Any], chunk),
     fixed("mustChunk", &[Int, Any], chunk),
 ];
+
+/// What Go says where a list is nothing at all.
+const NIL_POINTER: &str = "runtime error: invalid memory address or nil pointer dereference";
 
 /// The elements, or Sprig's words for what has none.
 fn elements<'value>(
@@ -63,9 +70,7 @@ fn elements<'value>(
             engine.budget.spend(items.len() as u64)?;
             Ok(items)
         }
-        None if value.is_nil() => {
-            Err("runtime error: invalid memory address or nil pointer dereference".into())
-        }
+        None if value.is_nil() => Err(NIL_POINTER.into()),
         None => Err(format!("Cannot {verb} type {}", value.kind()).into()),
     }
 }
@@ -179,6 +184,9 @@ fn in_list(engine: &Engine<'_>, items: &[Value], wanted: &Value) -> Result<bool,
 }
 
 fn slice(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+    if args[0].is_nil() {
+        return Err(NIL_POINTER.into());
+    }
     let items = items_of(&args[0])
         .ok_or_else(|| format!("list should be type of slice or array but {}", args[0].kind()))?;
     engine.budget.spend(items.len() as u64)?;
@@ -201,7 +209,7 @@ fn chunk(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let size = usize::try_from(int_of(&args[0]))
         .ok()
         .filter(|size| *size > 0)
-        .ok_or("chunk size must be positive")?;
+        .ok_or("runtime error: makeslice: len out of range")?;
     let items = elements(engine, "chunk", &args[1])?;
     let chunks = items
         .chunks(size)
@@ -255,7 +263,22 @@ pub(super) fn deep_equal(
             }
             true
         }
-        (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b),
+        (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b) || same_object(a, b),
         _ => false,
     })
+}
+
+/// Whether two objects say the same.
+fn same_object(left: &Object, right: &Object) -> bool {
+    match (left, right) {
+        (Object::SemVer(a), Object::SemVer(b)) => {
+            a.original == b.original && a.metadata == b.metadata && a.cmp_precedence(b).is_eq()
+        }
+        (Object::Time(a, x), Object::Time(b, y)) => a == b && x == y,
+        (Object::Duration(a), Object::Duration(b)) => a == b,
+        (Object::Certificate { cert: a, key: b }, Object::Certificate { cert: c, key: d }) => {
+            a == c && b == d
+        }
+        _ => false,
+    }
 }

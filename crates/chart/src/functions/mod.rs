@@ -5,6 +5,7 @@
 
 mod bytes;
 mod certificates;
+mod civil;
 mod comparing;
 mod convert;
 pub(crate) mod dates;
@@ -13,8 +14,10 @@ mod defaults;
 mod der;
 mod dicts;
 mod digests;
+pub(crate) mod durations;
 mod flow;
 mod keys;
+mod layouts;
 mod lists;
 mod numbers;
 mod passwords;
@@ -116,8 +119,12 @@ const fn variadic(name: &'static str, parameters: &'static [Kind], rest: Kind, b
 
 /// Looks a function up by name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    table().get(name).copied()
+}
+
+fn table() -> &'static HashMap<&'static str, &'static Function> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| {
+    TABLE.get_or_init(|| {
         [
             comparing::FUNCTIONS,
             bytes::FUNCTIONS,
@@ -127,6 +134,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
             defaults::FUNCTIONS,
             dicts::FUNCTIONS,
             digests::FUNCTIONS,
+            durations::FUNCTIONS,
             flow::FUNCTIONS,
             lists::FUNCTIONS,
             numbers::FUNCTIONS,
@@ -144,8 +152,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
         .flatten()
         .map(|function| (function.name, function))
         .collect()
-    });
-    table.get(name).copied()
+    })
 }
 
 /// An argument that was declared as text.
@@ -238,6 +245,8 @@ fn list_like(list: &List, items: Vec<Value>) -> Value {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::budget::Limits;
     use crate::template::Scope;
@@ -249,5 +258,34 @@ pub(crate) mod tests {
             parent: None,
         };
         run(&Engine::new(scope, Limits::default(), 0, &[7; 32]))
+    }
+
+    /// The functions that templates have from Go, Sprig 3.3 and Helm 4.3.1; more would be no help, since charts
+    /// have to render with stock Helm as well.
+    #[test]
+    fn every_function_has_a_case_in_the_tables() {
+        let tables = [
+            include_str!("../../tests/functions/text.txt"),
+            include_str!("../../tests/functions/numbers.txt"),
+            include_str!("../../tests/functions/lists.txt"),
+            include_str!("../../tests/functions/versions.txt"),
+            include_str!("../../tests/functions/dates.txt"),
+            include_str!("../../tests/functions/formats.txt"),
+        ];
+        let expressions = tables
+            .iter()
+            .flat_map(|table| table.lines())
+            .filter_map(|line| line.split(" ==> ").next());
+        let words: HashSet<&str> = expressions
+            .flat_map(|expression| expression.split(|c: char| !(c.is_alphanumeric() || c == '_')))
+            .collect();
+        let mut without: Vec<&str> = table()
+            .keys()
+            .copied()
+            .filter(|name| !words.contains(name))
+            .collect();
+        without.sort_unstable();
+        assert_eq!(without, Vec::<&str>::new());
+        assert_eq!(table().len(), 251);
     }
 }

@@ -3,6 +3,7 @@
 use super::Kind::{Any, Float, Int, Text};
 use super::{Function, Outcome, fixed, int_of, string, strval, text_of, variadic};
 use crate::functions::decimal::Decimal;
+use crate::object::Object;
 use crate::template::{Engine, Failure};
 use crate::value::{Elements, List, Value};
 use std::rc::Rc;
@@ -12,8 +13,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("int64", &[Any], |_, args| Ok(Value::Int64(to_int(&args[0])))),
     fixed("float64", &[Any], |_, args| Ok(Value::Float(to_float(&args[0])))),
     fixed("atoi", &[Text], |_, args| {
-        let text = text_of(&args[0]);
-        Ok(Value::Int(text.parse().unwrap_or(0)))
+        use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+        let parsed: Result<i64, _> = text_of(&args[0]).parse();
+        Ok(Value::Int(parsed.unwrap_or_else(|error| match error.kind() {
+            PosOverflow => i64::MAX,
+            NegOverflow => i64::MIN,
+            _ => 0,
+        })))
     }),
     fixed("toDecimal", &[Any], |engine, args| {
         let text = strval(engine, &args[0])?;
@@ -103,14 +109,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
 pub(super) fn to_int(value: &Value) -> i64 {
     match value {
         Value::Int(number) | Value::Int64(number) => *number,
-        Value::Float(number) => *number as i64,
+        Value::Float(number) => cut(*number),
         Value::Bool(value) => i64::from(*value),
         Value::Str(text) => text_to_int(text),
         Value::Object(object) => match &**object {
-            crate::object::Object::Duration(nanoseconds) => *nanoseconds,
+            Object::Duration(nanoseconds) => *nanoseconds,
+            Object::Month(number) | Object::Weekday(number) => *number as i64,
             _ => 0,
         },
         _ => 0,
+    }
+}
+
+/// A float without its fraction; what no 64 bits hold is the least number, as on the machines Helm runs on.
+fn cut(number: f64) -> i64 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) {
+        number as i64
+    } else {
+        i64::MIN
     }
 }
 
@@ -145,7 +161,8 @@ pub(super) fn to_float(value: &Value) -> f64 {
         Value::Int(number) | Value::Int64(number) => *number as f64,
         Value::Float(number) => *number,
         Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Str(text) => text.parse().unwrap_or(0.0),
+        // A line below a digit only groups what stands around it.
+        Value::Str(text) => text.replace('_', "").parse().unwrap_or(0.0),
         _ => 0.0,
     }
 }
@@ -163,8 +180,10 @@ fn divided(args: &[Value], operation: fn(i64, i64) -> i64) -> Outcome {
     Ok(Value::Int64(operation(to_int(&args[0]), divisor)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of a function's body")]
 fn decimals(args: &[Value], operation: fn(Decimal, Decimal) -> Decimal) -> Outcome {
+    if let Some(number) = args.iter().map(to_float).find(|number| !number.is_finite()) {
+        return Err(format!("Cannot create a Decimal from {}", yaml::format_float(number)).into());
+    }
     let mut numbers = args.iter().map(|value| Decimal::from_float(to_float(value)));
     let first = numbers.next().unwrap_or(Decimal::from_float(0.0));
     Ok(Value::Float(numbers.fold(first, operation).to_float()))

@@ -192,14 +192,12 @@ fn decrypt(engine: &Engine<'_>, args: &[Value]) -> Outcome {
         cipher.decrypt_block(&mut block);
         out.extend(block.iter().zip(before).map(|(byte, mixed)| byte ^ mixed));
     }
-    let padding = out.last().copied().map_or(0, usize::from);
-    let length = out
-        .len()
-        .checked_sub(padding)
-        .filter(|_| !out.is_empty())
-        .ok_or_else(|| {
-            let length = out.len() as i64 - padding as i64;
-            format!("runtime error: slice bounds out of range [:{length}]")
-        })?;
+    let Some(padding) = out.last().copied().map(usize::from) else {
+        return Err("runtime error: index out of range [-1]".into());
+    };
+    let length = out.len().checked_sub(padding).ok_or_else(|| {
+        let length = out.len() as i64 - padding as i64;
+        format!("runtime error: slice bounds out of range [:{length}]")
+    })?;
     Ok(Value::text_from_bytes(&out[..length]))
 }

@@ -23,7 +23,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         drawn(engine, int_of(&args[0]), |c| (' '..='~').contains(&c))
     }),
     fixed("randBytes", &[Int], |engine, args| {
-        let count = usize::try_from(int_of(&args[0])).unwrap_or(0);
+        let count =
+            usize::try_from(int_of(&args[0])).map_err(|_| "runtime error: makeslice: len out of range")?;
         engine.budget.text(count)?;
         engine.budget.spend(count as u64 / 8)?;
         let mut bytes = vec![0; count];

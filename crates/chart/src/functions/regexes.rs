@@ -14,29 +14,48 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("regexMatch", &[Text, Text], |engine, args| {
         // Sprig's form swallows the error.
         engine.budget.spend(bytes_of(&args[1]).len() as u64 / 4)?;
-        let matches = compile(engine, &args[0]).is_ok_and(|regex| regex.is_match(&text_of(&args[1])));
+        let matches =
+            compile(engine, &args[0], Form::Plain).is_ok_and(|regex| regex.is_match(&text_of(&args[1])));
         Ok(Value::Bool(matches))
     }),
     fixed("mustRegexMatch", &[Text, Text], |engine, args| {
         engine.budget.spend(bytes_of(&args[1]).len() as u64 / 4)?;
         Ok(Value::Bool(
-            compile(engine, &args[0])?.is_match(&text_of(&args[1])),
+            compile(engine, &args[0], Form::Must)?.is_match(&text_of(&args[1])),
         ))
     }),
-    fixed("regexFind", &[Text, Text], find),
-    fixed("mustRegexFind", &[Text, Text], find),
-    fixed("regexFindAll", &[Text, Text, Int], find_all),
-    fixed("mustRegexFindAll", &[Text, Text, Int], find_all),
-    fixed("regexReplaceAll", &[Text, Text, Text], replace_all),
-    fixed("mustRegexReplaceAll", &[Text, Text, Text], replace_all),
-    fixed("regexReplaceAllLiteral", &[Text, Text, Text], replace_literally),
+    fixed("regexFind", &[Text, Text], |engine, args| {
+        find(engine, args, Form::Plain)
+    }),
+    fixed("mustRegexFind", &[Text, Text], |engine, args| {
+        find(engine, args, Form::Must)
+    }),
+    fixed("regexFindAll", &[Text, Text, Int], |engine, args| {
+        find_all(engine, args, Form::Plain)
+    }),
+    fixed("mustRegexFindAll", &[Text, Text, Int], |engine, args| {
+        find_all(engine, args, Form::Must)
+    }),
+    fixed("regexReplaceAll", &[Text, Text, Text], |engine, args| {
+        replace_all(engine, args, Form::Plain)
+    }),
+    fixed("mustRegexReplaceAll", &[Text, Text, Text], |engine, args| {
+        replace_all(engine, args, Form::Must)
+    }),
+    fixed("regexReplaceAllLiteral", &[Text, Text, Text], |engine, args| {
+        replace_literally(engine, args, Form::Plain)
+    }),
     fixed(
         "mustRegexReplaceAllLiteral",
         &[Text, Text, Text],
-        replace_literally,
+        |engine, args| replace_literally(engine, args, Form::Must),
     ),
-    fixed("regexSplit", &[Text, Text, Int], split),
-    fixed("mustRegexSplit", &[Text, Text, Int], split),
+    fixed("regexSplit", &[Text, Text, Int], |engine, args| {
+        split(engine, args, Form::Plain)
+    }),
+    fixed("mustRegexSplit", &[Text, Text, Int], |engine, args| {
+        split(engine, args, Form::Must)
+    }),
     fixed("regexQuoteMeta", &[Text], |_, args| {
         let mut out = String::new();
         for character in text_of(&args[0]).chars() {
@@ -49,20 +68,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn compile(engine: &Engine<'_>, pattern: &Value) -> Result<Rc<Regex>, Failure> {
+/// How the error of a pattern begins: Sprig's plain forms panic, and say more.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Plain,
+    Must,
+}
+
+fn compile(engine: &Engine<'_>, pattern: &Value, form: Form) -> Result<Rc<Regex>, Failure> {
     let pattern = text_of(pattern);
     if let Some(regex) = engine.regexes.borrow().get(&*pattern) {
         return Ok(Rc::clone(regex));
     }
     engine.budget.spend(200 + pattern.len() as u64)?;
-    let regex = RegexBuilder::new(&translated(&pattern))
-        .size_limit(1 << 20)
-        .dfa_size_limit(1 << 20)
-        .build()
-        .map_err(|error| {
-            let last = error.to_string();
-            let last = last.lines().last().unwrap_or("").trim_start_matches("error: ");
-            format!("error parsing regexp: {last}: `{pattern}`")
+    let regex = translated(&pattern)
+        .and_then(|translated| {
+            RegexBuilder::new(&translated)
+                .size_limit(1 << 20)
+                .dfa_size_limit(1 << 20)
+                .build()
+                .map_err(|error| in_words_of_go(&error, &pattern))
+        })
+        .map_err(|why| match form {
+            Form::Plain => format!("regexp: Compile(`{pattern}`): error parsing regexp: {why}"),
+            Form::Must => format!("error parsing regexp: {why}"),
         })?;
     let regex = Rc::new(regex);
     engine
@@ -72,29 +101,138 @@ fn compile(engine: &Engine<'_>, pattern: &Value) -> Result<Rc<Regex>, Failure> {
     Ok(regex)
 }
 
-/// What Go writes differently: `\z` is the same, `\Q…\E` quotes, and a `[` inside a class needs no escape.
-fn translated(pattern: &str) -> String {
+/// The commonest mistakes as Go names them.
+fn in_words_of_go(error: &regex::Error, pattern: &str) -> String {
+    let error = error.to_string();
+    let last = error.lines().last().unwrap_or("").trim_start_matches("error: ");
+    match last {
+        "unclosed group" => format!("missing closing ): `{pattern}`"),
+        "unopened group" => format!("unexpected ): `{pattern}`"),
+        "unclosed character class" => {
+            let class = pattern.rfind('[').map_or(pattern, |at| &pattern[at..]);
+            format!("missing closing ]: `{class}`")
+        }
+        "repetition operator missing expression" => {
+            let at = pattern.find(['*', '+', '?']).unwrap_or(0);
+            let operator = pattern.get(at..=at).unwrap_or(pattern);
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        "invalid character class range, the start must be <= the end" => {
+            let start = pattern.rfind('[').map_or(0, |at| at + 1);
+            let end = pattern
+                .rfind(']')
+                .filter(|end| *end > start)
+                .unwrap_or(pattern.len());
+            format!("invalid character class range: `{}`", &pattern[start..end])
+        }
+        other if other.starts_with("look-around") => {
+            let start = pattern.find("(?").unwrap_or(0);
+            let length = pattern[start..]
+                .chars()
+                .take(3)
+                .map(char::len_utf8)
+                .sum::<usize>();
+            let syntax = &pattern[start..start + length];
+            format!("invalid or unsupported Perl syntax: `{syntax}`")
+        }
+        other => format!("{other}: `{pattern}`"),
+    }
+}
+
+/// The repetition `{2,3}` that a text begins with, and its counts. Any other brace stands for itself.
+fn counted_repetition(text: &str) -> Option<(&str, Vec<u32>)> {
+    let end = text.find('}')?;
+    let inner = text.get(1..end)?;
+    let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(least) || !(most.is_empty() || is_number(most)) {
+        return None;
+    }
+    let counts = [least, most]
+        .iter()
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| digits.parse().unwrap_or(u32::MAX))
+        .collect();
+    Some((&text[..=end], counts))
+}
+
+/// What follows a thing: nothing yet, a repetition of it, or one that takes as little as it can.
+#[derive(Clone, Copy, PartialEq)]
+enum Repeated<'pattern> {
+    No,
+    By(&'pattern str),
+    Lazily(&'pattern str),
+}
+
+/// Repetitions of repetitions are refused, as is counting beyond a thousand.
+fn repeat<'pattern>(
+    before: Repeated<'pattern>,
+    operator: &'pattern str,
+    counts: &[u32],
+) -> Result<Repeated<'pattern>, String> {
+    if counts.iter().any(|count| *count > 1000) || counts.is_sorted_by(|a, b| a > b) && counts.len() == 2 {
+        return Err(format!("invalid repeat count: `{operator}`"));
+    }
+    match before {
+        Repeated::No => Ok(Repeated::By(operator)),
+        Repeated::By(first) if operator == "?" => Ok(Repeated::Lazily(first)),
+        Repeated::By(first) => Err(format!("invalid nested repetition operator: `{first}{operator}`")),
+        Repeated::Lazily(first) => Err(format!(
+            "invalid nested repetition operator: `{first}?{operator}`"
+        )),
+    }
+}
+
+/// What Go means, in the syntax of Rust's crate: `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, a brace
+/// that counts nothing and a `[` inside a class stand for themselves.
+fn translated(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     let mut in_class = false;
     let mut class_start = false;
+    let mut repeated = Repeated::No;
     while let Some(character) = rest.chars().next() {
+        let here = rest;
         rest = &rest[character.len_utf8()..];
         if character == '\\' {
+            repeated = Repeated::No;
             if let Some(quoted) = rest.strip_prefix('Q') {
                 let end = quoted.find("\\E").unwrap_or(quoted.len());
                 out.push_str(&regex::escape(&quoted[..end]));
                 rest = quoted[end..].strip_prefix("\\E").unwrap_or("");
                 continue;
             }
-            out.push('\\');
-            if let Some(next) = rest.chars().next() {
-                out.push(next);
-                rest = &rest[next.len_utf8()..];
-                // Behind a class a hyphen cannot begin a range, so Go takes it for itself.
-                if in_class && next.is_ascii_alphabetic() && rest.starts_with('-') {
+            let Some(next) = rest.chars().next() else {
+                return Err("trailing backslash at end of expression: ``".to_owned());
+            };
+            rest = &rest[next.len_utf8()..];
+            match next {
+                'd' => out.push_str("[0-9]"),
+                'D' => out.push_str("[^0-9]"),
+                'w' => out.push_str("[0-9A-Za-z_]"),
+                'W' => out.push_str("[^0-9A-Za-z_]"),
+                's' => out.push_str(r"[\t\n\f\r ]"),
+                'S' => out.push_str(r"[^\t\n\f\r ]"),
+                'b' if !in_class => out.push_str(r"(?-u:\b)"),
+                'B' if !in_class => out.push_str(r"(?-u:\B)"),
+                '<' | '>' => out.push(next),
+                '1'..='9' => return Err(format!("invalid escape sequence: `\\{next}`")),
+                _ => {
                     out.push('\\');
+                    out.push(next);
+                    // Names and numbers in braces, as of `\p{Greek}`, are copied whole.
+                    if matches!(next, 'p' | 'P' | 'x')
+                        && rest.starts_with('{')
+                        && let Some(end) = rest.find('}')
+                    {
+                        out.push_str(&rest[..=end]);
+                        rest = &rest[end + 1..];
+                    }
                 }
+            }
+            // Behind a class a hyphen cannot begin a range, so Go takes it for itself.
+            if in_class && next.is_ascii_alphabetic() && rest.starts_with('-') {
+                out.push('\\');
             }
             class_start = false;
             continue;
@@ -125,58 +263,78 @@ fn translated(pattern: &str) -> String {
                 _ => {}
             }
             class_start = false;
-        } else if character == '[' {
-            in_class = true;
-            class_start = true;
+            out.push(character);
+            continue;
+        }
+        match character {
+            '[' => {
+                in_class = true;
+                class_start = true;
+                repeated = Repeated::No;
+            }
+            '*' | '+' | '?' if !out.ends_with('(') || out.ends_with("\\(") => {
+                repeated = repeat(repeated, &here[..1], &[])?;
+            }
+            '{' => {
+                if let Some((operator, counts)) = counted_repetition(here) {
+                    repeated = repeat(repeated, operator, &counts)?;
+                    out.push_str(operator);
+                    rest = &here[operator.len()..];
+                    continue;
+                }
+                out.push('\\');
+                repeated = Repeated::No;
+            }
+            _ => repeated = Repeated::No,
         }
         out.push(character);
     }
-    out
+    Ok(out)
 }
 
-fn find(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+fn find(engine: &Engine<'_>, args: &[Value], form: Form) -> Outcome {
     let text = text_of(&args[1]);
     engine.budget.spend(text.len() as u64 / 4)?;
     string(
-        compile(engine, &args[0])?
+        compile(engine, &args[0], form)?
             .find(&text)
             .map_or("", |found| found.as_str()),
     )
 }
 
-fn find_all(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+fn find_all(engine: &Engine<'_>, args: &[Value], form: Form) -> Outcome {
     let text = text_of(&args[1]);
     let limit = usize::try_from(int_of(&args[2])).unwrap_or(usize::MAX);
     engine.budget.spend(text.len() as u64)?;
-    let regex = compile(engine, &args[0])?;
+    let regex = compile(engine, &args[0], form)?;
     Ok(Value::strings(
         regex.find_iter(&text).take(limit).map(|found| found.as_str()),
     ))
 }
 
-fn replace_all(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+fn replace_all(engine: &Engine<'_>, args: &[Value], form: Form) -> Outcome {
     let (text, replacement) = (text_of(&args[1]), text_of(&args[2]));
     engine
         .budget
         .text(text.len().saturating_mul(1 + replacement.len() / 16))?;
-    let regex = compile(engine, &args[0])?;
+    let regex = compile(engine, &args[0], form)?;
     string(regex.replace_all(&text, &*replacement))
 }
 
-fn replace_literally(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+fn replace_literally(engine: &Engine<'_>, args: &[Value], form: Form) -> Outcome {
     let (text, replacement) = (text_of(&args[1]), text_of(&args[2]));
     engine
         .budget
         .text(text.len().saturating_mul(1 + replacement.len() / 16))?;
-    let regex = compile(engine, &args[0])?;
+    let regex = compile(engine, &args[0], form)?;
     string(regex.replace_all(&text, NoExpand(&replacement)))
 }
 
-fn split(engine: &Engine<'_>, args: &[Value]) -> Outcome {
+fn split(engine: &Engine<'_>, args: &[Value], form: Form) -> Outcome {
     let text = text_of(&args[1]);
     let count = int_of(&args[2]);
     engine.budget.spend(text.len() as u64)?;
-    let regex = compile(engine, &args[0])?;
+    let regex = compile(engine, &args[0], form)?;
     if count == 0 {
         return Ok(Value::strings::<&str>([]));
     }

@@ -9,10 +9,10 @@ use crate::value::{Declared, Entries, Value};
 pub(super) const FUNCTIONS: &[Function] = &[
     fixed("trim", &[Text], |_, args| string(text_of(&args[0]).trim())),
     fixed("upper", &[Text], |_, args| {
-        string(text_of(&args[0]).to_uppercase())
+        string(text_of(&args[0]).chars().map(casing::upper).collect::<String>())
     }),
     fixed("lower", &[Text], |_, args| {
-        string(text_of(&args[0]).to_lowercase())
+        string(text_of(&args[0]).chars().map(casing::lower).collect::<String>())
     }),
     fixed("title", &[Text], |_, args| string(title(&text_of(&args[0])))),
     fixed("untitle", &[Text], |_, args| string(untitle(&text_of(&args[0])))),
@@ -20,15 +20,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(swap_case(&text_of(&args[0])))
     }),
     fixed("nospace", &[Text], |_, args| {
-        string(text_of(&args[0]).split_whitespace().collect::<String>())
+        // Where there are blanks Helm takes every byte for a character.
+        let bytes = bytes_of(&args[0]);
+        let kept: String = latin(bytes).filter(|c| !c.is_whitespace()).collect();
+        if kept.chars().count() == bytes.len() {
+            return Ok(args[0].clone());
+        }
+        string(kept)
     }),
     fixed("initials", &[Text], |_, args| {
-        string(
-            text_of(&args[0])
-                .split_whitespace()
-                .filter_map(|word| word.chars().next())
-                .collect::<String>(),
-        )
+        let mut after_blank = true;
+        let starts = latin(bytes_of(&args[0])).filter(|character| {
+            let starts = after_blank && !character.is_whitespace();
+            after_blank = character.is_whitespace();
+            starts
+        });
+        string(starts.collect::<String>())
     }),
     fixed("camelcase", &[Text], |_, args| {
         string(casing::pascal(&text_of(&args[0])))
@@ -44,10 +51,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("substr", &[Int, Int, Text], substring),
     fixed("abbrev", &[Int, Text], |_, args| {
-        string(abbreviate(0, int_of(&args[0]), &text_of(&args[1])))
+        let text = abbreviate(0, int_of(&args[0]), bytes_of(&args[1]));
+        Ok(Value::text_from_bytes(&text))
     }),
     fixed("abbrevboth", &[Int, Int, Text], |_, args| {
-        string(abbreviate(int_of(&args[0]), int_of(&args[1]), &text_of(&args[2])))
+        let text = abbreviate(int_of(&args[0]), int_of(&args[1]), bytes_of(&args[2]));
+        Ok(Value::text_from_bytes(&text))
     }),
     fixed("repeat", &[Int, Text], |engine, args| {
         let text = text_of(&args[1]);
@@ -124,14 +133,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     }),
     fixed("wrap", &[Int, Text], |_, args| {
-        string(wrap(&text_of(&args[1]), int_of(&args[0]), "\n", false))
+        let text = wrap(bytes_of(&args[1]), int_of(&args[0]), b"\n", false);
+        Ok(Value::text_from_bytes(&text))
     }),
     fixed("wrapWith", &[Int, Text, Text], |engine, args| {
-        let (text, separator) = (text_of(&args[2]), text_of(&args[1]));
+        let (text, separator) = (bytes_of(&args[2]), bytes_of(&args[1]));
+        let separator = if separator.is_empty() { b"\n" } else { separator };
         engine
             .budget
             .text(text.len().saturating_mul(1 + separator.len()))?;
-        string(wrap(&text, int_of(&args[0]), &separator, true))
+        let text = wrap(text, int_of(&args[0]), separator, true);
+        Ok(Value::text_from_bytes(&text))
     }),
     fixed("toString", &[Any], |engine, args| {
         string(strval(engine, &args[0])?)
@@ -178,6 +190,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         )?))
     }),
 ];
+
+/// Every byte as a character.
+fn latin(bytes: &[u8]) -> impl Iterator<Item = char> {
+    bytes.iter().copied().map(char::from)
+}
 
 /// Sprig's `strslice`: the elements as text, nothing for nil ones.
 pub(super) fn texts(engine: &Engine<'_>, value: &Value) -> Result<Vec<String>, Failure> {
@@ -263,6 +280,8 @@ fn substring(_: &Engine<'_>, args: &[Value]) -> Outcome {
     let bytes = bytes_of(&args[2]);
     let (start, end) = (int_of(&args[0]), int_of(&args[1]));
     let length = bytes.len() as i64;
+    let out_of_range =
+        |which: String| Err(format!("runtime error: slice bounds out of range {which}").into());
     let (from, to) = if start < 0 {
         (0, end)
     } else if end < 0 || end > length {
@@ -270,10 +289,14 @@ fn substring(_: &Engine<'_>, args: &[Value]) -> Outcome {
     } else {
         (start, end)
     };
-    if from > to || to > length || to < 0 {
-        return Err(
-            format!("runtime error: slice bounds out of range [{from}:{to}] with length {length}").into(),
-        );
+    if to < 0 {
+        return out_of_range(format!("[:{to}]"));
+    }
+    if to > length {
+        return out_of_range(format!("[:{to}] with length {length}"));
+    }
+    if from > to {
+        return out_of_range(format!("[{from}:{to}]"));
     }
     Ok(Value::text_from_bytes(&bytes[from as usize..to as usize]))
 }
@@ -291,7 +314,7 @@ fn title(text: &str) -> String {
         if in_word {
             out.push(character);
         } else {
-            out.extend(character.to_uppercase());
+            out.push(casing::title(character));
         }
         in_word = character == '_'
             || character.is_alphanumeric()
@@ -305,7 +328,7 @@ fn untitle(text: &str) -> String {
     let mut at_start = true;
     for character in text.chars() {
         if at_start && !character.is_whitespace() {
-            out.extend(character.to_lowercase());
+            out.push(casing::lower(character));
         } else {
             out.push(character);
         }
@@ -315,72 +338,70 @@ fn untitle(text: &str) -> String {
 }
 
 fn swap_case(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_uppercase() {
-            out.extend(character.to_lowercase());
+    let mut after_blank = true;
+    let swap = |character: char| {
+        let is_titled = matches!(character, '\u{1c5}' | '\u{1c8}' | '\u{1cb}' | '\u{1f2}');
+        let swapped = if character.is_uppercase() || is_titled {
+            casing::lower(character)
+        } else if character.is_lowercase() && after_blank {
+            casing::title(character)
+        } else if character.is_lowercase() {
+            casing::upper(character)
         } else {
-            out.extend(character.to_uppercase());
-        }
-    }
-    out
+            after_blank = character.is_whitespace();
+            return character;
+        };
+        after_blank = false;
+        swapped
+    };
+    text.chars().map(swap).collect()
 }
 
-/// An ellipsis at the end, or at both ends if there is an offset.
-fn abbreviate(offset: i64, width: i64, text: &str) -> String {
-    if width < 4 || offset > 0 && width < 7 {
-        return text.to_owned();
+/// An ellipsis at the end, or at both ends if there is an offset. It counts and cuts bytes.
+fn abbreviate(offset: i64, width: i64, text: &[u8]) -> Vec<u8> {
+    let length = text.len() as i64;
+    if width < 4 || offset > 0 && width < 7 || length <= width {
+        return text.to_vec();
     }
-    let characters: Vec<char> = text.chars().collect();
-    let length = characters.len() as i64;
-    if length <= width {
-        return text.to_owned();
-    }
-    let take = |from: i64, to: i64| -> String { characters[from as usize..to as usize].iter().collect() };
+    let take = |from: i64, to: i64| &text[from as usize..to as usize];
     let mut offset = offset.min(length);
     if length - offset < width - 3 {
         offset = length - (width - 3);
     }
     if offset <= 4 {
-        return format!("{}...", take(0, width - 3));
+        return [take(0, width - 3), b"..."].concat();
     }
     if offset + width - 3 < length {
-        return format!("...{}", abbreviate(0, width - 3, &take(offset, length)));
+        return [&b"..."[..], &abbreviate(0, width - 3, take(offset, length))].concat();
     }
-    format!("...{}", take(length - (width - 3), length))
+    [b"...", take(length - (width - 3), length)].concat()
 }
 
-/// Breaks lines at blanks after so many characters; words that are longer are cut if wished.
-fn wrap(text: &str, width: i64, separator: &str, cut_long_words: bool) -> String {
+/// Breaks lines at blanks after so many bytes; words that are longer are cut if wished.
+fn wrap(text: &[u8], width: i64, separator: &[u8], cut_long_words: bool) -> Vec<u8> {
     let width = usize::try_from(width).unwrap_or(1).max(1);
-    let characters: Vec<char> = text.chars().collect();
-    let mut out = String::with_capacity(text.len() + text.len() / width);
+    let mut out = Vec::with_capacity(text.len() + text.len() / width);
     let mut at = 0;
-    let take = |from: usize, to: usize| -> String { characters[from..to].iter().collect() };
-    while characters.len() - at > width {
-        if characters[at] == ' ' {
+    while text.len() - at > width {
+        if text[at] == b' ' {
             at += 1;
             continue;
         }
         let limit = at + width;
-        let blank = (at..=limit).rev().find(|index| characters[*index] == ' ');
-        if let Some(blank) = blank.filter(|blank| *blank >= at) {
-            out.push_str(&take(at, blank));
-            out.push_str(separator);
-            at = blank + 1;
-        } else if cut_long_words {
-            out.push_str(&take(at, limit));
-            out.push_str(separator);
-            at = limit;
-        } else if let Some(blank) = (limit..characters.len()).find(|index| characters[*index] == ' ') {
-            out.push_str(&take(at, blank));
-            out.push_str(separator);
-            at = blank + 1;
-        } else {
-            out.push_str(&take(at, characters.len()));
-            at = characters.len();
-        }
+        let before = text[at..=limit].iter().rposition(|byte| *byte == b' ');
+        let after = || text[limit..].iter().position(|byte| *byte == b' ');
+        let (end, next) = match before {
+            Some(blank) => (at + blank, at + blank + 1),
+            None if cut_long_words => (limit, limit),
+            None => match after() {
+                Some(blank) => (limit + blank, limit + blank + 1),
+                None => break,
+            },
+        };
+        out.extend_from_slice(&text[at..end]);
+        out.extend_from_slice(separator);
+        at = next;
     }
-    out.push_str(&take(at, characters.len()));
+    out.extend_from_slice(&text[at..]);
     out
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Kind::{Any, Text};
-use super::{Function, Outcome, dates, fixed, key, string, text_of};
+use super::{Function, Outcome, civil, dates, durations, fixed, key, string, text_of};
 use crate::object::Object;
 use crate::template::{Engine, Failure};
 use crate::value::{Entries, Value};
@@ -98,7 +98,7 @@ impl Writer<'_, '_> {
             Sort::Tables => {
                 if path.is_empty() {
                     return Err(Stop::Refused(
-                        "top-level values must be Go maps or structs".to_owned(),
+                        "toml: top-level values must be Go maps or structs".to_owned(),
                     ));
                 }
                 if let Value::List(list) = value {
@@ -165,12 +165,12 @@ impl Writer<'_, '_> {
             }
             Value::Map(_) => self.inline_table(value, depth)?,
             Value::Object(object) => match &**object {
-                Object::Time(_) => {
+                Object::Time(..) => {
                     let text = dates::format_time(object, "2006-01-02T15:04:05.999999999Z07:00");
                     self.out.push_str(&text);
                 }
                 Object::Duration(nanoseconds) => {
-                    let text = dates::duration_text(*nanoseconds);
+                    let text = durations::duration_text(*nanoseconds);
                     self.out.push_str(&quoted(&text));
                 }
                 Object::SemVer(version) => self.out.push_str(&quoted(&version.to_string())),
@@ -237,7 +237,9 @@ fn sort(value: &Value) -> Result<Sort, Stop> {
         Value::Missing | Value::Nil => Sort::Nil,
         Value::Map(_) => Sort::Table,
         Value::Object(object) => match &**object {
-            Object::Time(_) | Object::Duration(_) | Object::SemVer(_) | Object::ApiVersions(_) => Sort::Plain,
+            Object::Time(..) | Object::Duration(_) | Object::SemVer(_) | Object::ApiVersions(_) => {
+                Sort::Plain
+            }
             _ => Sort::Table,
         },
         Value::List(list) => {
@@ -330,26 +332,30 @@ fn read(value: ::toml::Value) -> Value {
         ::toml::Value::Integer(number) => Value::Int64(number),
         ::toml::Value::Float(number) => Value::Float(number),
         ::toml::Value::Boolean(value) => Value::Bool(value),
-        ::toml::Value::Datetime(moment) => Value::object(Object::Time(nanoseconds(&moment))),
+        ::toml::Value::Datetime(moment) => {
+            let (at, offset) = nanoseconds(&moment);
+            Value::object(Object::Time(at, offset))
+        }
         ::toml::Value::Array(items) => Value::list(items.into_iter().map(read).collect()),
         ::toml::Value::Table(table) => table_value(table),
     }
 }
 
 /// A date without a time is its midnight, a time without a date is of the year 0; both are taken for UTC.
-fn nanoseconds(moment: &::toml::value::Datetime) -> i128 {
+fn nanoseconds(moment: &::toml::value::Datetime) -> (i128, i32) {
     let date = moment.date.map_or((0, 1, 1), |date| {
         (i64::from(date.year), u32::from(date.month), u32::from(date.day))
     });
-    let days = dates::days_of(date.0, date.1, date.2);
+    let days = civil::days_of(date.0, date.1, date.2);
     let (seconds, fraction) = moment.time.map_or((0, 0), |time| {
         let seconds =
             u32::from(time.hour) * 3600 + u32::from(time.minute) * 60 + u32::from(time.second.unwrap_or(0));
         (seconds, time.nanosecond.unwrap_or(0))
     });
     let offset = match moment.offset {
-        Some(::toml::value::Offset::Custom { minutes }) => i64::from(minutes) * 60,
+        Some(::toml::value::Offset::Custom { minutes }) => i32::from(minutes) * 60,
         _ => 0,
     };
-    i128::from(days * 86_400 + i64::from(seconds) - offset) * 1_000_000_000 + i128::from(fraction)
+    let seconds = days * 86_400 + i64::from(seconds) - i64::from(offset);
+    (i128::from(seconds) * 1_000_000_000 + i128::from(fraction), offset)
 }

@@ -415,7 +415,7 @@ impl<'tree> Run<'_, '_, 'tree> {
             | (Value::Bool(_), Kind::Bool) => true,
             (Value::Map(map), Kind::Dict) => map.declared != Declared::Strings,
             (Value::List(list), Kind::List) => list.elements == Elements::Any,
-            (Value::Object(object), Kind::Time) => matches!(**object, Object::Time(_)),
+            (Value::Object(object), Kind::Time) => matches!(**object, Object::Time(..)),
             (Value::Object(object), Kind::Certificate) => matches!(**object, Object::Certificate { .. }),
             _ => false,
         };

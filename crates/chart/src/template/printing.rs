@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::engine::Engine;
+use crate::functions::{dates, durations};
 use crate::object::Object;
 use crate::value::Value;
 
@@ -76,10 +77,10 @@ fn object_text(object: &Object) -> String {
         Object::KubeVersion(set) => set.normalized.clone(),
         Object::HelmVersion => format!("{{{}   }}", crate::object::HELM_VERSION),
         Object::SemVer(version) => version.to_string(),
-        Object::Time(_) => {
-            crate::functions::dates::format_time(object, "2006-01-02 15:04:05.999999999 -0700 MST")
-        }
-        Object::Duration(nanoseconds) => crate::functions::dates::duration_text(*nanoseconds),
+        Object::Time(..) => dates::format_time(object, dates::DISPLAYED),
+        Object::Month(month) => dates::month_name(*month).to_owned(),
+        Object::Weekday(day) => dates::weekday_name(*day).to_owned(),
+        Object::Duration(nanoseconds) => durations::duration_text(*nanoseconds),
         Object::Certificate { cert, key } => format!("{{{cert} {key}}}"),
     }
 }
@@ -301,6 +302,9 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
         ('v' | 's', Value::Object(object)) => object_text(object),
         ('d', Value::Object(object)) => match &**object {
             Object::Duration(nanoseconds) => return Ok(integer(spec, *nanoseconds, 10, false, "")),
+            Object::Month(number) | Object::Weekday(number) => {
+                return Ok(integer(spec, *number as i64, 10, false, ""));
+            }
             _ => format!("%!d({}={})", value.type_name(), object_text(object)),
         },
         (_, Value::List(list)) => {
