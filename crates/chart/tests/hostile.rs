@@ -87,6 +87,53 @@ fn loops_and_recursion_end() {
 }
 
 #[test]
+fn keys_and_slow_hashes_are_counted() {
+    check(
+        "{{ range until 1000 }}{{ $_ := genCA \"x\" 1 }}{{ end }}",
+        "more than 1000000 steps",
+    );
+    check(
+        "{{ range until 1000 }}{{ $_ := bcrypt \"x\" }}{{ end }}",
+        "more than 1000000 steps",
+    );
+    check(
+        "{{ range until 1000 }}{{ $_ := derivePassword 1 \"pin\" \"x\" \"x\" \"x\" }}{{ end }}",
+        "more than 1000000 steps",
+    );
+    check("{{ genPrivateKey \"rsa\" }}", "more than 1000000 steps");
+}
+
+#[test]
+fn what_is_out_of_all_proportion_is_no_panic() {
+    check("{{ (now).AddDate 9223372036854775807 1 1 }}", "too far away");
+    check(
+        "{{ mustToDuration (print (repeat 60 \"9\") \"h9223372036854775807h\") }}",
+        "could not parse duration",
+    );
+    let came_through = [
+        "date \"2006 Jan _2 MST\" 9223372036854775807",
+        "date \"2006\" -9223372036854775808",
+        "dateInZone \"2006\" 9223372036854775807 \"Asia/Tokyo\"",
+        "(now).Round (mustToDuration \"-1s\")",
+        "(mustToDuration \"-2562047h\").Abs",
+        "urlParse \"//[%25%25\u{2028}]:1\" | len",
+        "fromToml (repeat 100000 \"[\")",
+        "fromToml (repeat 20000 \"a={\")",
+        "regexMatch \"{{{{[{\" \"x\"",
+        "snakecase \"\u{2028}_-\u{301}A\"",
+        "genCAWithKey \"\" -9223372036854775808 (genPrivateKey \"ed25519\")",
+        "decryptAES \"\" (repeat 1000 \"QUJD\") | len",
+        "abbrevboth 9223372036854775807 7 \"a long enough text\"",
+    ];
+    for expression in came_through {
+        // Whether it gives something or is refused, the render ends in good order.
+        let template =
+            format!("{{{{ define \"x\" }}}}{{{{ {expression} }}}}{{{{ end }}}}{{{{ include \"x\" . }}}}");
+        let _ = rendered(&template, &Value::Null).map(|rendered| rendered.objects.len());
+    }
+}
+
+#[test]
 fn texts_and_lists_stay_small() {
     check("{{ repeat 1000000000 \"x\" }}", "more than 16777216 are not made");
     check(

@@ -114,7 +114,7 @@ pub(super) fn parse_duration(text: &str) -> Result<i64, String> {
             Err(_) => total += number.parse::<f64>().map_err(|_| invalid())? * scale as f64,
         }
     }
-    let value = i64::try_from(exact + total as i128).map_err(|_| invalid())?;
+    let value = i64::try_from(exact.saturating_add(total as i128)).map_err(|_| invalid())?;
     Ok(if negative { -value } else { value })
 }
 
