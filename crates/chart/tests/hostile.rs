@@ -366,6 +366,8 @@ proptest! {
             "round", "semver", "semverCompare", "seq", "set", "slice", "snakecase", "sortAlpha", "splitn", "sub", "substr",
             "title", "toDate", "toDecimal", "toJson", "toString", "toYaml", "trunc", "uniq", "unset", "until", "untilStep",
             "untitle", "urlJoin", "urlParse", "without", "wrap", "wrapWith", "mustToDuration", "durationRoundTo",
+            "toToml", "fromToml", "toYamlPretty", "dateInZone", "mustToDate", "mustRegexMatch", "decryptAES", "encryptAES",
+            "genCAWithKey", "genSelfSignedCertWithKey", "genSignedCertWithKey", "buildCustomCert", "nospace", "swapcase",
         ]),
         operands in proptest::collection::vec(proptest::sample::select(vec![
             "0", "1", "-1", "3", "9223372036854775807", "-9223372036854775808", "1.5", "\"\"", "\"a\"", "\"héllo wörld\"",
