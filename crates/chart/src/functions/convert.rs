@@ -70,7 +70,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Ok(value @ serde_json::Value::Object(_)) => Value::from_json(&value),
             Ok(serde_json::Value::Null) => Value::map(Entries::new()),
             Ok(other) => error_map(&mismatch(&other, MAP)),
-            Err(error) => error_map(&error.to_string()),
+            Err(error) => error_map(&json_mistake(&error, &text)),
         })
     }),
     fixed("fromJsonArray", &[Text], |engine, args| {
@@ -80,13 +80,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Ok(value @ serde_json::Value::Array(_)) => Value::from_json(&value),
             Ok(serde_json::Value::Null) => Value::list(Vec::new()),
             Ok(other) => error_list(&mismatch(&other, LIST)),
-            Err(error) => error_list(&error.to_string()),
+            Err(error) => error_list(&json_mistake(&error, &text)),
         })
     }),
     fixed("mustFromJson", &[Text], |engine, args| {
         let text = text_of(&args[0]);
         engine.budget.spend(text.len() as u64 / 16)?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| json_mistake(&error, &text))?;
         Ok(Value::from_json(&value))
     }),
 ];
@@ -112,6 +113,27 @@ fn mismatch(value: &serde_json::Value, wanted: &str) -> String {
         serde_json::Value::Object(_) => "object",
     };
     format!("json: cannot unmarshal {found} into Go value of type {wanted}")
+}
+
+/// What is wrong with a JSON text, the commonest mistakes as Go names them.
+fn json_mistake(error: &serde_json::Error, text: &str) -> String {
+    let message = error.to_string();
+    let place = match message.split(" at line").next() {
+        _ if error.is_eof() => return "unexpected end of JSON input".to_owned(),
+        Some("expected value") => "looking for beginning of value",
+        Some("key must be a string") => "looking for beginning of object key string",
+        Some("trailing characters") => "after top-level value",
+        _ => return message,
+    };
+    let line = text.split('\n').nth(error.line().saturating_sub(1));
+    let character = line
+        .and_then(|line| line.get(error.column().saturating_sub(1)..))
+        .and_then(|rest| rest.chars().next());
+    match character {
+        Some('\'') => format!("invalid character '\\'' {place}"),
+        Some(character) => format!("invalid character '{character}' {place}"),
+        None => message,
+    }
 }
 
 fn error_map(message: &str) -> Value {

@@ -332,7 +332,7 @@ fn errors_of_our_own() {
     );
     check_error(
         r#"{{ mustFromJson "{" }}"#,
-        r#"template: demo/templates/case.yaml:1:3: executing "demo/templates/case.yaml" at <mustFromJson "{">: error calling mustFromJson: EOF while parsing an object at line 1 column 1"#,
+        r#"template: demo/templates/case.yaml:1:3: executing "demo/templates/case.yaml" at <mustFromJson "{">: error calling mustFromJson: unexpected end of JSON input"#,
     );
     check_error(
         r#"{{ substr 5 2 "abc" }}"#,
