@@ -9,11 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ChartError;
 use crate::files::Files;
-use crate::ignore::Rules;
 use crate::metadata::Metadata;
 use crate::package;
 use crate::schema::Schema;
-use crate::source::{self, Allowance, without_mark};
+use crate::source::{Allowance, ChartFiles};
 use crate::template::{ParseError, ParsedFile, parse};
 use crate::values::merge_maps;
 
@@ -53,53 +52,33 @@ impl std::fmt::Debug for Chart {
 }
 
 impl Chart {
+    /// Loads a chart from its files.
+    pub fn new(source: &ChartFiles) -> Result<Self, ChartError> {
+        Self::load(source.files.clone(), 0, &mut source.allowance.clone())
+    }
+
     /// Loads a chart from its files, given by their paths in the chart (`templates/deployment.yaml`).
     ///
     /// What `.helmignore` names is left out, wherever the files come from, so that a folder and an embedded
     /// copy of it are the same chart with the same digest.
     pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ChartError> {
-        let mut allowance = Allowance::default();
-        let mut all: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
-        for (path, data) in files {
-            let path = path.strip_prefix("./").unwrap_or(&path).replace('\\', "/");
-            if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-                return Err(ChartError::Invalid(format!(
-                    "the path {path:?} leads out of the chart"
-                )));
-            }
-            allowance.take_file(&path, data.len() as u64)?;
-            all.insert(path, Arc::from(without_mark(&data)));
-        }
-        let ignored = all
-            .get(".helmignore")
-            .map(|data| String::from_utf8_lossy(data).into_owned());
-        let rules = Rules::parse(&ignored.unwrap_or_default())
-            .map_err(|message| ChartError::Invalid(format!("cannot read .helmignore: {message}")))?;
-        all.retain(|path, _| !rules.ignores(path));
-        Self::load(all, 0, &mut allowance)
+        Self::new(&ChartFiles::from_files(files)?)
     }
 
     /// Loads a chart from a folder. A symbolic link inside the chart is followed; one that leads out of it is
     /// refused, because a chart may come from anywhere.
     pub fn from_directory(path: &Path) -> Result<Self, ChartError> {
-        let mut allowance = Allowance::default();
-        let files = source::read_directory(path, &mut allowance)?;
-        Self::load(files, 0, &mut allowance)
+        Self::new(&ChartFiles::from_directory(path)?)
     }
 
-    /// Loads a packed chart, as `helm package` makes it. `.helmignore` is not applied: it was when it was packed.
+    /// Loads a packed chart, as `helm package` makes it.
     pub fn from_package(data: &[u8]) -> Result<Self, ChartError> {
-        let mut allowance = Allowance::default();
-        let files = package::unpack(data, &mut allowance)?;
-        Self::load(files, 0, &mut allowance)
+        Self::new(&ChartFiles::from_package(data)?)
     }
 
     /// Loads a chart from a folder or from a packed file.
     pub fn open(path: &Path) -> Result<Self, ChartError> {
-        match source::read_package(path)? {
-            None => Self::from_directory(path),
-            Some(data) => Self::from_package(&data),
-        }
+        Self::new(&ChartFiles::open(path)?)
     }
 
     fn load(

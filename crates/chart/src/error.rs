@@ -100,6 +100,9 @@ pub enum ChartError {
         /// What the chart's author says.
         message: String,
     },
+    /// Output was asked of a template that prints none.
+    #[error("could not find template {0} in chart")]
+    NoTemplate(String),
     /// What a template printed is no Kubernetes object.
     #[error("YAML parse error on {template}: {message}")]
     Manifest {

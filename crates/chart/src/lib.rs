@@ -1,11 +1,4 @@
-//! A Helm-compatible chart engine: load, values, templates, objects.
-//!
-//! [`Chart::from_directory`] or [`Chart::from_files`] reads a chart once, templates included; [`render`] makes
-//! objects of it, as often as wanted, as `helm template` of Helm 4.3 does. Rendering is a pure function: time
-//! and random values come in through [`Surroundings`], nothing is looked up, no network is reached.
-//!
-//! Charts are untrusted. What they may cost is bounded by [`Limits`]; a chart that would run forever, print
-//! without end or call itself too deep ends with an error.
+#![doc = include_str!("../README.md")]
 //!
 //! This crate knows neither Kubernetes clients nor the platform's own kinds.
 
@@ -18,9 +11,12 @@ mod error;
 mod files;
 mod functions;
 mod ignore;
+mod infer;
+mod lint;
 mod manifest;
 mod metadata;
 mod object;
+mod output;
 mod package;
 mod render;
 mod schema;
@@ -34,8 +30,13 @@ mod version;
 pub use budget::Limits;
 pub use chart::Chart;
 pub use error::{ChartError, SchemaProblem};
+pub use infer::ValuesSchema;
+pub use lint::{Finding, Severity, lint};
+pub use output::{Piece, Print};
 pub use render::{
     Capabilities, Release, Rendered, RenderedObject, Surroundings, render, render_in, render_values,
+    values_of,
 };
 pub use set::{Setting, Values};
+pub use source::ChartFiles;
 pub use version::compare_versions;

@@ -20,11 +20,11 @@ pub(crate) struct Metadata {
     /// The range of Kubernetes versions it is for.
     pub(crate) kube_version: String,
     home: String,
-    icon: String,
+    pub(crate) icon: String,
     condition: String,
     tags: String,
     deprecated: bool,
-    sources: Vec<String>,
+    pub(crate) sources: Vec<String>,
     keywords: Vec<String>,
     /// Name, email and URL.
     maintainers: Vec<[String; 3]>,

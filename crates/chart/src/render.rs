@@ -1,7 +1,6 @@
 //! Rendering: a chart, values, a release and what the cluster can do become objects.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -103,25 +102,10 @@ pub struct Rendered {
     pub crds: Vec<RenderedObject>,
     /// What `NOTES.txt` says to who installs the chart.
     pub notes: Option<String>,
-    manifests: Vec<Manifest>,
-    hook_manifests: Vec<Manifest>,
-}
-
-impl Rendered {
-    /// What `helm template` prints: manifests with their sources, then hooks.
-    pub fn text(&self) -> String {
-        // Writing to a string cannot fail.
-        let mut text = String::new();
-        for manifest in &self.manifests {
-            let _ = writeln!(text, "---\n# Source: {}\n{}", manifest.source, manifest.content);
-        }
-        let mut out = text.trim().to_owned();
-        out.push('\n');
-        for hook in &self.hook_manifests {
-            let _ = writeln!(out, "---\n# Source: {}\n{}", hook.source, hook.content);
-        }
-        out
-    }
+    pub(crate) manifests: Vec<Manifest>,
+    pub(crate) hook_manifests: Vec<Manifest>,
+    /// The files of the `crds` folders as they are: source and text.
+    pub(crate) crd_files: Vec<(String, String)>,
 }
 
 /// Renders a chart as `helm template` does, at the time 0 and with random values drawn from nothing, so that
@@ -153,7 +137,16 @@ pub fn render_in(
         Json::Object(values) => values,
         _ => return Err(ChartError::Values("values must be a mapping".to_owned())),
     };
-    run(chart, values, None, true, release, capabilities, surroundings)
+    check(chart, capabilities)?;
+    sorted(print(
+        chart,
+        values,
+        None,
+        true,
+        release,
+        capabilities,
+        surroundings,
+    )?)
 }
 
 /// Renders a chart with values that know more than data does: which numbers are integers, and whether they are to
@@ -165,9 +158,28 @@ pub fn render_values(
     capabilities: &Capabilities,
     surroundings: &Surroundings,
 ) -> Result<Rendered, ChartError> {
+    check(chart, capabilities)?;
+    sorted(print_templates(
+        chart,
+        values,
+        release,
+        capabilities,
+        surroundings,
+    )?)
+}
+
+/// What the templates of a chart print, before anything is made of it. The chart need not be one that can be
+/// installed by itself.
+pub(crate) fn print_templates(
+    chart: &Chart,
+    values: &Values,
+    release: &Release,
+    capabilities: &Capabilities,
+    surroundings: &Surroundings,
+) -> Result<Printed, ChartError> {
     let (table, whole) = (values.to_json(), values.whole());
     let checked = !values.are_unchecked();
-    run(
+    print(
         chart,
         &table,
         whole.as_ref(),
@@ -178,7 +190,27 @@ pub fn render_values(
     )
 }
 
-fn run(
+/// All values that a chart and those below it would be rendered with: what is given over what they come with.
+pub fn values_of(chart: &Chart, values: &Values) -> Result<Map<String, Json>, ChartError> {
+    let given = values.to_json();
+    let root = Instance::resolve(chart, &given).map_err(ChartError::Values)?;
+    let all = coalesce_values(&root, &given).map_err(ChartError::Values)?;
+    if !values.are_unchecked() {
+        schema::validate(&root, &all)?;
+    }
+    Ok(all)
+}
+
+/// What templates have printed.
+pub(crate) struct Printed {
+    /// The files that are not empty, by template, in the order of their names.
+    pub(crate) files: Vec<(String, String)>,
+    notes: Option<String>,
+    crds: Vec<RenderedObject>,
+    crd_files: Vec<(String, String)>,
+}
+
+fn print(
     chart: &Chart,
     values: &Map<String, Json>,
     whole: Option<&Whole>,
@@ -186,8 +218,7 @@ fn run(
     release: &Release,
     capabilities: &Capabilities,
     surroundings: &Surroundings,
-) -> Result<Rendered, ChartError> {
-    check(chart, capabilities)?;
+) -> Result<Printed, ChartError> {
     let root = Instance::resolve(chart, values).map_err(ChartError::Values)?;
     let values = coalesce_values(&root, values).map_err(ChartError::Values)?;
     if checked {
@@ -197,6 +228,7 @@ fn run(
     let mut collected = Collected {
         templates: Vec::new(),
         crds: Vec::new(),
+        crd_files: Vec::new(),
     };
     let shared = Shared {
         release: release_value(release),
@@ -273,12 +305,23 @@ fn run(
         }
     }
     files.sort();
-    let (manifests, hook_manifests) = manifest::sort(&files)?;
+    Ok(Printed {
+        files,
+        notes,
+        crds: collected.crds,
+        crd_files: collected.crd_files,
+    })
+}
+
+/// Makes objects of what was printed, in the order of installation.
+fn sorted(printed: Printed) -> Result<Rendered, ChartError> {
+    let (manifests, hook_manifests) = manifest::sort(&printed.files)?;
     Ok(Rendered {
         objects: objects(&manifests),
         hooks: objects(&hook_manifests),
-        crds: collected.crds,
-        notes,
+        crds: printed.crds,
+        crd_files: printed.crd_files,
+        notes: printed.notes,
         manifests,
         hook_manifests,
     })
@@ -367,6 +410,7 @@ struct Collection<'chart> {
 struct Collected<'chart> {
     templates: Vec<Collection<'chart>>,
     crds: Vec<RenderedObject>,
+    crd_files: Vec<(String, String)>,
 }
 
 /// What every chart of the tree sees alike.
@@ -389,10 +433,12 @@ impl<'chart> Collected<'chart> {
         let mut subcharts = Entries::new();
         for (path, data) in &chart.crds {
             let source = format!("{full_path}/{path}");
-            for (line, content) in manifest::split(&String::from_utf8_lossy(data)) {
+            let text = String::from_utf8_lossy(data).into_owned();
+            for (line, content) in manifest::split(&text) {
                 let manifest = manifest::read(&source, line, content)?;
                 self.crds.extend(objects(&[manifest]));
             }
+            self.crd_files.push((source, text));
         }
         for child in &instance.children {
             let own = match values {

@@ -40,6 +40,27 @@ impl Schema {
         };
         self.compiled.get_or_init(compile).as_ref().map_err(Clone::clone)
     }
+
+    /// What is wrong with the values of a chart by this schema.
+    pub(crate) fn problems(&self, chart: &str, values: &Json) -> Vec<SchemaProblem> {
+        let problem = |path: String, message: String| SchemaProblem {
+            chart: chart.to_owned(),
+            path,
+            message,
+        };
+        match self.validator() {
+            // Helm tells of a schema that cannot be used as it does of values that break one.
+            Err(message) => vec![problem(
+                String::new(),
+                format!("cannot read values.schema.json: {message}"),
+            )],
+            Ok(validator) => validator
+                .iter_errors(values)
+                .take(MAX_PROBLEMS)
+                .map(|error| problem(error.instance_path().to_string(), shortened(&error.to_string())))
+                .collect(),
+        }
+    }
 }
 
 /// What stands outside a schema: nothing is loaded, and a `urn:` stands for any value.
@@ -66,25 +87,8 @@ pub(crate) fn validate(root: &Instance<'_>, values: &Map<String, Json>) -> Resul
 }
 
 fn collect(instance: &Instance<'_>, values: &Json, problems: &mut Vec<SchemaProblem>) {
-    let problem = |path: String, message: String| SchemaProblem {
-        chart: instance.name.clone(),
-        path,
-        message,
-    };
     if let Some(schema) = &instance.chart.schema {
-        match schema.validator() {
-            // Helm tells of a schema that cannot be used as it does of values that break one.
-            Err(message) => problems.push(problem(
-                String::new(),
-                format!("cannot read values.schema.json: {message}"),
-            )),
-            Ok(validator) => problems.extend(
-                validator
-                    .iter_errors(values)
-                    .take(MAX_PROBLEMS)
-                    .map(|error| problem(error.instance_path().to_string(), shortened(&error.to_string()))),
-            ),
-        }
+        problems.extend(schema.problems(&instance.name, values));
     }
     for child in &instance.children {
         match values.get(&child.name) {

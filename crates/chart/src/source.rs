@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::chart::MAX_DEPTH;
 use crate::error::ChartError;
 use crate::ignore::Rules;
+use crate::package;
 
 /// How long a file of a chart may be; the same as Helm's.
 const MAX_FILE: u64 = 5 << 20;
@@ -18,7 +19,80 @@ const MAX_BYTES: u64 = 128 << 20;
 /// How many files that may be.
 const MAX_FILES: usize = 20_000;
 
+/// The files of a chart, before anything is made of them. What is wrong with a chart may be found in them even
+/// where it cannot be loaded.
+#[derive(Clone)]
+pub struct ChartFiles {
+    pub(crate) files: BTreeMap<String, Arc<[u8]>>,
+    /// What packed subcharts may still bring along.
+    pub(crate) allowance: Allowance,
+}
+
+impl ChartFiles {
+    /// Takes files by their paths in the chart (`templates/deployment.yaml`), but for those that `.helmignore` names.
+    pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<Self, ChartError> {
+        let mut allowance = Allowance::default();
+        let mut all: BTreeMap<String, Arc<[u8]>> = BTreeMap::new();
+        for (path, data) in files {
+            let path = path.strip_prefix("./").unwrap_or(&path).replace('\\', "/");
+            if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(ChartError::Invalid(format!(
+                    "the path {path:?} leads out of the chart"
+                )));
+            }
+            allowance.take_file(&path, data.len() as u64)?;
+            all.insert(path, Arc::from(without_mark(&data)));
+        }
+        let ignored = all.get(".helmignore").map(|data| String::from_utf8_lossy(data));
+        let rules = rules(&ignored.unwrap_or_default())?;
+        all.retain(|path, _| !rules.ignores(path));
+        Ok(Self {
+            files: all,
+            allowance,
+        })
+    }
+
+    /// Reads a folder, but for what its `.helmignore` names. Symbolic links are followed inside it, and refused
+    /// where they lead out.
+    pub fn from_directory(path: &Path) -> Result<Self, ChartError> {
+        let mut allowance = Allowance::default();
+        let files = read_directory(path, &mut allowance)?;
+        Ok(Self { files, allowance })
+    }
+
+    /// Unpacks a chart. `.helmignore` is not looked at: it was when the chart was packed.
+    pub fn from_package(data: &[u8]) -> Result<Self, ChartError> {
+        let mut allowance = Allowance::default();
+        let files = package::unpack(data, &mut allowance)?;
+        Ok(Self { files, allowance })
+    }
+
+    /// Reads a folder or a packed file.
+    pub fn open(path: &Path) -> Result<Self, ChartError> {
+        match read_package(path)? {
+            None => Self::from_directory(path),
+            Some(data) => Self::from_package(&data),
+        }
+    }
+
+    /// One file.
+    pub fn get(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(|data| &**data)
+    }
+
+    /// A file as text; what is not UTF-8 in it is replaced.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        self.get(path)
+            .map(|data| String::from_utf8_lossy(data).into_owned())
+    }
+}
+
+fn rules(text: &str) -> Result<Rules, ChartError> {
+    Rules::parse(text).map_err(|message| ChartError::Invalid(format!("cannot read .helmignore: {message}")))
+}
+
 /// How much a chart, with all that is packed in it, may still bring along.
+#[derive(Clone)]
 pub(crate) struct Allowance {
     bytes: u64,
     files: usize,
@@ -69,7 +143,7 @@ pub(crate) fn without_mark(data: &[u8]) -> &[u8] {
 }
 
 /// The bytes of a packed chart; `None` for a folder.
-pub(crate) fn read_package(path: &Path) -> Result<Option<Vec<u8>>, ChartError> {
+fn read_package(path: &Path) -> Result<Option<Vec<u8>>, ChartError> {
     let failed = |source| ChartError::Io {
         path: path.to_owned(),
         source,
@@ -100,18 +174,14 @@ pub(crate) fn read_package(path: &Path) -> Result<Option<Vec<u8>>, ChartError> {
 }
 
 /// The files of a folder that belong to the chart, by their paths in it.
-pub(crate) fn read_directory(
-    path: &Path,
-    allowance: &mut Allowance,
-) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
+fn read_directory(path: &Path, allowance: &mut Allowance) -> Result<BTreeMap<String, Arc<[u8]>>, ChartError> {
     let root = fs::canonicalize(path).map_err(failed(path))?;
     let ignored = match fs::read_to_string(root.join(".helmignore")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         other => other,
     }
     .map_err(failed(&path.join(".helmignore")))?;
-    let rules = Rules::parse(&ignored)
-        .map_err(|message| ChartError::Invalid(format!("cannot read .helmignore: {message}")))?;
+    let rules = rules(&ignored)?;
     let mut walk = Walk {
         root: &root,
         rules: &rules,

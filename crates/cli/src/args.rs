@@ -1,5 +1,6 @@
 //! What can be typed: clap types only, one struct a command.
 
+mod chart;
 mod install;
 mod look;
 mod service;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use chart::{Chart, ChartValues, Given, Lint, Schema, Template};
 pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
 pub(crate) use look::{Environment, GoldenPath};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     /// Look at golden paths
     #[command(subcommand)]
     GoldenPath(GoldenPath),
+    /// Render, check and look into Helm charts
+    #[command(subcommand)]
+    Chart(Chart),
     /// Check what a repository or a manifest would deploy, without a server
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C

@@ -143,6 +143,14 @@ pub enum OperationError {
         /// What is wrong.
         why: String,
     },
+    /// A chart, or what was given to it, has a mistake.
+    #[error("cannot use the chart {chart}: {source}")]
+    Chart {
+        /// The chart, as it was named.
+        chart: String,
+        /// What is wrong.
+        source: Box<chart::ChartError>,
+    },
     /// Git says no.
     #[error(transparent)]
     Git(#[from] delivery::Error),
@@ -199,6 +207,13 @@ impl OperationError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Invalid { .. } | Self::Expand(expansion::ExpandError::Invalid { .. }) => ExitCode::Usage,
+            Self::Chart { source, .. } => match source.as_ref() {
+                chart::ChartError::NoTemplate(_) => ExitCode::NotFound,
+                chart::ChartError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                    ExitCode::NotAllowed
+                }
+                _ => ExitCode::Failed,
+            },
             Self::Refused { .. } => ExitCode::Refused,
             Self::NotFound { .. }
             | Self::Expand(
@@ -246,6 +261,7 @@ impl OperationError {
             }
             Self::Git(error) => error.hint(),
             Self::Expand(error) => error.hint(),
+            Self::Chart { source, .. } => crate::charts::hint(source),
             Self::Io { doing, source, .. } => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
                     Some(FULL.to_owned())

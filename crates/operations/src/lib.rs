@@ -10,6 +10,7 @@
 mod blueprint;
 mod bootstrap;
 mod catalog;
+mod charts;
 mod check;
 mod create;
 mod delete;
@@ -35,6 +36,11 @@ mod wait;
 pub use blueprint::{Settings, first_commit};
 pub use bootstrap::{outside_definitions, prepare_cluster};
 pub use catalog::{Catalog, ServiceFile};
+pub use charts::{
+    ChartReference, ChartValues, LintRequest, Linted, ObjectFinding, TemplateRequest, Templated,
+    chart_schema, chart_values, check_in_cluster, check_offline, default_values, find_chart, lint_chart,
+    template_chart,
+};
 pub use check::{CheckFinding, Checked, check};
 pub use create::{CreateRequest, Created, create_service};
 pub use delete::{DeleteRequest, Deleted, delete_service};

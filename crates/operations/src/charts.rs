@@ -1,0 +1,97 @@
+//! Helm charts as they are, without the platform around them: render one, look at its values, check it.
+//!
+//! The engine is the crate `chart`; here is what it must not do: read values files, look for a chart, ask a
+//! cluster, write into a folder.
+
+mod lint;
+mod template;
+mod validate;
+mod values;
+
+use std::path::Path;
+
+use chart::{Chart, ChartError, ChartFiles, ValuesSchema};
+
+use crate::error::OperationError;
+
+pub use lint::{LintRequest, Linted, lint_chart};
+pub use template::{TemplateRequest, Templated, template_chart};
+pub use validate::{ObjectFinding, check_in_cluster, check_offline};
+pub use values::{ChartValues, chart_values};
+
+/// Which chart is meant.
+#[derive(Clone, Debug, Default)]
+pub struct ChartReference {
+    /// A folder or a packed file.
+    pub place: String,
+}
+
+/// The files of the chart that is meant.
+pub fn find_chart(reference: &ChartReference) -> Result<ChartFiles, OperationError> {
+    let path = Path::new(&reference.place);
+    if !path.exists() {
+        return Err(OperationError::NotFound {
+            what: "chart",
+            name: reference.place.clone(),
+            place: None,
+            hint: Some("name a folder that holds a Chart.yaml, or a .tgz that helm package made".to_owned()),
+        });
+    }
+    ChartFiles::open(path).map_err(failed(reference))
+}
+
+/// The chart made of its files.
+fn load(reference: &ChartReference) -> Result<Chart, OperationError> {
+    Chart::new(&find_chart(reference)?).map_err(failed(reference))
+}
+
+/// The `values.yaml` of a chart as it is, comments and all.
+pub fn default_values(reference: &ChartReference) -> Result<String, OperationError> {
+    let files = find_chart(reference)?;
+    // What cannot be loaded is no chart.
+    Chart::new(&files).map_err(failed(reference))?;
+    let data = files.get("values.yaml").unwrap_or_default();
+    Ok(String::from_utf8_lossy(data).into_owned())
+}
+
+/// The schema of a chart's values: its own, or an inferred one.
+pub fn chart_schema(reference: &ChartReference) -> Result<ValuesSchema, OperationError> {
+    ValuesSchema::of(&find_chart(reference)?).map_err(failed(reference))
+}
+
+/// For `map_err` on what a chart does.
+fn failed(reference: &ChartReference) -> impl FnOnce(ChartError) -> OperationError {
+    let chart = reference.place.clone();
+    |source| OperationError::Chart {
+        chart,
+        source: Box::new(source),
+    }
+}
+
+/// What to do about a chart's error, where there is something to say.
+pub(crate) fn hint(error: &ChartError) -> Option<String> {
+    let hint = match error {
+        ChartError::Set { .. } => {
+            "--set takes NAME=VALUE,NAME.INNER=VALUE,LIST[0]=VALUE,LIST={A,B}; \\ before a comma keeps it"
+        }
+        ChartError::Schema { .. } => {
+            "platform chart schema CHART shows what is allowed; --skip-schema-validation renders all the same"
+        }
+        ChartError::KubeVersion { .. } => "--kube-version says which version of Kubernetes it is for",
+        ChartError::NoTemplate(_) => {
+            "name it by its path in the chart, such as templates/deployment.yaml; one that prints nothing is not there"
+        }
+        ChartError::Invalid(why) if why.contains("missing in charts/") => {
+            "helm dependency build CHART fetches what it needs"
+        }
+        ChartError::Invalid(why) if why.contains("gzipped archive") => {
+            "a chart is a folder or a .tgz; values files go with -f"
+        }
+        ChartError::Invalid(why) if why.contains("symbolic link") => {
+            "put the file itself into the chart: nothing outside of a chart is read"
+        }
+        ChartError::Subchart { source, .. } => return hint(source),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
