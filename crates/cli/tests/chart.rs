@@ -321,7 +321,7 @@ fn charts_are_linted() {
     assert_eq!(last["file"], "templates/map.yaml");
     assert_eq!(
         (last["line"].as_u64(), last["column"].as_u64()),
-        (Some(4), Some(14))
+        (Some(4), Some(19))
     );
     assert_eq!(last["severity"], "error");
     assert!(

@@ -14,7 +14,7 @@ use crate::print::value;
 pub(super) fn run(talk: &Talk, global: &Global, command: Chart) -> Result<ExitCode, OperationError> {
     match command {
         Chart::Template(asked) => template::run(talk, global, *asked),
-        Chart::Lint(asked) => lint::run(talk, global, asked),
+        Chart::Lint(asked) => lint::run(global, asked),
         Chart::Values(asked) => values(global, asked),
         Chart::Schema(asked) => schema(talk, global, asked),
     }

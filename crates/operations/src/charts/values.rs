@@ -51,7 +51,7 @@ impl ChartValues {
         let mut values = Values::default();
         for file in &self.files {
             let text = read(file)?;
-            values.file(file, &text).map_err(wrong)?;
+            values.file(file, &text).map_err(|error| wrong(&error))?;
         }
         let given = [
             (Setting::Json, &self.json),
@@ -60,15 +60,19 @@ impl ChartValues {
         ];
         for (setting, assignments) in given {
             for assignment in assignments {
-                values.set(setting, assignment).map_err(wrong)?;
+                values.set(setting, assignment).map_err(|error| wrong(&error))?;
             }
         }
         for assignment in &self.from_files {
             let read = |file: &str| read(file).map_err(|error| error.to_string());
-            values.set_files(assignment, read).map_err(wrong)?;
+            values
+                .set_files(assignment, read)
+                .map_err(|error| wrong(&error))?;
         }
         for assignment in &self.literal {
-            values.set(Setting::Literal, assignment).map_err(wrong)?;
+            values
+                .set(Setting::Literal, assignment)
+                .map_err(|error| wrong(&error))?;
         }
         Ok(if self.unchecked {
             values.unchecked()
@@ -79,7 +83,7 @@ impl ChartValues {
 }
 
 /// What is given cannot be read.
-fn wrong(error: ChartError) -> OperationError {
+fn wrong(error: &ChartError) -> OperationError {
     let hint = matches!(error, ChartError::Set { .. }).then(|| {
         "--set takes NAME=VALUE,NAME.INNER=VALUE,LIST[0]=VALUE,LIST={A,B}; \\ before a comma keeps it"
             .to_owned()

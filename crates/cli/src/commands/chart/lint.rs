@@ -8,10 +8,9 @@ use operations::{ExitCode, LintRequest, Linted, OperationError, lint_chart};
 use super::super::printed;
 use super::{given, reference};
 use crate::args::{Global, Lint};
-use crate::print::talk::Talk;
 use crate::print::value;
 
-pub(super) fn run(talk: &Talk, global: &Global, asked: Lint) -> Result<ExitCode, OperationError> {
+pub(super) fn run(global: &Global, asked: Lint) -> Result<ExitCode, OperationError> {
     let request = LintRequest {
         chart: reference(asked.chart),
         values: given(asked.given),
@@ -19,7 +18,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Lint) -> Result<ExitCode,
         strict: asked.strict,
     };
     let linted = lint_chart(&request)?;
-    printed(value(global.output, &linted, || text(talk, &linted)))?;
+    printed(value(global.output, &linted, || text(&linted)))?;
     Ok(if linted.failed {
         ExitCode::Failed
     } else {
@@ -27,7 +26,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Lint) -> Result<ExitCode,
     })
 }
 
-fn text(talk: &Talk, linted: &Linted) -> String {
+fn text(linted: &Linted) -> String {
     let mut text = String::new();
     for finding in &linted.findings {
         let mut place = Path::new(&linted.chart).join(&finding.file).display().to_string();
@@ -35,12 +34,7 @@ fn text(talk: &Talk, linted: &Linted) -> String {
             // Writing to a string cannot fail.
             let _ = write!(place, ":{number}");
         }
-        let severity = match finding.severity {
-            "error" => talk.bad("error:"),
-            "info" => talk.dim("info:"),
-            other => format!("{other}:"),
-        };
-        let _ = writeln!(text, "{place}: {severity} {}", finding.message);
+        let _ = writeln!(text, "{place}: {}: {}", finding.severity, finding.message);
         if let Some(hint) = &finding.hint {
             let _ = writeln!(text, "  hint  {hint}");
         }

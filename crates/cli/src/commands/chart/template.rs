@@ -79,12 +79,12 @@ fn findings(global: &Global, made: &Templated) -> Result<Vec<ObjectFinding>, Ope
 /// Says what a cluster would not take.
 fn told(talk: &Talk, findings: &[ObjectFinding]) -> ExitCode {
     for finding in findings {
-        let mark = if finding.unknown {
-            talk.dim("note:")
+        let said = format!("{}: {}", finding.object, finding.message);
+        if finding.unknown {
+            talk.say(&format!("note: {said}"));
         } else {
-            talk.bad("error:")
-        };
-        talk.say(&format!("{mark} {}: {}", finding.object, finding.message));
+            talk.fail(&said);
+        }
     }
     if findings.iter().any(|finding| !finding.unknown) {
         ExitCode::Failed
