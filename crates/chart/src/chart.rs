@@ -7,14 +7,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
+use crate::dependencies::Instance;
 use crate::error::ChartError;
 use crate::files::Files;
-use crate::metadata::Metadata;
+use crate::metadata::{Dependency, Metadata};
 use crate::package;
 use crate::schema::Schema;
 use crate::source::{Allowance, ChartFiles};
 use crate::template::{ParseError, ParsedFile, parse};
 use crate::values::merge_maps;
+use crate::version::is_compatible;
 
 /// How deep folders and subcharts may nest.
 pub(crate) const MAX_DEPTH: usize = 16;
@@ -183,6 +185,35 @@ impl Chart {
             chart.subcharts.push(subchart);
         }
         Ok(chart)
+    }
+
+    /// The dependencies that `charts/` does not hold: each one's name and the repository it would come from.
+    pub fn missing(&self) -> Vec<(&str, &str)> {
+        let missing = Instance::missing(self);
+        let named = self.metadata.dependencies.iter().flatten();
+        named
+            .filter(|dependency| missing.contains(&dependency.name.as_str()))
+            .map(|dependency| (dependency.name.as_str(), dependency.repository.as_str()))
+            .collect()
+    }
+
+    /// Puts a chart under `charts/`, as if it had been there.
+    ///
+    /// # Errors
+    /// If the chart's own description names no such dependency, or not of this version.
+    pub fn add_dependency(&mut self, subchart: Self) -> Result<(), ChartError> {
+        let (name, version) = (subchart.name(), subchart.version());
+        let mut named = self.metadata.dependencies.iter().flatten();
+        let fits =
+            |dependency: &Dependency| dependency.name == name && is_compatible(&dependency.version, version);
+        if !named.any(fits) {
+            return Err(ChartError::Invalid(format!(
+                "{} does not depend on {name} {version}",
+                self.name()
+            )));
+        }
+        self.subcharts.push(subchart);
+        Ok(())
     }
 
     /// The chart's name.

@@ -38,7 +38,7 @@ pub(crate) struct Metadata {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) version: String,
-    repository: String,
+    pub(crate) repository: String,
     pub(crate) condition: String,
     pub(crate) tags: Vec<String>,
     pub(crate) alias: String,

@@ -267,6 +267,34 @@ fn packed_charts_are_charts() {
 }
 
 #[test]
+fn dependencies_beside_a_chart_are_taken_when_asked_for() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden-paths/worker");
+    let path = path.display().to_string();
+    let (code, _, stderr) = platform(&["chart", "template", "x", &path]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("missing in charts/ directory: service-library"),
+        "{stderr}"
+    );
+    let (code, stdout, stderr) = platform(&["chart", "template", "x", &path, "--dependency-update"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("# Source: worker/templates/"), "{stdout}");
+    let (code, stdout, _) = platform(&["chart", "values", &path, "--dependency-update", "--computed"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("replicas: 2\n"), "{stdout}");
+}
+
+#[test]
+fn charts_elsewhere_are_pulled_by_hand() {
+    let (code, _, stderr) = platform(&["chart", "template", "x", "oci://registry.example.com/charts/demo"]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains("hint: helm pull oci://registry.example.com/charts/demo gives a .tgz"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn objects_are_validated() {
     let (code, _, stderr) = platform(&["chart", "template", "x", "demo", "--validate"]);
     assert_eq!((code, stderr.as_str()), (0, ""));

@@ -8,7 +8,7 @@ mod template;
 mod validate;
 mod values;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chart::{Chart, ChartError, ChartFiles, ValuesSchema};
 
@@ -24,11 +24,25 @@ pub use values::{ChartValues, chart_values};
 pub struct ChartReference {
     /// A folder or a packed file.
     pub place: String,
+    /// Dependencies with a `file://` repository that `charts/` does not hold are taken from there.
+    pub neighbours: bool,
 }
 
 /// The files of the chart that is meant.
 pub fn find_chart(reference: &ChartReference) -> Result<ChartFiles, OperationError> {
     let path = Path::new(&reference.place);
+    let is_remote = ["oci://", "https://", "http://"]
+        .iter()
+        .any(|scheme| reference.place.starts_with(scheme));
+    if is_remote {
+        return Err(OperationError::invalid_hint(
+            format!(
+                "{} is not on this machine, and charts are not fetched",
+                reference.place
+            ),
+            format!("helm pull {} gives a .tgz to use instead", reference.place),
+        ));
+    }
     if !path.exists() {
         return Err(OperationError::NotFound {
             what: "chart",
@@ -42,7 +56,35 @@ pub fn find_chart(reference: &ChartReference) -> Result<ChartFiles, OperationErr
 
 /// The chart made of its files.
 fn load(reference: &ChartReference) -> Result<Chart, OperationError> {
-    Chart::new(&find_chart(reference)?).map_err(failed(reference))
+    let mut chart = Chart::new(&find_chart(reference)?).map_err(failed(reference))?;
+    let place = Path::new(&reference.place);
+    if reference.neighbours && place.is_dir() {
+        add_neighbours(&mut chart, place, 0).map_err(failed(reference))?;
+    }
+    Ok(chart)
+}
+
+/// Completes a chart with dependencies that lie beside it, and those with theirs.
+fn add_neighbours(chart: &mut Chart, place: &Path, depth: usize) -> Result<(), ChartError> {
+    /// How far charts may lead to others.
+    const MAX_DEPTH: usize = 16;
+    if depth > MAX_DEPTH {
+        return Err(ChartError::Invalid(format!(
+            "its dependencies lead to each other more than {MAX_DEPTH} times"
+        )));
+    }
+    let beside: Vec<PathBuf> = chart
+        .missing()
+        .iter()
+        .filter_map(|(_, repository)| repository.strip_prefix("file://"))
+        .map(|path| place.join(path))
+        .collect();
+    for path in beside {
+        let mut neighbour = Chart::open(&path)?;
+        add_neighbours(&mut neighbour, &path, depth + 1)?;
+        chart.add_dependency(neighbour)?;
+    }
+    Ok(())
 }
 
 /// The `values.yaml` of a chart as it is, comments and all.
@@ -82,7 +124,7 @@ pub(crate) fn hint(error: &ChartError) -> Option<String> {
             "name it by its path in the chart, such as templates/deployment.yaml; one that prints nothing is not there"
         }
         ChartError::Invalid(why) if why.contains("missing in charts/") => {
-            "helm dependency build CHART fetches what it needs"
+            "helm dependency build CHART fetches what it needs; --dependency-update takes what lies beside the chart"
         }
         ChartError::Invalid(why) if why.contains("gzipped archive") => {
             "a chart is a folder or a .tgz; values files go with -f"

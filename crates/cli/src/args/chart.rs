@@ -79,6 +79,9 @@ pub(crate) struct Template {
     /// Write a file for each template into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "show_only")]
     pub output_dir: Option<PathBuf>,
+    /// Take dependencies that charts/ lacks from where file:// says, for this run only
+    #[arg(long = "dependency-update")]
+    pub neighbours: bool,
     /// Check the objects against the schemas of Kubernetes, or with --context against that cluster
     #[arg(long)]
     pub validate: bool,
@@ -107,6 +110,9 @@ pub(crate) struct ChartValues {
     /// Print all values, those of subcharts too; without it, and with nothing set, values.yaml is printed as it is
     #[arg(long)]
     pub computed: bool,
+    /// Take dependencies that charts/ lacks from where file:// says, for this run only
+    #[arg(long = "dependency-update")]
+    pub neighbours: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,7 +21,10 @@ pub(super) fn run(talk: &Talk, global: &Global, command: Chart) -> Result<ExitCo
 }
 
 fn values(global: &Global, asked: ChartValues) -> Result<ExitCode, OperationError> {
-    let chart = reference(asked.chart);
+    let chart = ChartReference {
+        neighbours: asked.neighbours,
+        ..reference(asked.chart)
+    };
     let given = given(asked.given);
     if !asked.computed && given.is_empty() && global.output != Output::Json {
         return print_text(&default_values(&chart)?);
@@ -47,7 +50,10 @@ fn schema(talk: &Talk, global: &Global, asked: Schema) -> Result<ExitCode, Opera
 }
 
 fn reference(place: String) -> ChartReference {
-    ChartReference { place }
+    ChartReference {
+        place,
+        neighbours: false,
+    }
 }
 
 fn given(given: Given) -> operations::ChartValues {

@@ -1,8 +1,8 @@
 //! `platform chart template`
 
 use operations::{
-    ExitCode, ObjectFinding, OperationError, TemplateRequest, Templated, check_in_cluster, check_offline,
-    template_chart,
+    ChartReference, ExitCode, ObjectFinding, OperationError, TemplateRequest, Templated, check_in_cluster,
+    check_offline, template_chart,
 };
 
 use super::super::{print_text, printed};
@@ -30,7 +30,10 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Template) -> Result<ExitC
     }
     let (validate, folder) = (asked.validate, asked.output_dir);
     let request = TemplateRequest {
-        chart: reference(chart),
+        chart: ChartReference {
+            neighbours: asked.neighbours,
+            ..reference(chart)
+        },
         values: given(asked.given),
         name,
         name_template: asked.named_by,
