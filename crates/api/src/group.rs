@@ -23,7 +23,7 @@ pub struct Group(String);
 
 /// Why a string cannot be an API group.
 #[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" cannot be an API group: a DNS name of at least two parts, such as platform.company.com")]
+#[error("\"{0}\" cannot be an API group: it is a DNS name of at least two parts")]
 pub struct GroupError(String);
 
 /// The platform's own kinds.

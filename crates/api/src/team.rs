@@ -214,10 +214,11 @@ impl TeamSpec {
                 || namespace.contains('.')
                 || !crate::application::is_object_name(namespace)
             {
-                found.push(Problem::new(
+                let problem = Problem::new(
                     format!("spec.network.allowFrom[{index}]"),
                     format!("\"{}\" is not a namespace", namespace.escape_default()),
-                ));
+                );
+                found.push(problem.hint("a namespace's name, such as payments-dev"));
             }
         }
         for (index, environment) in self.environments.iter().enumerate() {

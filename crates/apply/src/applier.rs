@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use kube::core::params::{DeleteParams, GetParams, Patch, PatchParams, Preconditions};
 use kube::core::{DynamicObject, Request, Resource};
@@ -184,6 +185,11 @@ impl Applier {
             if live["metadata"]["deletionTimestamp"].is_string() {
                 return Err(Problem::BeingDeleted);
             }
+            if let Some(owner) = &set.owner
+                && id.namespace.as_ref() == Some(&owner.namespace)
+            {
+                alone(&owner.reference, live)?;
+            }
             if settled(object, live, &set.manager) {
                 return Ok((Outcome::Unchanged, Some(live.clone())));
             }
@@ -306,6 +312,24 @@ fn unknown(set: &ApplySet, id: &ObjectId) -> Result<Outcome, Problem> {
         });
     }
     Err(Problem::UnknownKind { api_version, kind })
+}
+
+/// Whether nobody but the owner controls the object. Two sets of the same id would not tell it by their marks, and an
+/// object that two controllers keep is true for neither.
+fn alone(owner: &OwnerReference, live: &Value) -> Result<(), Problem> {
+    let references = live["metadata"]["ownerReferences"].as_array();
+    let other = references
+        .into_iter()
+        .flatten()
+        .find(|other| other["controller"] == true && other["uid"] != owner.uid.as_str());
+    let Some(other) = other else { return Ok(()) };
+    let read = |key: &str| other[key].as_str().unwrap_or_default();
+    if (read("kind"), read("name")) == (owner.kind.as_str(), owner.name.as_str()) {
+        // The owner's predecessor is gone, and what it owned is on its way.
+        return Err(Problem::BeingDeleted);
+    }
+    let owner = format!("{} {}", read("kind"), read("name"));
+    Err(Problem::BelongsToOther { owner })
 }
 
 /// Puts an object where it belongs, or says why it cannot be there.

@@ -402,6 +402,26 @@ async fn owners_are_written_inside_their_namespace() {
     );
     wish.inventory = first.inventory;
     assert_eq!(outcomes(&world.apply(&wish).await), ["unchanged"]);
+
+    // Another owner whose set has the same id by chance: the mark alone would let it in.
+    for (kind, name, expect) in [
+        ("Secret", "owner", "the object belongs to ConfigMap owner"),
+        ("ConfigMap", "other", "the object belongs to ConfigMap owner"),
+        ("ConfigMap", "owner", "the object is being deleted"),
+    ] {
+        let mut second = set("demo.api", &[config("owned", "y")]);
+        second.owner = Some(Owner {
+            namespace: "default".to_owned(),
+            reference: serde_json::from_value(json!({
+                "apiVersion": "v1", "kind": kind, "name": name, "uid": "7a0c", "controller": true,
+            }))
+            .unwrap(),
+        });
+        let refused = world.apply(&second).await;
+        assert_eq!(only_problem(&refused).to_string(), expect, "{kind} {name}");
+        let kept = world.live("v1", "ConfigMap", "owned").await.unwrap();
+        assert_eq!(kept["data"], json!({"key": "x"}));
+    }
 }
 
 #[tokio::test]

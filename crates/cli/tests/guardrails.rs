@@ -172,9 +172,54 @@ fn a_manifest_is_checked_alone() {
     };
     check(&application("x:v1"), 0, &["1 service checked"]);
     check(&application("x:latest"), 3, &["spec.image"]);
+    let list = json!({
+        "apiVersion": "v1", "kind": "List",
+        "items": [pod("registry.internal/x:v1"), pod("registry.internal/y:latest"), application("x:v1")],
+    });
+    let found = check(
+        &list,
+        3,
+        &["disallow-latest-tag", "this Application is in a List"],
+    );
+    let at = line(&fs::read_to_string(&file).unwrap(), "y:latest");
+    assert!(found.stdout.contains(&format!("manifest.yaml:{at}: ")), "{found}");
+    let team = |spec: Value| json!({"apiVersion": "platform.company.com/v1", "kind": "Team", "metadata": {"name": "x"}, "spec": spec});
+    check(
+        &team(json!({"environments": [{"name": "dev"}]})),
+        0,
+        &["1 object"],
+    );
+    check(
+        &team(json!({"environments": [{"name": "dev"}], "hosts": ["a: b"]})),
+        1,
+        &["spec.hosts[0]", "is not a host name"],
+    );
+    check(&team(json!({"owners": 3})), 1, &["unknown field spec.owners"]);
+
+    // What is no manifest is no pass.
+    for (content, words) in [
+        (json!("root:x:0:0:root"), "this is no manifest"),
+        (json!(["a"]), "this is no manifest"),
+        (json!({"kind": "Pod"}), "this is no manifest"),
+    ] {
+        check(&content, 1, &["manifest.yaml:1: ", words]);
+    }
+    for content in ["", "---\n---\n# nothing\n", "null\n"] {
+        fs::write(&file, content).unwrap();
+        machine
+            .run("check manifest.yaml")
+            .fails(2, &["no manifest is in manifest.yaml", "hint: "]);
+    }
+    fs::write(&file, "x".repeat(17 * 1024 * 1024)).unwrap();
+    machine
+        .run("check manifest.yaml")
+        .fails(2, &["larger than", "hint: "]);
     machine
         .run("check nowhere.yaml")
-        .fails(1, &["nowhere.yaml", "does not exist"]);
+        .fails(2, &["nothing called nowhere.yaml", "hint: "]);
+    machine
+        .run("check /dev/null")
+        .fails(2, &["neither a folder nor a file: /dev/null", "hint: "]);
     fs::create_dir(machine.work().join("empty")).unwrap();
     machine
         .run("check empty")

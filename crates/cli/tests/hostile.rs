@@ -51,19 +51,7 @@ fn names_that_cannot_be() {
     ] {
         machine.run(line).fails(2, &["cannot be a", "hint: "]);
     }
-    nothing_was_made(&machine);
-}
-
-/// No service, no journal, nothing in the working folder.
-#[track_caller]
-fn nothing_was_made(machine: &Machine) {
-    let written = machine.written();
-    assert!(written.journals.is_empty(), "{:?}", written.journals.keys());
-    assert!(written.work.is_empty(), "{:?}", written.work.keys());
-    if machine.head().is_some() {
-        let commits = machine.git(&machine.infrastructure(), &["rev-list", "--count", "main"]);
-        assert_eq!(commits.trim(), "1", "only the first commit of the repository");
-    }
+    machine.nothing_was_made();
 }
 
 #[test]
@@ -146,7 +134,7 @@ fn values_that_are_not_offered() {
         let help = machine.run(line).exits(0);
         assert!(!help.stdout.is_empty() && help.stderr.is_empty(), "{help}");
     }
-    nothing_was_made(&machine);
+    machine.nothing_was_made();
 }
 
 #[test]
@@ -435,11 +423,19 @@ fn clusters_that_are_not_there() {
         "service list --context far",
         "service get api --context far",
         "service delete api --yes --context far",
+        "team create payments --context far",
+        "team list --context far",
+        "team get payments --context far",
+        "team delete payments --yes --context far",
+        "install --image registry.internal/platform:v1 --context far",
+        "uninstall --yes --context far",
         "operator --context far",
     ] {
         let refused = with(line).fails(1, &["context far", "127.0.0.1:1", "hint: "]);
         assert!(!refused.stderr.contains("secret-token"), "{refused}");
     }
+    // One that differs says 1, so this one says something else.
+    with("service diff api --context far").fails(2, &["context far", "127.0.0.1:1", "hint: "]);
     with("service list --context near").fails(4, &["\"near\"", "hint: ", "get-contexts"]);
     with("service create api --language go --context far").fails(2, &["which team", "hint: ", "--team"]);
     // The machine has no kubeconfig at all.
@@ -448,7 +444,7 @@ fn clusters_that_are_not_there() {
         .fails(4, &["\"near\"", "hint: "]);
     fs::write(&kubeconfig, "{ not: [yaml").unwrap();
     with("service list --context far").fails(4, &["hint: "]);
-    nothing_was_made(&machine);
+    machine.nothing_was_made();
 }
 
 #[test]

@@ -84,3 +84,59 @@ fn an_override_that_the_cluster_refuses() {
         );
     }
 }
+
+#[test]
+fn two_things_of_one_name() {
+    let machine = Machine::new();
+    machine
+        .run("service create shop --language go --no-scaffold --database postgres")
+        .exits(0);
+    machine
+        .run("service create pages-cache --language go --no-scaffold")
+        .exits(0);
+    for (line, words) in [
+        (
+            "shop-db",
+            "the name shop-db is taken by the database of the service shop",
+        ),
+        (
+            "pages --cache redis",
+            "the name pages-cache is taken by a service, and the cache of pages would have it",
+        ),
+    ] {
+        machine
+            .run(&format!("service create {line} --language go --no-scaffold"))
+            .fails(6, &[words, "in demo/dev", "hint: choose another name"]);
+    }
+    // No name is taken where nothing has it.
+    for line in ["shop-cache", "pages", "db", "shop-db-db"] {
+        machine
+            .run(&format!(
+                "service create {line} --language go --no-scaffold --dry-run"
+            ))
+            .exits(0);
+    }
+
+    // Whoever goes past the commands is told by check, and by the operator; the database stays what it is.
+    let up = machine.up();
+    let clone = Checkout::of(&machine);
+    let shop = machine.in_git("teams/demo/dev/applications/shop.yaml").unwrap();
+    clone.write(
+        "teams/demo/dev/applications/shop-db.yaml",
+        &shop.replace("name: shop\n", "name: shop-db\n"),
+    );
+    let checked = machine.run(&format!("check {}", clone.folder.display())).exits(1);
+    let words = "applications/shop-db.yaml:4: the name shop-db is taken by the database of the service shop";
+    assert!(checked.stdout.contains(words), "{checked}");
+    clone.push("Call a service as a database");
+    up.until("Application", NAMESPACE, "shop-db", |application| {
+        let reason = "demo-dev/shop-db cannot be applied: the object belongs to Database shop-db";
+        application.is_some_and(|application| text(application, "/status/reason").contains(reason))
+    });
+    let service = up.get("Service", NAMESPACE, "shop-db").unwrap();
+    assert_eq!(
+        text(&service, "/spec/selector/app.kubernetes.io~1name"),
+        "postgres"
+    );
+    assert_eq!(service["spec"]["ports"].as_array().unwrap().len(), 1);
+}

@@ -1,12 +1,16 @@
 //! What Git says there is: services, teams, environments.
 
-use api::{Application, Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
+use std::fmt;
+use std::sync::OnceLock;
+
+use api::{
+    Application, ApplicationSpec, Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec,
+};
 use apply::pointer;
-use delivery::layout::platform_file;
+use delivery::layout::{platform_file, team_file};
 use delivery::{CommitId, RepoPath, Repository, Snapshot};
 use expansion::{Expansion, GoldenPath, GoldenPaths, Intent, Place};
 use serde::de::DeserializeOwned;
-use std::sync::OnceLock;
 
 use crate::blueprint::Settings;
 use crate::error::OperationError;
@@ -34,6 +38,33 @@ pub struct ServiceFile {
     pub application: Application,
     /// The document it was read from, for positions.
     pub document: yaml::Document,
+}
+
+/// A name that two things would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Namesake {
+    /// The name.
+    pub name: String,
+    /// What has it.
+    pub by: String,
+}
+
+impl fmt::Display for Namesake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the name {} is taken by {}", self.name, self.by)
+    }
+}
+
+fn claim_suffix(kind: Kind) -> &'static str {
+    if kind == Kind::Database { "-db" } else { "-cache" }
+}
+
+fn claims(spec: &ApplicationSpec, kind: Kind) -> bool {
+    if kind == Kind::Database {
+        spec.database.is_some()
+    } else {
+        spec.cache.is_some()
+    }
 }
 
 impl Catalog {
@@ -123,6 +154,43 @@ impl Catalog {
                 ))
             }
         }
+    }
+
+    /// What else in Git has the name of this service, or of its database or cache. The objects of either would have the
+    /// same names.
+    pub(crate) fn namesake(&self, name: &str, place: &Place, spec: &ApplicationSpec) -> Option<Namesake> {
+        let (team, environment) = (place.team.as_deref()?, place.environment.as_deref()?);
+        let file = |kind: Kind, name: &str| {
+            let path = team_file(team, environment, kind, name).ok()?;
+            self.snapshot.files.contains_key(&path).then_some(path)
+        };
+        let taken = |name: &str, by: String| {
+            let name = name.to_owned();
+            Some(Namesake { name, by })
+        };
+        for (kind, what) in [(Kind::Database, "database"), (Kind::Cache, "cache")] {
+            if let Some(path) = file(kind, name) {
+                return taken(name, format!("the {what} in {path}"));
+            }
+            let Some(owner) = name.strip_suffix(claim_suffix(kind)) else {
+                continue;
+            };
+            let owned =
+                file(Kind::Application, owner).and_then(|path| self.service(&path, place.clone()).ok());
+            if owned.is_some_and(|service| claims(&service.application.spec, kind)) {
+                return taken(name, format!("the {what} of the service {owner}"));
+            }
+        }
+        for (kind, what) in [(Kind::Database, "database"), (Kind::Cache, "cache")] {
+            let claim = format!("{name}{}", claim_suffix(kind));
+            if claims(spec, kind) && file(Kind::Application, &claim).is_some() {
+                return taken(
+                    &claim,
+                    format!("a service, and the {what} of {name} would have it"),
+                );
+            }
+        }
+        None
     }
 
     fn missing(&self, name: &str, team: Option<&str>, environment: Option<&str>) -> OperationError {

@@ -1,16 +1,17 @@
 //! `check`: what a repository would deploy, judged where it stands, without server or cluster.
 
+mod manifest;
+
 use std::path::Path;
 
 use api::Group;
 use apply::pointer;
 use delivery::{RepoPath, Snapshot};
-use expansion::{Finding, Place};
-use guardrails::{Operation, Outcome, Policies, Request};
+use guardrails::Policies;
 use serde::Serialize;
 
 use crate::blueprint::Settings;
-use crate::catalog::{Catalog, ServiceFile, typed};
+use crate::catalog::{Catalog, ServiceFile};
 use crate::error::OperationError;
 use crate::guard::{Refusal, load_policies};
 
@@ -110,9 +111,15 @@ impl Checked {
 /// A folder's own guardrails and environments count; a single file, or a folder without any, is judged by those
 /// that ship with the platform.
 pub fn check(path: &Path) -> Result<Checked, OperationError> {
-    let metadata = std::fs::metadata(path).map_err(OperationError::io("read", path))?;
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => nothing_to_check(path, "there is nothing called"),
+        _ => OperationError::io("read", path)(error),
+    })?;
     if metadata.is_file() {
-        return check_file(path);
+        return manifest::check(path);
+    }
+    if !metadata.is_dir() {
+        return Err(nothing_to_check(path, "neither a folder nor a file:"));
     }
     let snapshot = Snapshot::of_folder(path)?;
     if snapshot.files.is_empty() {
@@ -167,11 +174,29 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
     {
         checked.services += 1;
         match catalog.service(&path, place) {
-            Ok(service) => judge_into(&mut checked, &catalog, &service, &policies, path.as_str()),
+            Ok(service) => {
+                let name = service.application.metadata.name.as_deref().unwrap_or_default();
+                if let Some(namesake) = catalog.namesake(name, &service.place, &service.application.spec) {
+                    checked.findings.push(CheckFinding {
+                        line: service.document.position("/metadata/name").map(|p| p.line),
+                        message: namesake.to_string(),
+                        hint: Some("give one of the two another name".to_owned()),
+                        ..CheckFinding::at(path.as_str())
+                    });
+                }
+                judge_into(&mut checked, &catalog, &service, &policies, path.as_str());
+            }
             Err(error) => checked.findings.push(CheckFinding::of(path.as_str(), &error)),
         }
     }
     Ok(checked)
+}
+
+fn nothing_to_check(path: &Path, what: &str) -> OperationError {
+    OperationError::invalid_hint(
+        format!("{what} {}", path.display()),
+        "give the folder of an infrastructure repository, or one manifest file",
+    )
 }
 
 fn standalone() -> Settings {
@@ -221,77 +246,4 @@ fn judge_into(
         }
         Err(error) => checked.findings.push(CheckFinding::of(file, &error)),
     }
-}
-
-fn check_file(path: &Path) -> Result<Checked, OperationError> {
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(OperationError::io("read", path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let documents = yaml::parse_all(&text).map_err(|e| OperationError::invalid(format!("{shown}: {e}")))?;
-    let settings = standalone();
-    let catalog = Catalog::new(settings, Snapshot::default());
-    let policies = load_policies(&catalog.snapshot)?;
-    let mut checked = Checked::default();
-    for document in documents {
-        let read = |pointer: &str| {
-            document
-                .value
-                .pointer(pointer)
-                .and_then(serde_json::Value::as_str)
-        };
-        let ours = read("/apiVersion") == Some(&catalog.group().api_version());
-        if ours && read("/kind") == Some(api::Kind::Application.as_str()) {
-            checked.services += 1;
-            match typed::<api::Application>(catalog.group(), api::Kind::Application, &shown, &document) {
-                Ok(application) => {
-                    let namespace = application
-                        .metadata
-                        .namespace
-                        .clone()
-                        .unwrap_or_else(|| "default".to_owned());
-                    let place = Place {
-                        namespace,
-                        ..Place::default()
-                    };
-                    let service = ServiceFile {
-                        path: RepoPath::new("service.yaml")?,
-                        place,
-                        application,
-                        document,
-                    };
-                    judge_into(&mut checked, &catalog, &service, &policies, &shown);
-                }
-                Err(error) => checked.findings.push(CheckFinding::of(&shown, &error)),
-            }
-            continue;
-        }
-        checked.objects += 1;
-        let labels = std::collections::BTreeMap::new();
-        let request = Request {
-            object: &document.value,
-            old: None,
-            operation: Operation::Create,
-            namespace_labels: &labels,
-        };
-        for verdict in policies.evaluate(&request) {
-            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
-                continue;
-            }
-            let line = verdict
-                .path
-                .as_deref()
-                .and_then(|p| document.position(p))
-                .map_or_else(|| document.line(), |p| p.line);
-            let refuses = verdict.refuses();
-            let (kind, name) = (read("/kind"), read("/metadata/name"));
-            let finding = Finding {
-                kind: kind.unwrap_or_default().to_owned(),
-                name: name.unwrap_or_default().to_owned(),
-                verdict,
-                origin: None,
-            };
-            checked.say(&shown, line, Refusal::from(&finding), refuses);
-        }
-    }
-    Ok(checked)
 }

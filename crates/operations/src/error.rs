@@ -233,7 +233,14 @@ impl OperationError {
                 _ => ExitCode::Failed,
             },
             Self::Interrupted => ExitCode::Interrupted,
-            Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => ExitCode::NotAllowed,
+            Self::Io { source, .. }
+                if matches!(
+                    source.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                ExitCode::NotAllowed
+            }
             Self::Cluster { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) if status.code == 401 || status.code == 403 => ExitCode::NotAllowed,
                 kube::Error::Api(status) if status.code == 409 => ExitCode::Conflict,
@@ -255,7 +262,9 @@ impl OperationError {
             | Self::Conflict { hint, .. }
             | Self::NotTaken { hint, .. } => hint.clone(),
             Self::Git(delivery::Error::Git { detail, .. })
-                if detail.contains("No space left") || detail.contains("File too large") =>
+                if ["No space left", "Out of diskspace", "File too large"]
+                    .iter()
+                    .any(|words| detail.contains(words)) =>
             {
                 Some(FULL.to_owned())
             }
@@ -315,6 +324,7 @@ fn plain(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::NotFound => "it does not exist".to_owned(),
         ErrorKind::StorageFull => "the disk is full".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         ErrorKind::AlreadyExists => "something else is there".to_owned(),
         ErrorKind::NotADirectory => "a file is where a folder would have to be".to_owned(),
         _ => without_number(error.to_string()),

@@ -71,7 +71,8 @@ pub(super) fn install(talk: &Talk, global: &Global, asked: Install) -> Result<Ex
 }
 
 fn read_group(text: &str) -> Result<Group, OperationError> {
-    Group::parse(text).map_err(|error| OperationError::invalid(error.to_string()))
+    Group::parse(text)
+        .map_err(|error| OperationError::invalid_hint(error.to_string(), "such as platform.company.com"))
 }
 
 /// The group of the infrastructure repository for a target, if there is one already.

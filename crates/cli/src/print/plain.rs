@@ -46,7 +46,7 @@ pub(crate) fn json(text: &str) -> String {
 
 /// The beginning of what is too long to be read.
 pub(crate) fn begin(text: &str) -> Cow<'_, str> {
-    const LIMIT: usize = 4000;
+    const LIMIT: usize = 2000;
     match text.char_indices().nth(LIMIT) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),
@@ -90,6 +90,6 @@ mod tests {
     #[test]
     fn what_is_too_long_is_cut_between_characters() {
         assert_eq!(begin("ü"), "ü");
-        assert_eq!(begin(&"ü".repeat(5000)).chars().count(), 4001);
+        assert_eq!(begin(&"ü".repeat(5000)).chars().count(), 2001);
     }
 }

@@ -167,6 +167,18 @@ impl Machine {
         there.then(|| self.git(&self.infrastructure(), &["show", &format!("main:{path}")]))
     }
 
+    /// No service, no journal, nothing in the working folder.
+    #[track_caller]
+    pub(crate) fn nothing_was_made(&self) {
+        let written = self.written();
+        assert!(written.journals.is_empty(), "{:?}", written.journals.keys());
+        assert!(written.work.is_empty(), "{:?}", written.work.keys());
+        if self.head().is_some() {
+            let commits = self.git(&self.infrastructure(), &["rev-list", "--count", "main"]);
+            assert_eq!(commits.trim(), "1", "only the first commit of the repository");
+        }
+    }
+
     /// What is written for good: the head of Git, the journals, the working folder.
     pub(crate) fn written(&self) -> Written {
         Written {

@@ -142,7 +142,10 @@ impl Running {
         };
         for said in [&output.stdout, &output.stderr] {
             let acts = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-            assert!(!said.chars().any(acts), "it may act on a terminal: {said:?}");
+            assert!(
+                !said.chars().any(acts),
+                "it may act on a terminal: {said:?}\n{output}"
+            );
         }
         // Those who ask for the inside of things get it.
         let inside = output.what.contains(" -v");

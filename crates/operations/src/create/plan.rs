@@ -111,6 +111,12 @@ impl Plan {
             })?;
         let golden_path = inputs.golden_path();
         let notes = suits(&catalog, golden_path.name(), &application)?;
+        if let Some(namesake) = catalog.namesake(name.as_str(), &place, &application.spec) {
+            return Err(OperationError::Conflict {
+                message: format!("{namesake} in {}", place.describe()),
+                hint: Some("choose another name".to_owned()),
+            });
+        }
         let digest = digest(request, &application, &place);
         application.spec.golden_path = Some(GoldenPathReference {
             name: golden_path.name().to_owned(),

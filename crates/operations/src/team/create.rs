@@ -259,7 +259,7 @@ fn texts_are_plain(spec: &TeamSpec) -> Result<(), OperationError> {
         ("on-call contact", &contacts.on_call),
     ] {
         let Some(text) = text else { continue };
-        if text.trim().is_empty() || text.len() > TEXT_LIMIT || text.chars().any(char::is_control) {
+        if text.trim().is_empty() || text.len() > TEXT_LIMIT || text.chars().any(misleads) {
             return Err(OperationError::invalid_hint(
                 format!("this cannot be the {what} of a team"),
                 format!("one line of at most {TEXT_LIMIT} characters; leave the option out for none"),
@@ -267,6 +267,12 @@ fn texts_are_plain(spec: &TeamSpec) -> Result<(), OperationError> {
         }
     }
     Ok(())
+}
+
+/// Whether a character is there to be obeyed and not to be read: of a terminal, or of the direction of writing.
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The cluster's own namespaces and the platform's are nobody's.
