@@ -137,16 +137,20 @@ fn order(kind: &str) -> (usize, &str) {
 }
 
 fn events_of(manifest: &Manifest) -> Option<Cow<'_, str>> {
-    let hook = manifest
-        .value
-        .as_ref()?
-        .get("metadata")?
-        .get("annotations")?
-        .get(HOOK)?;
+    let metadata = field(manifest.value.as_ref()?.as_object()?, "metadata")?;
+    let hook = field(metadata.as_object()?, "annotations")?.get(HOOK)?;
     Some(match hook {
         Json::String(events) => Cow::Borrowed(events),
         // Numbers and booleans are read as text, and name no event.
         other => Cow::Owned(other.to_string()),
+    })
+}
+
+/// A field by its name; as Go reads it, upper and lower case do not matter where there is no exact one.
+fn field<'a>(members: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
+    members.get(name).or_else(|| {
+        let mut others = members.iter();
+        Some(others.find(|(key, _)| key.eq_ignore_ascii_case(name))?.1)
     })
 }
 
@@ -156,19 +160,19 @@ fn problem_of_head(members: &Map<String, Json>) -> Option<String> {
         Some(Json::Array(_) | Json::Object(_)) => Some(format!("{name} must be text")),
         _ => None,
     };
-    let metadata = match members.get("metadata") {
+    let metadata = match field(members, "metadata") {
         None | Some(Json::Null) => None,
         Some(Json::Object(metadata)) => Some(metadata),
         Some(_) => return Some("metadata must be a mapping".to_owned()),
     };
-    let named = |name: &str| metadata.and_then(|metadata| metadata.get(name));
+    let named = |name: &str| metadata.and_then(|metadata| field(metadata, name));
     let annotations = match named("annotations") {
         None | Some(Json::Null) => None,
         Some(Json::Object(annotations)) => Some(annotations),
         Some(_) => return Some("metadata.annotations must be a mapping".to_owned()),
     };
-    text("apiVersion", members.get("apiVersion"))
-        .or_else(|| text("kind", members.get("kind")))
+    text("apiVersion", field(members, "apiVersion"))
+        .or_else(|| text("kind", field(members, "kind")))
         .or_else(|| text("metadata.name", named("name")))
         .or_else(|| {
             annotations
@@ -193,7 +197,7 @@ pub(crate) fn read(source: &str, line: usize, content: &str) -> Result<Manifest,
     let value = documents.into_iter().next().map(|document| document.value);
     let kind = match &value {
         None => String::new(),
-        Some(Json::Object(members)) => match members.get("kind") {
+        Some(Json::Object(members)) => match field(members, "kind") {
             _ if let Some(problem) = problem_of_head(members) => {
                 return Err(failed(line, format!("line {line}: {problem}")));
             }
@@ -266,6 +270,14 @@ mod tests {
         check("true", (0, 0));
         check("null", (0, 0));
         check("\"pre-install,unheard-of\"", (0, 0));
+    }
+
+    #[test]
+    fn the_case_of_fields_does_not_matter() {
+        let text = "Kind: Job\nMetadata:\n  Annotations:\n    helm.sh/hook: test\n";
+        let (manifests, hooks) = sort(&[("x".to_owned(), text.to_owned())]).unwrap();
+        assert!(manifests.is_empty());
+        assert_eq!(hooks[0].kind, "Job");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const MAX_ALIAS_BYTES: usize = 64 << 20;
 
 /// What the parser says of a line of a quoted scalar that stands too far to the left.
 const UNDER_INDENTED: &str = "invalid indentation in multiline quoted scalar";
+/// What it says of a comment right behind a quoted scalar or a bracket.
+const JOINED_COMMENT: &str = "comments must be separated from other tokens by whitespace";
 /// How many such lines are put right in one text.
 const MAX_REPAIRS: usize = 32;
 /// Where such a line is moved to.
@@ -67,23 +69,35 @@ fn read(text: &str) -> Result<Vec<Document>, Error> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match read_once(text) {
-        Err(error) if error.message == UNDER_INDENTED => read_indented(text, error),
+        Err(error) if is_tolerated(&error) => read_repaired(text, error),
         result => result,
     }
 }
 
-/// Reads a text whose quoted scalars go on further to the left than YAML allows, which go-yaml does not mind:
-/// blanks before such a line mean nothing, so it is moved to the right.
-fn read_indented(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
+/// Whether it is something that go-yaml does not mind.
+fn is_tolerated(error: &Error) -> bool {
+    matches!(error.message.as_str(), UNDER_INDENTED | JOINED_COMMENT)
+}
+
+/// Reads a text in which quoted scalars go on further to the left than YAML allows, or comments follow without a
+/// blank: blanks are put there, where they mean nothing.
+fn read_repaired(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     for _ in 0..MAX_REPAIRS {
-        let line = error.position.and_then(|place| lines.get_mut(place.line - 1));
-        match line {
-            Some(line) if !line.starts_with(FAR_RIGHT) => line.insert_str(0, FAR_RIGHT),
+        let Some(place) = error.position else {
+            return Err(error);
+        };
+        let Some(line) = lines.get_mut(place.line - 1) else {
+            return Err(error);
+        };
+        let column = line.char_indices().nth(place.column - 1).map(|(at, _)| at);
+        match (error.message.as_str(), column) {
+            (UNDER_INDENTED, _) if !line.starts_with(FAR_RIGHT) => line.insert_str(0, FAR_RIGHT),
+            (JOINED_COMMENT, Some(at)) if line[at..].starts_with('#') => line.insert(at, ' '),
             _ => return Err(error),
         }
         match read_once(&lines.join("\n")) {
-            Err(next) if next.message == UNDER_INDENTED => error = next,
+            Err(next) if is_tolerated(&next) => error = next,
             result => return result,
         }
     }
@@ -649,6 +663,14 @@ mod tests {
             json!({"a": {"b": "x y z "}, "c": "d e", "f": 1}),
         );
         check_error("a:\n  b: \"x\nz", "");
+    }
+
+    #[test]
+    fn comments_may_follow_at_once() {
+        check(
+            "a: \"b\"#c\nd: 'e'# f\ng: [h]#i\nj: |#k\n  l\n",
+            json!({"a": "b", "d": "e", "g": ["h"], "j": "l\n"}),
+        );
     }
 
     #[test]

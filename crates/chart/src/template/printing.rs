@@ -265,7 +265,10 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
         ('s', Value::Bytes(bytes)) => truncated(spec, &String::from_utf8_lossy(bytes)),
         ('q', Value::Bytes(bytes)) => quote(&String::from_utf8_lossy(bytes)),
         ('x' | 'X', Value::Bytes(bytes)) => hex(spec, verb, bytes),
+        ('v', Value::Missing | Value::Nil) if spec.sharp && depth > 0 => "interface {}(nil)".to_owned(),
         ('v', Value::Missing | Value::Nil) => "<nil>".to_owned(),
+        // Inside a list or a map, nothing looks the same with every verb.
+        (_, Value::Missing | Value::Nil) if depth > 0 => "<nil>".to_owned(),
         (_, Value::Missing | Value::Nil) => return Ok(format!("%!{verb}(<nil>)")),
         ('v' | 't', Value::Bool(value)) => value.to_string(),
         ('v' | 'd', Value::Int(number) | Value::Int64(number)) => {

@@ -9,6 +9,10 @@ fn they_do_what_helm_says() {
         "a|a|1|a|5",
     );
     check(
+        r#"{{ printf "%s|%d|%#v|%v" (list nil) (dict "a" nil) (list nil) (list nil) }}"#,
+        "[<nil>]|map[%!d(string=a):<nil>]|[]interface {}{interface {}(nil)}|[<nil>]",
+    );
+    check(
         r#"{{ upper "aé" }} {{ lower "AÉ" }} {{ title "hello wORLD foo-bar a_b" }} {{ untitle "Hello World" }} {{ swapcase "aBc De" }}"#,
         "AÉ aé Hello WORLD Foo-Bar A_b hello world AbC dE",
     );
