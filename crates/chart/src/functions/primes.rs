@@ -94,7 +94,7 @@ fn is_prime(engine: &Engine<'_>, number: &BigUint) -> Result<bool, String> {
     let odd = &less >> twos;
     for _ in 0..ROUNDS {
         // What a power costs grows with the cube of the length.
-        engine.budget.spend((number.bits() / 64).pow(3) / 2)?;
+        engine.budget.spend((number.bits() / 64).pow(3) / 3)?;
         let base = below(engine, &(&less - 3_u32)) + 2_u32;
         let mut power = base.modpow(&odd, number);
         if power == one || power == less {
