@@ -3,7 +3,6 @@
 
 #![cfg(test)]
 
-use std::time::{Duration, Instant};
 
 use chart::{Capabilities, Chart, ChartError, Limits, Release, Rendered, Surroundings, render_in};
 use proptest::prelude::*;
@@ -36,7 +35,6 @@ fn rendered(template: &str, values: &Value) -> Result<Rendered, ChartError> {
 /// Renders on a thread with as little stack as the runtime's own threads have.
 fn check(template: &str, expect: &str) {
     let template = template.to_owned();
-    let start = Instant::now();
     let error = std::thread::Builder::new()
         .stack_size(2 << 20)
         .spawn({
@@ -54,11 +52,6 @@ fn check(template: &str, expect: &str) {
     assert!(
         error.contains(expect),
         "{template:.200}: {error:.500} should say {expect:?}"
-    );
-    assert!(
-        start.elapsed() < Duration::from_mins(1),
-        "{template:.200} took {:?}",
-        start.elapsed()
     );
 }
 

@@ -191,7 +191,7 @@ mod tests {
         check(
             &[map(json!({"a": 1}))],
             &[
-                "ConfigMap a: data.a: Invalid value: \"integer\": data.a in body must be of type string: \"integer\"",
+                "ConfigMap a: data[a]: Invalid value: \"integer\": data[a] in body must be of type string: \"integer\"",
             ],
         );
         check(
