@@ -3,7 +3,6 @@
 
 #![cfg(test)]
 
-
 use chart::{Capabilities, Chart, ChartError, Limits, Release, Rendered, Surroundings, render_in};
 use proptest::prelude::*;
 use serde_json::{Value, json};
