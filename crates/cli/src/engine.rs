@@ -107,10 +107,10 @@ impl Admission for GuardrailAdmission {
             return Ok(None);
         }
         let verdicts = self.policies.current().evaluate(&Request {
-            object: request.object,
             old: request.old_object,
             operation,
             namespace_labels: request.namespace_labels,
+            ..Request::new(request.object)
         });
         let refusals: Vec<String> = verdicts
             .iter()

@@ -1,6 +1,6 @@
 //! `judge`: what the guardrails say of an expansion, in terms of the intent.
 
-use guardrails::{Operation, Outcome, Policies, Request, Verdict};
+use guardrails::{Outcome, Policies, Request, Verdict};
 use serde_json::Value;
 
 use crate::expand::{Expansion, Intent};
@@ -49,10 +49,8 @@ pub fn judge(intent: &Intent<'_>, expansion: &Expansion, policies: &Policies) ->
     let mut findings = Vec::new();
     for object in expansion.objects.iter().chain(&expansion.claims) {
         let request = Request {
-            object,
-            old: None,
-            operation: Operation::Create,
             namespace_labels: &labels,
+            ..Request::new(object)
         };
         for verdict in policies.evaluate(&request) {
             rules.insert((verdict.policy.clone(), verdict.rule.clone()));

@@ -1,6 +1,6 @@
 //! Policies by kind, and the judgement of an object by all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
@@ -9,58 +9,9 @@ use crate::cursor::{Origin, Refusal};
 use crate::judge::Judge;
 use crate::matching::{Match, Subject};
 use crate::policy::{Check, FailureAction, Override, Policy, Rule};
+use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Verdict};
 use crate::wildcard;
-
-/// What is about to happen to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Operation {
-    /// It is made. Also what a check without a cluster assumes.
-    #[default]
-    Create,
-    /// It is changed.
-    Update,
-    /// It is deleted; patterns are not judged then, only `deny`.
-    Delete,
-    /// Somebody connects to it (`pods/exec`).
-    Connect,
-}
-
-impl Operation {
-    /// The word of an admission request: `CREATE`, `UPDATE`, `DELETE`, `CONNECT`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Operation::Create => "CREATE",
-            Operation::Update => "UPDATE",
-            Operation::Delete => "DELETE",
-            Operation::Connect => "CONNECT",
-        }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Operation> {
-        [
-            Operation::Create,
-            Operation::Update,
-            Operation::Delete,
-            Operation::Connect,
-        ]
-        .into_iter()
-        .find(|operation| operation.word() == word)
-    }
-}
-
-/// An object to judge.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The object: as it is to be, or for a deletion as it is.
-    pub object: &'a Value,
-    /// For an update, the object as it is.
-    pub old: Option<&'a Value>,
-    /// What is about to happen.
-    pub operation: Operation,
-    /// The labels of the object's namespace; empty for a cluster-scoped object.
-    pub namespace_labels: &'a BTreeMap<String, String>,
-}
 
 /// Why policies were not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -230,11 +181,6 @@ impl Policies {
 
     /// Judges an object by every policy. Rules that are not about it say nothing.
     pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
-        self.evaluate_subresource(request, "")
-    }
-
-    /// Judges a request for a subresource, such as `scale` or `exec`; an empty one is the object itself.
-    pub fn evaluate_subresource(&self, request: &Request<'_>, subresource: &str) -> Vec<Verdict> {
         let kind = request
             .object
             .get("kind")
@@ -253,7 +199,7 @@ impl Policies {
             request.object,
             request.namespace_labels,
             request.operation,
-            subresource,
+            request.subresource,
         );
         let object = format!("{kind}/{}", subject.name);
         let mut verdicts = Vec::new();

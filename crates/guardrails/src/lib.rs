@@ -4,9 +4,8 @@
 //! are pure and synchronous: no network, no clock, no cluster. The platform's own kinds are unknown here.
 //!
 //! ```
-//! # use std::collections::BTreeMap;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use guardrails::{Operation, Outcome, Policies, Request};
+//! use guardrails::{Outcome, Policies, Request};
 //!
 //! let policy = "
 //! apiVersion: kyverno.io/v1
@@ -23,12 +22,7 @@
 //! ";
 //! let policies = Policies::load("require-team.yaml", &yaml::parse_all(policy)?)?;
 //! let object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {}}});
-//! let verdicts = policies.evaluate(&Request {
-//!     object: &object,
-//!     old: None,
-//!     operation: Operation::Create,
-//!     namespace_labels: &BTreeMap::new(),
-//! });
+//! let verdicts = policies.evaluate(&Request::new(&object));
 //! assert_eq!(verdicts[0].outcome, Outcome::Fail);
 //! assert_eq!(verdicts[0].path.as_deref(), Some("/metadata/labels/team"));
 //! assert!(verdicts[0].refuses());
@@ -68,7 +62,7 @@
 //!
 //! # Where things are
 //!
-//! `cursor`, `policy`, `autogen` read policies; `matching`, `selector` decide what a rule is about; `judge`
+//! `cursor`, `policy`, `autogen` read policies; `request` and `facts` are what they are asked and may ask; `matching`, `selector` decide what a rule is about; `judge`
 //! evaluates one rule with `pattern`, `conditions`, `variables`, `jmespath`, `pod_security`, `element`; `engine` finds the
 //! rules for an object; `budget` bounds all of it.
 
@@ -78,6 +72,7 @@ mod conditions;
 mod cursor;
 mod element;
 mod engine;
+mod facts;
 mod image;
 mod jmespath;
 mod judge;
@@ -86,11 +81,14 @@ mod pattern;
 mod pod_security;
 mod policy;
 mod quantity;
+mod request;
 mod selector;
 mod variables;
 mod verdict;
 mod wildcard;
 
 pub use cursor::Refusal;
-pub use engine::{Error, Operation, Policies, Request};
+pub use engine::{Error, Policies};
+pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};
+pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Verdict};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cursor::{Cursor, Refusal};
-use crate::engine::Operation;
+use crate::request::Operation;
 use crate::selector::Selector;
 use crate::wildcard;
 

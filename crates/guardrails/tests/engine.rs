@@ -65,10 +65,8 @@ fn labels() -> BTreeMap<String, String> {
 fn create(policies: &Policies, object: &Value) -> Vec<Verdict> {
     let labels = labels();
     policies.evaluate(&Request {
-        object,
-        old: None,
-        operation: Operation::Create,
         namespace_labels: &labels,
+        ..Request::new(object)
     })
 }
 
@@ -514,10 +512,10 @@ fn deletions_and_updates() {
     ));
     let judge = |policies: &Policies, object: &Value, old: Option<&Value>, operation: Operation| {
         policies.evaluate(&Request {
-            object,
             old,
             operation,
             namespace_labels: &labels,
+            ..Request::new(object)
         })
     };
     // A pattern says nothing about a deletion; deny does, and sees the object as it was.

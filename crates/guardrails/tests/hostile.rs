@@ -2,10 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use guardrails::{Operation, Outcome, Policies, Request, Verdict};
+use guardrails::{Outcome, Policies, Request, Verdict};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -24,12 +23,7 @@ fn shipped() -> Policies {
 }
 
 fn evaluate(policies: &Policies, object: &Value) -> Vec<Verdict> {
-    policies.evaluate(&Request {
-        object,
-        old: None,
-        operation: Operation::Create,
-        namespace_labels: &BTreeMap::new(),
-    })
+    policies.evaluate(&Request::new(object))
 }
 
 fn pod(spec: &Value) -> Value {

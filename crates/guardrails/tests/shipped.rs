@@ -7,7 +7,7 @@ mod suite;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use guardrails::{Operation, Outcome, Policies, Request, Verdict};
+use guardrails::{Outcome, Policies, Request, Verdict};
 use serde_json::{Value, json};
 
 fn policies_folder() -> PathBuf {
@@ -34,13 +34,7 @@ fn shipped() -> Policies {
 }
 
 fn evaluate(policies: &Policies, object: &Value) -> Vec<Verdict> {
-    let none = BTreeMap::new();
-    policies.evaluate(&Request {
-        object,
-        old: None,
-        operation: Operation::Create,
-        namespace_labels: &none,
-    })
+    policies.evaluate(&Request::new(object))
 }
 
 /// A Deployment that keeps every shipped policy.

@@ -3,7 +3,7 @@
 use api::Group;
 use delivery::Snapshot;
 use expansion::{Expansion, Finding, Judgement, Place};
-use guardrails::{Operation, Policies, Request};
+use guardrails::{Policies, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -135,10 +135,8 @@ fn bites(
     object["metadata"]["namespace"] = Value::from(place.namespace.clone());
     let labels = place.labels(group);
     let request = Request {
-        object: &object,
-        old: None,
-        operation: Operation::Create,
         namespace_labels: &labels,
+        ..Request::new(&object)
     };
     let verdicts = policies.evaluate(&request);
     verdicts.iter().any(|verdict| {

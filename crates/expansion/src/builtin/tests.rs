@@ -2,7 +2,7 @@
 
 use super::*;
 use api::Capabilities;
-use guardrails::{Operation, Outcome, Request};
+use guardrails::{Outcome, Request};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,10 +121,8 @@ fn golden_paths_pass_the_guardrails_that_ship_without_a_warning() {
     for (file, objects) in renderings() {
         for object in &objects {
             let verdicts = policies.evaluate(&Request {
-                object,
-                old: None,
-                operation: Operation::Create,
                 namespace_labels: &labels,
+                ..Request::new(object)
             });
             for verdict in verdicts {
                 match verdict.outcome {

@@ -1,9 +1,8 @@
 //! Reads a `kyverno-test.yaml` with its policies and resources, and tells where verdicts differ from it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use guardrails::{Operation, Policies, Request, Verdict};
+use guardrails::{Policies, Request, Verdict};
 use serde_json::Value;
 
 /// An expected result: policy, rule, kind, `name` or `namespace/name`, and the word for the outcome.
@@ -75,17 +74,11 @@ impl Suite {
 
     /// What the engine says: one line per expectation that it does not meet.
     pub(crate) fn differences(&self) -> Vec<String> {
-        let none = BTreeMap::new();
         let verdicts: Vec<(&Value, Vec<Verdict>)> = self
             .resources
             .iter()
             .map(|object| {
-                let request = Request {
-                    object,
-                    old: None,
-                    operation: Operation::Create,
-                    namespace_labels: &none,
-                };
+                let request = Request::new(object);
                 (object, self.policies.evaluate(&request))
             })
             .collect();

@@ -9,7 +9,7 @@ use api::{Application, Environment, GoldenPath, Group, Kind, Problem, Team};
 use apply::pointer;
 use delivery::{RepoPath, Snapshot};
 use expansion::{Finding, Place};
-use guardrails::{Operation, Outcome, Policies, Request};
+use guardrails::{Outcome, Policies, Request};
 use kube::ResourceExt;
 use serde_json::Value;
 
@@ -179,10 +179,8 @@ impl File {
         self.checked.objects += 1;
         let labels = BTreeMap::new();
         let request = Request {
-            object,
-            old: None,
-            operation: Operation::Create,
             namespace_labels: &labels,
+            ..Request::new(object)
         };
         for verdict in self.policies.evaluate(&request) {
             if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {

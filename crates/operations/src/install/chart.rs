@@ -191,12 +191,7 @@ mod tests {
         let policies = expansion::builtin::guardrails().unwrap();
         for object in made("platform.company.com") {
             let refusals: Vec<_> = policies
-                .evaluate(&guardrails::Request {
-                    object: &object,
-                    old: None,
-                    operation: guardrails::Operation::Create,
-                    namespace_labels: &std::collections::BTreeMap::new(),
-                })
+                .evaluate(&guardrails::Request::new(&object))
                 .into_iter()
                 .filter(guardrails::Verdict::refuses)
                 .collect();

@@ -3,19 +3,21 @@
 //! The steps are Kyverno's: context, preconditions, then the one thing the rule asks for. A step that
 //! cannot be taken is an error, never a pass.
 
-use serde_json::{Map, Value, json};
+mod context;
+mod foreach;
+
+use serde_json::Value;
 
 use crate::autogen;
 use crate::budget::Budget;
 use crate::conditions::{Condition, Conditions};
 use crate::element::{Element, Place, below};
-use crate::engine::{Operation, Request};
-use crate::image;
-use crate::jmespath::{Expression, QueryError, unknown};
+use crate::jmespath::QueryError;
 use crate::matching::Subject;
 use crate::pattern::{self, Finding, Mismatch, Node};
 use crate::pod_security::PodSecurity;
-use crate::policy::{Check, Entry, Foreach, Pattern, Policy, Rule, Source};
+use crate::policy::{Check, Pattern, Policy, Rule};
+use crate::request::{Operation, Request};
 use crate::variables::Context;
 use crate::verdict::Outcome;
 
@@ -95,73 +97,6 @@ impl<'a> Judge<'a> {
             return Some(judged);
         }
         self.check(&mut context, &rule.check, None)
-    }
-
-    /// The variables every rule has.
-    fn context(&self) -> Result<Context<'_>, QueryError> {
-        let (subject, request) = (self.subject, self.request);
-        let deleting = request.operation == Operation::Delete;
-        let now = self.budget.copy(request.object)?;
-        let old = request
-            .old
-            .map(|old| self.budget.copy(old))
-            .transpose()?
-            .unwrap_or(Value::Null);
-        let (now, old) = match (deleting, old) {
-            (false, old) => (now, old),
-            (true, Value::Null) => (Value::Null, now),
-            (true, old) => (Value::Null, old),
-        };
-        let mut images = Value::Object(Map::new());
-        if let Some(pod) = autogen::pod_in(subject.kind) {
-            images = image::of_object(request.object, &format!("{pod}/spec"));
-        }
-        let root = json!({
-            "request": {
-                "uid": "",
-                "kind": {"group": subject.group, "version": subject.version, "kind": subject.kind},
-                "resource": unknown("request.resource"),
-                "subResource": subject.subresource,
-                "name": subject.name,
-                "namespace": subject.namespace,
-                "operation": request.operation.word(),
-                "userInfo": unknown("who asks (request.userInfo)"),
-                "roles": unknown("who asks (request.roles)"),
-                "clusterRoles": unknown("who asks (request.clusterRoles)"),
-                "dryRun": false,
-                "object": now,
-                "oldObject": old,
-            },
-            "images": images,
-            "serviceAccountName": unknown("who asks (serviceAccountName)"),
-            "serviceAccountNamespace": unknown("who asks (serviceAccountNamespace)"),
-        });
-        Ok(Context {
-            root,
-            expressions: &self.policy.expressions,
-            budget: &self.budget,
-            deleting,
-        })
-    }
-
-    /// Gives the names of a context their values. A name without one is an error for whoever reads it.
-    fn add_entries(context: &mut Context<'_>, entries: &[Entry]) {
-        for entry in entries {
-            let name = &entry.name;
-            let value = match &entry.source {
-                Source::Unsupported(what) => {
-                    unknown(&format!("the context variable {name}, which needs {what},"))
-                }
-                Source::Variable { value, path, default } => {
-                    match variable(context, value.as_ref(), path.as_deref(), default.as_ref()) {
-                        Ok(value) => value,
-                        Err(QueryError::Unknown(what)) => unknown(&what),
-                        Err(error) => unknown(&format!("the context variable {name} ({error})")),
-                    }
-                }
-            };
-            set(&mut context.root, name, value);
-        }
     }
 
     fn precondition(context: &Context<'_>, conditions: Option<&Conditions>) -> Option<Judged> {
@@ -387,115 +322,6 @@ impl<'a> Judge<'a> {
         element.place(self.request.object, &self.policy.expressions)
     }
 
-    fn foreach(
-        &self,
-        context: &mut Context<'_>,
-        list: &[Foreach],
-        outer: Option<&Element<'_>>,
-    ) -> Option<Judged> {
-        let nesting = outer.map_or(0, |element| element.nesting + 1);
-        let mut applied = 0;
-        let mut list_error = None;
-        for each in list {
-            let elements = match context.query(&each.list) {
-                Ok(Value::Array(elements)) => elements,
-                Ok(single) => vec![single],
-                // A list that is not there has no elements.
-                Err(QueryError::NotFound(_)) => continue,
-                Err(error) => {
-                    list_error = Some(error);
-                    continue;
-                }
-            };
-            let before = Before::of(&mut context.root, each, nesting);
-            let judged = self.elements(context, each, &elements, outer, &mut applied);
-            before.restore(&mut context.root);
-            if judged.is_some() {
-                return judged;
-            }
-        }
-        match (applied, list_error) {
-            (0, Some(error)) => Some(Judged::error(format!("failed to evaluate list: {error}"))),
-            (0, None) => None,
-            _ => Some(Judged::new(Outcome::Pass, "rule passed")),
-        }
-    }
-
-    /// Judges the elements of one list; the first that does not pass decides.
-    fn elements(
-        &self,
-        context: &mut Context<'_>,
-        each: &Foreach,
-        elements: &[Value],
-        outer: Option<&Element<'_>>,
-        applied: &mut usize,
-    ) -> Option<Judged> {
-        let nesting = outer.map_or(0, |element| element.nesting + 1);
-        for (index, element) in elements.iter().enumerate() {
-            if element.is_null() {
-                continue;
-            }
-            let scoped = each.element_scope.unwrap_or(element.is_object());
-            if scoped && !element.is_object() {
-                return Some(Judged::error(
-                    "cannot use elementScope=true foreach rules for elements that are not maps",
-                ));
-            }
-            let Ok(copy) = self
-                .budget
-                .copy(element)
-                .and_then(|copy| Ok((copy, self.budget.copy(element)?)))
-            else {
-                return Some(Judged::error(crate::budget::Exhausted.to_string()));
-            };
-            set(&mut context.root, "element", copy.0);
-            set(&mut context.root, &format!("element{nesting}"), copy.1);
-            set(&mut context.root, "elementIndex", Value::from(index));
-            set(
-                &mut context.root,
-                &format!("elementIndex{nesting}"),
-                Value::from(index),
-            );
-            Self::add_entries(context, &each.context);
-            match each
-                .preconditions
-                .as_ref()
-                .map(|conditions| conditions.judge(context))
-            {
-                None => {}
-                Some(Ok(judged)) if judged.holds => {}
-                // As in Kyverno an element whose preconditions cannot be evaluated is left out.
-                Some(Ok(_) | Err(QueryError::NotFound(_) | QueryError::Failed(_))) => continue,
-                Some(Err(error)) => {
-                    return Some(Judged::error(format!(
-                        "failed to evaluate preconditions: {error}"
-                    )));
-                }
-            }
-            let element = Element {
-                value: element,
-                list: &each.list,
-                index,
-                outer,
-                scoped,
-                nesting,
-            };
-            match self.check(context, &each.check, Some(element)) {
-                None => {}
-                Some(judged) if judged.outcome == Outcome::Skip => {}
-                Some(judged) if judged.outcome == Outcome::Pass => *applied += 1,
-                Some(mut judged) => {
-                    judged.message = format!("validation failure: {}", judged.message);
-                    if judged.path.is_none() {
-                        judged.path = self.place_of_element(&element).map(|place| place.pointer);
-                    }
-                    return Some(judged);
-                }
-            }
-        }
-        None
-    }
-
     fn pod_security(&self, standard: &PodSecurity) -> Judged {
         let name = &self.rule.name;
         let Some(at) = autogen::pod_in(self.subject.kind) else {
@@ -524,72 +350,11 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What the names that a `foreach` gives a value stood for before it.
-struct Before {
-    values: Vec<(String, Option<Value>)>,
-}
-
-impl Before {
-    fn of(root: &mut Value, each: &Foreach, nesting: usize) -> Before {
-        let own = ["element", "elementIndex"].into_iter();
-        let names = own.flat_map(|name| [name.to_owned(), format!("{name}{nesting}")]);
-        let names = names.chain(each.context.iter().map(|entry| entry.name.clone()));
-        let mut values = Vec::new();
-        if let Value::Object(map) = root {
-            values = names
-                .map(|name| (name.clone(), map.get(&name).cloned()))
-                .collect();
-        }
-        Before { values }
-    }
-
-    fn restore(self, root: &mut Value) {
-        if let Value::Object(map) = root {
-            for (name, value) in self.values {
-                match value {
-                    Some(value) => map.insert(name, value),
-                    None => map.remove(&name),
-                };
-            }
-        }
-    }
-}
-
-fn variable(
-    context: &Context<'_>,
-    value: Option<&Value>,
-    path: Option<&str>,
-    default: Option<&Value>,
-) -> Result<Value, QueryError> {
-    let path = path.map(|path| context.fill_text(path)).transpose()?;
-    let path = path.as_ref().and_then(Value::as_str);
-    let found = match (value, path) {
-        (Some(value), None) => context.fill(value),
-        (Some(value), Some(path)) => context.fill(value).and_then(|value| {
-            Expression::parse(path)
-                .map_err(QueryError::Failed)?
-                .query(&value, context.budget)
-        }),
-        (None, Some(path)) => context.query(path),
-        (None, None) => Ok(Value::Null),
-    };
-    match (found, default) {
-        (Ok(Value::Null) | Err(QueryError::NotFound(_)), Some(default)) => context.fill(default),
-        (found, _) => found,
-    }
-}
-
 fn filled_message(context: &Context<'_>, message: &str) -> Result<String, QueryError> {
     Ok(match context.fill_text(message)? {
         Value::String(message) => message,
         other => other.to_string(),
     })
-}
-
-fn set(root: &mut Value, name: &str, value: Value) {
-    if let Value::Object(map) = root {
-        map.insert(name.to_owned(), value);
-    }
 }
 
 fn located(judged: Judged, finding: Finding) -> Judged {

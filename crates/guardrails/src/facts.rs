@@ -1,0 +1,116 @@
+//! What a policy may ask about beyond the object: the cluster, other services, registries, the clock.
+//!
+//! The engine itself reaches nothing. Whoever evaluates policies answers through [`Facts`]: the operator with
+//! its cluster, a test suite with the values it was given, `create` with nothing at all.
+
+use serde_json::{Map, Value};
+
+/// Answers the questions of policies. What is not answered is unknown, and an error verdict for the rule that
+/// asked: never a pass.
+pub trait Facts {
+    /// Answers a call of the Kubernetes API or of another service: ConfigMaps, `apiCall`, CEL's `resource` and
+    /// `http`.
+    fn call(&self, call: &Call) -> Result<Value, Unavailable> {
+        Err(Unavailable::Unknown(call.to_string()))
+    }
+
+    /// A `GlobalContextEntry`, as its projections have it: all of it, or one projection.
+    fn global(&self, entry: &str, projection: Option<&str>) -> Result<Value, Unavailable> {
+        Err(Unavailable::Unknown(match projection {
+            Some(projection) => format!("the global context entry {entry}.{projection}"),
+            None => format!("the global context entry {entry}"),
+        }))
+    }
+
+    /// What a registry says of an image: `image`, `resolvedImage`, `registry`, `repository`, `identifier`,
+    /// `manifest`, `configData`.
+    fn image(&self, reference: &str) -> Result<Value, Unavailable> {
+        Err(Unavailable::Unknown(format!(
+            "what the registry says of {reference}"
+        )))
+    }
+
+    /// Whether an image has the signatures or attestations that the policy asks for: the digest they are for.
+    fn verify(&self, image: &str, attestor: &Value) -> Result<Value, Unavailable> {
+        let _ = attestor;
+        Err(Unavailable::Unknown(format!("who signed {image}")))
+    }
+
+    /// The plural name of a kind, and whether its objects live in namespaces: `("deployments", true)`.
+    fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
+        Err(Unavailable::Unknown(format!("the kind {kind} of {api_version}")))
+    }
+
+    /// Values that are given to the variables of one rule, by their dotted names; they win over the rule's own
+    /// `context`. This is how test suites stand in for a cluster.
+    fn given(&self, policy: &str, rule: &str) -> Option<&Map<String, Value>> {
+        let _ = (policy, rule);
+        None
+    }
+
+    /// Seconds and nanoseconds since 1970.
+    fn now(&self) -> Option<(i64, u32)> {
+        None
+    }
+}
+
+/// Nothing is known beyond the object.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {}
+
+/// A call that a policy makes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Where to.
+    pub to: Callee,
+    /// What is sent: a POST when there is something, else a GET.
+    pub data: Option<Value>,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Callee {
+    /// The Kubernetes API: a path such as `/api/v1/namespaces/shop/configmaps/regions`.
+    Cluster(String),
+    /// Another service.
+    Service {
+        /// Its address.
+        url: String,
+        /// Certificates that it is trusted by, in PEM, beside those of the system.
+        ca_bundle: Option<String>,
+        /// Headers that are sent.
+        headers: Vec<(String, String)>,
+    },
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.to {
+            Callee::Cluster(path) => write!(formatter, "what the cluster has at {path}"),
+            Callee::Service { url, .. } => write!(formatter, "what {url} answers"),
+        }
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Nobody can know it here; the text names what: "the global context entry regions".
+    Unknown(String),
+    /// It was asked for and is not there: the API answered 404.
+    Missing(String),
+    /// It was asked for in vain.
+    Failed(String),
+}
+
+impl std::fmt::Display for Unavailable {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unavailable::Unknown(what) => write!(formatter, "{what} is not known here"),
+            Unavailable::Missing(what) => write!(formatter, "{what} is not there"),
+            Unavailable::Failed(reason) => formatter.write_str(reason),
+        }
+    }
+}

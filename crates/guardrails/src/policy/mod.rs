@@ -1,0 +1,283 @@
+//! A policy as it is kept for evaluation: read strictly, patterns and expressions parsed.
+//!
+//! What is malformed is refused with file and line. What is well-formed but not supported yet loads, and
+//! is an error verdict for the objects it matches.
+
+use serde_json::Value;
+
+use crate::autogen::{self, Generated};
+use crate::cursor::{Cursor, Origin, Refusal};
+use crate::selector::Selector;
+use crate::variables::Expressions;
+
+mod context;
+mod rule;
+
+pub(crate) use context::{Entry, Source};
+pub(crate) use rule::{Check, Foreach, Pattern, Rule};
+
+/// How many rules a policy may have, those made for pod controllers not counted.
+const MAX_RULES: usize = 200;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    /// `name`, or `namespace/name` for a `Policy`.
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) annotations: Annotations,
+    pub(crate) background: bool,
+    pub(crate) admission: bool,
+    pub(crate) apply_one: bool,
+    pub(crate) failure_action: FailureAction,
+    pub(crate) overrides: Vec<Override>,
+    pub(crate) expressions: Expressions,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// What the annotations of a policy say about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Annotations {
+    pub(crate) title: Option<String>,
+    pub(crate) category: Option<String>,
+    pub(crate) severity: Option<String>,
+    pub(crate) scored: bool,
+    pub(crate) why: Option<String>,
+    hint: Option<String>,
+    hints: Vec<(String, String)>,
+}
+
+impl Annotations {
+    /// The hint for a rule as it was written.
+    pub(crate) fn hint(&self, rule: &str) -> Option<&String> {
+        self.hints
+            .iter()
+            .find(|(name, _)| name == rule)
+            .map(|(_, hint)| hint)
+            .or(self.hint.as_ref())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureAction {
+    Audit,
+    Enforce,
+}
+
+/// Another failure action for some namespaces.
+#[derive(Debug, Clone)]
+pub(crate) struct Override {
+    pub(crate) action: FailureAction,
+    pub(crate) namespaces: Vec<String>,
+    pub(crate) selector: Option<Selector>,
+}
+
+impl Override {
+    /// The namespaces it is for, in words; `None` when it is for all of them.
+    pub(crate) fn scope(&self) -> Option<String> {
+        let named = self.namespaces.join(", ");
+        let selector = self.selector.as_ref().map(ToString::to_string);
+        match (named.as_str(), selector.filter(|text| !text.is_empty())) {
+            ("", None) => None,
+            ("", Some(selector)) => Some(format!("namespaces with {selector}")),
+            (_, None) => Some(named),
+            (_, Some(selector)) => Some(format!("{named} with {selector}")),
+        }
+    }
+}
+
+impl Policy {
+    /// Reads a ClusterPolicy or Policy.
+    pub(crate) fn read(origin: Origin<'_>, document: &Value) -> Result<Policy, Refusal> {
+        let name = document.pointer("/metadata/name").and_then(Value::as_str);
+        let origin = Origin {
+            policy: name,
+            ..origin
+        };
+        let root = Cursor::root(origin, document);
+        let version = root.required("apiVersion")?;
+        let kind = root.required("kind")?;
+        match (version.string()?, kind.string()?) {
+            ("kyverno.io/v1" | "kyverno.io/v2beta1" | "kyverno.io/v2", "ClusterPolicy" | "Policy") => {}
+            (group, kind_name)
+                if group.starts_with("kyverno.io/") || group.starts_with("policies.kyverno.io/") =>
+            {
+                return Err(kind.refuse(format!("{kind_name} of {group} is not supported yet")));
+            }
+            (group, kind_name) => {
+                return Err(kind.refuse(format!("{kind_name} of {group} is not a Kyverno policy")));
+            }
+        }
+        root.only(&["apiVersion", "kind", "metadata", "spec", "status"])?;
+        let metadata = root.required("metadata")?;
+        let name = metadata.required("name")?;
+        if !is_object_name(name.string()?) {
+            return Err(name.refuse(format!("{:?} is not the name of an object", name.string()?)));
+        }
+        let name = name.string()?;
+        let namespace = (kind.string()? == "Policy")
+            .then(|| {
+                metadata
+                    .text("namespace")
+                    .map(|namespace| namespace.unwrap_or("default").to_owned())
+            })
+            .transpose()?;
+        let spec = root.required("spec")?;
+        spec.only(&[
+            "rules",
+            "applyRules",
+            "failurePolicy",
+            "validationFailureAction",
+            "validationFailureActionOverrides",
+            "emitWarning",
+            "admission",
+            "background",
+            "schemaValidation",
+            "webhookTimeoutSeconds",
+            "webhookConfiguration",
+            "mutateExistingOnPolicyUpdate",
+            "generateExistingOnPolicyUpdate",
+            "generateExisting",
+            "useServerSideApply",
+        ])?;
+        let apply_one = match spec.text("applyRules")? {
+            None | Some("All") => false,
+            Some("One") => true,
+            Some(other) => {
+                return Err(spec.refuse_below("/applyRules", format!("{other:?} is neither All nor One")));
+            }
+        };
+        let mut policy = Policy {
+            name: namespace
+                .as_ref()
+                .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")),
+            namespace,
+            annotations: read_annotations(&metadata)?,
+            background: spec.flag("background")?.unwrap_or(true),
+            admission: spec.flag("admission")?.unwrap_or(true),
+            apply_one,
+            failure_action: spec
+                .field("validationFailureAction")
+                .map(|action| FailureAction::read(&action))
+                .transpose()?
+                .unwrap_or(FailureAction::Audit),
+            overrides: read_overrides(spec.field("validationFailureActionOverrides"))?,
+            expressions: Expressions::default(),
+            rules: Vec::new(),
+        };
+        policy.read_rules(&spec, &metadata)?;
+        Ok(policy)
+    }
+
+    fn read_rules(&mut self, spec: &Cursor<'_>, metadata: &Cursor<'_>) -> Result<(), Refusal> {
+        let list = spec.required("rules")?;
+        let items = list.items()?;
+        if items.is_empty() || items.len() > MAX_RULES {
+            return Err(list.refuse(format!("a policy has between 1 and {MAX_RULES} rules")));
+        }
+        let conditions = spec
+            .field("webhookConfiguration")
+            .and_then(|webhook| webhook.field("matchConditions"));
+        let unsupported = conditions.map(|_| "webhookConfiguration.matchConditions is not supported yet");
+        let raw: Vec<Value> = items.iter().map(|item| item.value.clone()).collect();
+        let annotation = metadata
+            .field("annotations")
+            .and_then(|map| map.field(autogen::ANNOTATION));
+        let controllers =
+            autogen::controllers(&raw, annotation.as_ref().and_then(|value| value.value.as_str()));
+        let mut generated = Vec::new();
+        for item in &items {
+            let mut rule = Rule::read(item, &mut self.expressions)?;
+            if self.rules.iter().any(|other| other.name == rule.name) {
+                return Err(item.refuse_below("/name", format!("there are two rules named {}", rule.name)));
+            }
+            if let Some(reason) = unsupported {
+                rule.check = Check::Unsupported(reason.to_owned());
+            }
+            for Generated {
+                rule: companion,
+                kinds,
+                pod,
+            } in autogen::generate(item.value, &controllers)
+            {
+                // The companion has no place of its own in the file; its original is named instead.
+                let cursor = Cursor {
+                    origin: item.origin,
+                    value: &companion,
+                    pointer: item.pointer.clone(),
+                };
+                let mut companion = Rule::read(&cursor, &mut self.expressions)?;
+                companion.written.clone_from(&rule.written);
+                companion.generated = Some((kinds, pod));
+                if matches!(rule.check, Check::Unsupported(_)) {
+                    companion.check = rule.check.clone();
+                }
+                generated.push(companion);
+            }
+            self.rules.push(rule);
+        }
+        self.rules.append(&mut generated);
+        Ok(())
+    }
+}
+
+/// What a cluster takes for a name: lower case letters, digits, dashes and dots.
+fn is_object_name(name: &str) -> bool {
+    let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    name.len() <= 253
+        && name
+            .bytes()
+            .all(|letter| inner(letter) || letter == b'-' || letter == b'.')
+        && name.bytes().next().is_some_and(inner)
+        && name.bytes().last().is_some_and(inner)
+}
+
+fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Refusal> {
+    let mut result = Annotations {
+        scored: true,
+        ..Annotations::default()
+    };
+    for (key, value) in metadata.string_map("annotations")? {
+        match key.as_str() {
+            "policies.kyverno.io/title" => result.title = Some(value),
+            "policies.kyverno.io/category" => result.category = Some(value),
+            "policies.kyverno.io/severity" => result.severity = Some(value),
+            "policies.kyverno.io/scored" => result.scored = value != "false",
+            "policies.towpath.dev/why" => result.why = Some(value),
+            "policies.towpath.dev/hint" => result.hint = Some(value),
+            key => {
+                if let Some(rule) = key.strip_prefix("policies.towpath.dev/hint.") {
+                    result.hints.push((rule.to_owned(), value));
+                }
+            }
+        }
+    }
+    Ok(result)
+}
+
+impl FailureAction {
+    fn read(cursor: &Cursor<'_>) -> Result<FailureAction, Refusal> {
+        match cursor.string()?.to_lowercase().as_str() {
+            "audit" => Ok(FailureAction::Audit),
+            "enforce" => Ok(FailureAction::Enforce),
+            other => Err(cursor.refuse(format!("{other:?} is neither Audit nor Enforce"))),
+        }
+    }
+}
+
+fn read_overrides(list: Option<Cursor<'_>>) -> Result<Vec<Override>, Refusal> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    list.items()?
+        .iter()
+        .map(|item| {
+            item.only(&["action", "namespaces", "namespaceSelector"])?;
+            Ok(Override {
+                action: FailureAction::read(&item.required("action")?)?,
+                namespaces: item.strings("namespaces")?,
+                selector: item
+                    .field("namespaceSelector")
+                    .map(|selector| Selector::read(&selector))
+                    .transpose()?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,289 @@
+//! One rule as it is kept for evaluation.
+
+use serde_json::Value;
+
+use super::context::{Entry, read_context};
+use super::{FailureAction, Override, read_overrides};
+use crate::conditions::Conditions;
+use crate::cursor::{Cursor, Refusal};
+use crate::matching::Matcher;
+use crate::pattern::Node;
+use crate::pod_security::PodSecurity;
+use crate::variables::{Expressions, has_variables};
+
+/// How deep `foreach` may nest.
+const MAX_FOREACH: usize = 5;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    /// The name as written: a rule made for pod controllers keeps the hint of its original.
+    pub(crate) written: String,
+    pub(crate) matches: Matcher,
+    pub(crate) exclude: Matcher,
+    /// For a rule made for pod controllers: the kinds it is for, and where their pod stands.
+    pub(crate) generated: Option<(Vec<&'static str>, &'static str)>,
+    pub(crate) context: Vec<Entry>,
+    pub(crate) preconditions: Option<Conditions>,
+    pub(crate) failure_action: Option<FailureAction>,
+    pub(crate) overrides: Vec<Override>,
+    pub(crate) allow_existing: bool,
+    pub(crate) message: String,
+    pub(crate) check: Check,
+}
+
+/// What a rule asks of an object.
+#[derive(Debug, Clone)]
+pub(crate) enum Check {
+    Pattern(Pattern),
+    AnyPattern(Vec<Pattern>),
+    Deny(Conditions),
+    Foreach(Vec<Foreach>),
+    PodSecurity(PodSecurity),
+    /// Something this engine does not have yet; the text says what.
+    Unsupported(String),
+}
+
+/// A pattern, compiled; or as written, when it holds variables.
+#[derive(Debug, Clone)]
+pub(crate) enum Pattern {
+    Compiled(Node),
+    Template(Value),
+}
+
+/// A check of every element of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Foreach {
+    pub(crate) list: String,
+    pub(crate) element_scope: Option<bool>,
+    pub(crate) context: Vec<Entry>,
+    pub(crate) preconditions: Option<Conditions>,
+    pub(crate) check: Check,
+}
+
+/// What is read beside a rule and belongs to the policy.
+pub(super) struct Reading<'e> {
+    pub(super) expressions: &'e mut Expressions,
+    pub(super) unsupported: Option<String>,
+}
+
+impl Rule {
+    pub(super) fn read(cursor: &Cursor<'_>, expressions: &mut Expressions) -> Result<Rule, Refusal> {
+        cursor.only(&[
+            "name",
+            "context",
+            "reportProperties",
+            "match",
+            "exclude",
+            "imageExtractors",
+            "preconditions",
+            "celPreconditions",
+            "mutate",
+            "validate",
+            "generate",
+            "verifyImages",
+            "skipBackgroundRequests",
+        ])?;
+        let name = cursor.required("name")?;
+        if name.string()?.is_empty() || name.string()?.len() > 63 {
+            return Err(name.refuse("the name of a rule has between 1 and 63 characters"));
+        }
+        if name.string()?.chars().any(char::is_control) {
+            return Err(name.refuse("the name of a rule has no control characters"));
+        }
+        let matcher = cursor.required("match")?;
+        let matches = Matcher::read(&matcher)?;
+        if matches.is_empty() {
+            return Err(matcher.refuse("the rule matches nothing"));
+        }
+        let exclude = cursor
+            .field("exclude")
+            .map(|exclude| Matcher::read(&exclude))
+            .transpose()?;
+        let kinds = ["validate", "mutate", "generate", "verifyImages"];
+        let present: Vec<&str> = kinds
+            .into_iter()
+            .filter(|kind| cursor.field(kind).is_some())
+            .collect();
+        let [kind] = present.as_slice() else {
+            return Err(cursor.refuse("a rule has exactly one of validate, mutate, generate, verifyImages"));
+        };
+        let mut reading = Reading {
+            expressions,
+            unsupported: None,
+        };
+        let mut rule = Rule {
+            name: name.string()?.to_owned(),
+            written: name.string()?.to_owned(),
+            matches,
+            exclude: exclude.unwrap_or_default(),
+            generated: None,
+            context: read_context(cursor.field("context"), &mut reading)?,
+            preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
+            failure_action: None,
+            overrides: Vec::new(),
+            allow_existing: true,
+            message: String::new(),
+            check: Check::Unsupported(format!("{kind} rules are not supported yet")),
+        };
+        for field in ["imageExtractors", "celPreconditions"] {
+            if cursor.field(field).is_some() {
+                reading
+                    .unsupported
+                    .get_or_insert_with(|| format!("{field} is not supported yet"));
+            }
+        }
+        if let Some(validate) = cursor.field("validate") {
+            rule.read_validate(&validate, &mut reading)?;
+        }
+        if let Some(reason) = reading.unsupported {
+            rule.check = Check::Unsupported(reason);
+        }
+        Ok(rule)
+    }
+
+    fn read_validate(&mut self, cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<(), Refusal> {
+        cursor.only(&[
+            "message",
+            "failureAction",
+            "failureActionOverrides",
+            "allowExistingViolations",
+            "pattern",
+            "anyPattern",
+            "deny",
+            "foreach",
+            "podSecurity",
+            "cel",
+            "manifests",
+            "assert",
+        ])?;
+        self.failure_action = cursor
+            .field("failureAction")
+            .map(|action| FailureAction::read(&action))
+            .transpose()?;
+        self.overrides = read_overrides(cursor.field("failureActionOverrides"))?;
+        self.allow_existing = cursor.flag("allowExistingViolations")?.unwrap_or(true);
+        cursor
+            .text("message")?
+            .unwrap_or_default()
+            .clone_into(&mut self.message);
+        if let Some(message) = cursor.field("message") {
+            learn(&message, reading)?;
+        }
+        self.check = read_check(cursor, reading, 0)?;
+        Ok(())
+    }
+}
+
+/// Reads what a `validate` or `foreach` asks for: exactly one thing.
+fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> Result<Check, Refusal> {
+    let kinds = [
+        "pattern",
+        "anyPattern",
+        "deny",
+        "foreach",
+        "podSecurity",
+        "cel",
+        "manifests",
+        "assert",
+    ];
+    let present: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| cursor.field(kind).is_some())
+        .collect();
+    let [kind] = present.as_slice() else {
+        return Err(cursor.refuse(format!("exactly one of {} is needed here", kinds.join(", "))));
+    };
+    let inner = cursor.required(kind)?;
+    Ok(match *kind {
+        "pattern" => Check::Pattern(read_pattern(&inner, reading)?),
+        "anyPattern" => {
+            let patterns = inner.items()?;
+            if patterns.is_empty() {
+                return Err(inner.refuse("at least one pattern is needed here"));
+            }
+            Check::AnyPattern(
+                patterns
+                    .iter()
+                    .map(|item| read_pattern(item, reading))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        "deny" => {
+            inner.only(&["conditions"])?;
+            Check::Deny(read_conditions(inner.field("conditions"), reading)?.unwrap_or_default())
+        }
+        "podSecurity" => Check::PodSecurity(PodSecurity::read(&inner)?),
+        "foreach" => {
+            if depth >= MAX_FOREACH {
+                return Err(inner.refuse(format!("foreach nests deeper than {MAX_FOREACH} levels")));
+            }
+            let items = inner.items()?;
+            Check::Foreach(
+                items
+                    .iter()
+                    .map(|item| read_foreach(item, reading, depth))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        other => Check::Unsupported(format!("validate.{other} is not supported yet")),
+    })
+}
+
+fn read_foreach(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> Result<Foreach, Refusal> {
+    cursor.only(&[
+        "list",
+        "elementScope",
+        "context",
+        "preconditions",
+        "pattern",
+        "anyPattern",
+        "deny",
+        "foreach",
+    ])?;
+    let list = cursor.required("list")?;
+    reading
+        .expressions
+        .learn_expression(list.string()?, &mut reading.unsupported)
+        .map_err(|reason| list.refuse(format!("cannot read the list: {reason}")))?;
+    Ok(Foreach {
+        list: list.string()?.to_owned(),
+        element_scope: cursor.flag("elementScope")?,
+        context: read_context(cursor.field("context"), reading)?,
+        preconditions: read_conditions(cursor.field("preconditions"), reading)?,
+        check: read_check(cursor, reading, depth + 1)?,
+    })
+}
+
+fn read_pattern(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Pattern, Refusal> {
+    // Even with variables in it the shape can be checked now.
+    let node =
+        Node::compile(cursor.value).map_err(|error| cursor.refuse_below(&error.pointer, error.reason))?;
+    learn(cursor, reading)?;
+    Ok(if has_variables(cursor.value) {
+        Pattern::Template(cursor.value.clone())
+    } else {
+        Pattern::Compiled(node)
+    })
+}
+
+fn read_conditions(
+    cursor: Option<Cursor<'_>>,
+    reading: &mut Reading<'_>,
+) -> Result<Option<Conditions>, Refusal> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let conditions = Conditions::read(&cursor)?;
+    learn(&cursor, reading)?;
+    Ok(Some(conditions))
+}
+
+pub(super) fn learn(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<(), Refusal> {
+    match reading.expressions.learn(cursor.value) {
+        Ok(Some(unsupported)) => {
+            reading.unsupported.get_or_insert(unsupported);
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(reason) => Err(cursor.refuse(reason)),
+    }
+}
