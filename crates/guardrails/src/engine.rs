@@ -8,7 +8,7 @@ use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use crate::cursor::{Origin, Refusal};
 use crate::judge::Judge;
 use crate::matching::{Match, Subject};
-use crate::policy::{Check, FailureAction, Override, Policy, Rule};
+use crate::policy::{FailureAction, Override, Policy, Rule, Work};
 use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Verdict};
 use crate::wildcard;
@@ -232,7 +232,7 @@ impl Policies {
                 let mut verdict = blank(policy, rule, kind.to_owned());
                 verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
                 verdict.enforce =
-                    rule.failure_action.unwrap_or(policy.failure_action) == FailureAction::Enforce;
+                    rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce;
                 verdict
             })
             .collect()
@@ -268,6 +268,8 @@ fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
         title: policy.annotations.title.clone(),
         severity: policy.annotations.severity.clone(),
         category: policy.annotations.category.clone(),
+        task: rule.work.task(),
+        exception: None,
     }
 }
 
@@ -302,16 +304,19 @@ fn judge(
     let mut verdict = blank(policy, rule, object.to_owned());
     let (action, scope) = failure_action(policy, rule, subject);
     (verdict.enforce, verdict.scope) = (action == FailureAction::Enforce, scope);
-    if let Check::Unsupported(reason) = &rule.check {
+    if let Some(reason) = &rule.unsupported {
         verdict.message.clone_from(reason);
         return Some(verdict);
     }
+    let Work::Validate(validate) = &rule.work else {
+        return Some(verdict);
+    };
     let judged = Judge::new(policy, rule, request, subject).judge()?;
     (verdict.outcome, verdict.message) = (judged.outcome, judged.message);
     (verdict.path, verdict.value) = (judged.path, judged.value);
     if verdict.outcome == Outcome::Fail {
-        let enforced = rule.failure_action.unwrap_or(policy.failure_action) == FailureAction::Enforce;
-        if enforced && rule.allow_existing && violated_before(policy, rule, request, subject) {
+        let enforced = rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce;
+        if enforced && validate.allow_existing && violated_before(policy, rule, request, subject) {
             verdict.outcome = Outcome::Skip;
             "skipping the rule evaluation as pre-existing violations are allowed"
                 .clone_into(&mut verdict.message);
@@ -368,8 +373,8 @@ fn failure_action(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> (Failu
         });
         found.map(|found| (found.action, found.scope()))
     };
-    overridden(&rule.overrides)
-        .or(rule.failure_action.map(|action| (action, None)))
+    overridden(rule.overrides())
+        .or(rule.failure_action().map(|action| (action, None)))
         .or_else(|| overridden(&policy.overrides))
         .unwrap_or((policy.failure_action, None))
 }

@@ -91,4 +91,4 @@ pub use cursor::Refusal;
 pub use engine::{Error, Policies};
 pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};
 pub use request::{Operation, Request, User};
-pub use verdict::{Outcome, Verdict};
+pub use verdict::{Outcome, Task, Verdict};

@@ -31,6 +31,34 @@ impl Outcome {
     }
 }
 
+/// What a rule does with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// It judges the object.
+    Validate,
+    /// It changes the object, or others because of it.
+    Mutate,
+    /// It makes other objects.
+    Generate,
+    /// It asks who signed the object's images.
+    VerifyImages,
+    /// It deletes the object when its time has come.
+    Delete,
+}
+
+impl Task {
+    /// The word for it: `validate`, `mutate`, `generate`, `verifyImages`, `delete`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Task::Validate => "validate",
+            Task::Mutate => "mutate",
+            Task::Generate => "generate",
+            Task::VerifyImages => "verifyImages",
+            Task::Delete => "delete",
+        }
+    }
+}
+
 /// What one rule of one policy says about one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
@@ -38,6 +66,8 @@ pub struct Verdict {
     pub policy: String,
     /// The rule's name; a rule made for pod controllers is `autogen-<rule>` or `autogen-cronjob-<rule>`.
     pub rule: String,
+    /// What the rule does.
+    pub task: Task,
     /// How it came out.
     pub outcome: Outcome,
     /// Whether the rule is enforced for this object: a failure or error refuses it then.
@@ -63,6 +93,8 @@ pub struct Verdict {
     pub severity: Option<String>,
     /// From the annotation `policies.kyverno.io/category`.
     pub category: Option<String>,
+    /// The PolicyException that let the object through, as `namespace/name`; several with commas.
+    pub exception: Option<String>,
 }
 
 impl Verdict {

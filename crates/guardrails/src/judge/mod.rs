@@ -16,7 +16,7 @@ use crate::jmespath::QueryError;
 use crate::matching::Subject;
 use crate::pattern::{self, Finding, Mismatch, Node};
 use crate::pod_security::PodSecurity;
-use crate::policy::{Check, Pattern, Policy, Rule};
+use crate::policy::{Check, Pattern, Policy, Rule, Validate, Work};
 use crate::request::{Operation, Request};
 use crate::variables::Context;
 use crate::verdict::Outcome;
@@ -79,9 +79,12 @@ impl<'a> Judge<'a> {
     /// Evaluates the rule; `None` when there is nothing to say (a pattern and a deletion).
     pub(crate) fn judge(&self) -> Option<Judged> {
         let rule = self.rule;
+        let Work::Validate(Validate { check, .. }) = &rule.work else {
+            return None;
+        };
         // The common case is a fixed pattern, which needs no variables at all.
         if let (Check::Pattern(Pattern::Compiled(pattern)), true, None) =
-            (&rule.check, rule.context.is_empty(), &rule.preconditions)
+            (check, rule.context.is_empty(), &rule.preconditions)
         {
             if self.request.operation == Operation::Delete {
                 return None;
@@ -96,7 +99,7 @@ impl<'a> Judge<'a> {
         if let Some(judged) = Self::precondition(&context, rule.preconditions.as_ref()) {
             return Some(judged);
         }
-        self.check(&mut context, &rule.check, None)
+        self.check(&mut context, check, None)
     }
 
     fn precondition(context: &Context<'_>, conditions: Option<&Conditions>) -> Option<Judged> {
@@ -258,14 +261,23 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The rule's message as written.
+    fn written_message(&self) -> &'a str {
+        match &self.rule.work {
+            Work::Validate(validate) => &validate.message,
+            _ => "",
+        }
+    }
+
     /// The rule's message, its variables filled in.
     fn message(&self) -> Result<String, QueryError> {
-        if !self.rule.message.contains("{{") {
-            return Ok(self.rule.message.clone());
+        let message = self.written_message();
+        if !message.contains("{{") {
+            return Ok(message.to_owned());
         }
         let mut context = self.context()?;
         Self::add_entries(&mut context, &self.rule.context);
-        filled_message(&context, &self.rule.message)
+        filled_message(&context, message)
     }
 
     fn deny(&self, context: &Context<'_>, conditions: &Conditions, element: Option<Element<'_>>) -> Judged {
@@ -277,7 +289,7 @@ impl<'a> Judge<'a> {
         if !judged.holds {
             return Judged::new(Outcome::Pass, format!("validation rule '{name}' passed."));
         }
-        let parts: Vec<&str> = [self.rule.message.as_str(), judged.message.as_str()]
+        let parts: Vec<&str> = [self.written_message(), judged.message.as_str()]
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect();

@@ -14,7 +14,7 @@ mod context;
 mod rule;
 
 pub(crate) use context::{Entry, Source};
-pub(crate) use rule::{Check, Foreach, Pattern, Rule};
+pub(crate) use rule::{Check, Foreach, Pattern, Rule, Validate, Work};
 
 /// How many rules a policy may have, those made for pod controllers not counted.
 const MAX_RULES: usize = 200;
@@ -191,7 +191,7 @@ impl Policy {
                 return Err(item.refuse_below("/name", format!("there are two rules named {}", rule.name)));
             }
             if let Some(reason) = unsupported {
-                rule.check = Check::Unsupported(reason.to_owned());
+                rule.unsupported = Some(reason.to_owned());
             }
             for Generated {
                 rule: companion,
@@ -208,8 +208,8 @@ impl Policy {
                 let mut companion = Rule::read(&cursor, &mut self.expressions)?;
                 companion.written.clone_from(&rule.written);
                 companion.generated = Some((kinds, pod));
-                if matches!(rule.check, Check::Unsupported(_)) {
-                    companion.check = rule.check.clone();
+                if rule.unsupported.is_some() {
+                    companion.unsupported.clone_from(&rule.unsupported);
                 }
                 generated.push(companion);
             }

@@ -10,6 +10,7 @@ use crate::matching::Matcher;
 use crate::pattern::Node;
 use crate::pod_security::PodSecurity;
 use crate::variables::{Expressions, has_variables};
+use crate::verdict::Task;
 
 /// How deep `foreach` may nest.
 const MAX_FOREACH: usize = 5;
@@ -25,6 +26,35 @@ pub(crate) struct Rule {
     pub(crate) generated: Option<(Vec<&'static str>, &'static str)>,
     pub(crate) context: Vec<Entry>,
     pub(crate) preconditions: Option<Conditions>,
+    pub(crate) work: Work,
+    /// Why the rule cannot be judged, when something in it is not supported yet.
+    pub(crate) unsupported: Option<String>,
+}
+
+/// The one thing a rule is for.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Validate(Validate),
+    Mutate,
+    Generate,
+    VerifyImages,
+}
+
+impl Work {
+    /// What it is called in a verdict.
+    pub(crate) fn task(&self) -> Task {
+        match self {
+            Work::Validate(_) => Task::Validate,
+            Work::Mutate => Task::Mutate,
+            Work::Generate => Task::Generate,
+            Work::VerifyImages => Task::VerifyImages,
+        }
+    }
+}
+
+/// A `validate` rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Validate {
     pub(crate) failure_action: Option<FailureAction>,
     pub(crate) overrides: Vec<Override>,
     pub(crate) allow_existing: bool,
@@ -32,7 +62,7 @@ pub(crate) struct Rule {
     pub(crate) check: Check,
 }
 
-/// What a rule asks of an object.
+/// What a `validate` rule asks of an object.
 #[derive(Debug, Clone)]
 pub(crate) enum Check {
     Pattern(Pattern),
@@ -120,12 +150,19 @@ impl Rule {
             generated: None,
             context: read_context(cursor.field("context"), &mut reading)?,
             preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
-            failure_action: None,
-            overrides: Vec::new(),
-            allow_existing: true,
-            message: String::new(),
-            check: Check::Unsupported(format!("{kind} rules are not supported yet")),
+            work: match *kind {
+                "validate" => Work::Validate(Validate::read(&cursor.required(kind)?, &mut reading)?),
+                "mutate" => Work::Mutate,
+                "generate" => Work::Generate,
+                _ => Work::VerifyImages,
+            },
+            unsupported: None,
         };
+        if *kind != "validate" {
+            reading
+                .unsupported
+                .get_or_insert_with(|| format!("{kind} rules are not supported yet"));
+        }
         for field in ["imageExtractors", "celPreconditions"] {
             if cursor.field(field).is_some() {
                 reading
@@ -133,16 +170,29 @@ impl Rule {
                     .get_or_insert_with(|| format!("{field} is not supported yet"));
             }
         }
-        if let Some(validate) = cursor.field("validate") {
-            rule.read_validate(&validate, &mut reading)?;
-        }
-        if let Some(reason) = reading.unsupported {
-            rule.check = Check::Unsupported(reason);
-        }
+        rule.unsupported = reading.unsupported;
         Ok(rule)
     }
 
-    fn read_validate(&mut self, cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<(), Refusal> {
+    /// The failure action of the rule itself.
+    pub(crate) fn failure_action(&self) -> Option<FailureAction> {
+        match &self.work {
+            Work::Validate(validate) => validate.failure_action,
+            _ => None,
+        }
+    }
+
+    /// The failure actions of the rule for some namespaces.
+    pub(crate) fn overrides(&self) -> &[Override] {
+        match &self.work {
+            Work::Validate(validate) => &validate.overrides,
+            _ => &[],
+        }
+    }
+}
+
+impl Validate {
+    fn read(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Validate, Refusal> {
         cursor.only(&[
             "message",
             "failureAction",
@@ -157,21 +207,19 @@ impl Rule {
             "manifests",
             "assert",
         ])?;
-        self.failure_action = cursor
-            .field("failureAction")
-            .map(|action| FailureAction::read(&action))
-            .transpose()?;
-        self.overrides = read_overrides(cursor.field("failureActionOverrides"))?;
-        self.allow_existing = cursor.flag("allowExistingViolations")?.unwrap_or(true);
-        cursor
-            .text("message")?
-            .unwrap_or_default()
-            .clone_into(&mut self.message);
         if let Some(message) = cursor.field("message") {
             learn(&message, reading)?;
         }
-        self.check = read_check(cursor, reading, 0)?;
-        Ok(())
+        Ok(Validate {
+            failure_action: cursor
+                .field("failureAction")
+                .map(|action| FailureAction::read(&action))
+                .transpose()?,
+            overrides: read_overrides(cursor.field("failureActionOverrides"))?,
+            allow_existing: cursor.flag("allowExistingViolations")?.unwrap_or(true),
+            message: cursor.text("message")?.unwrap_or_default().to_owned(),
+            check: read_check(cursor, reading, 0)?,
+        })
     }
 }
 
