@@ -39,4 +39,4 @@ pub use render::{
 };
 pub use set::{Setting, Values};
 pub use source::ChartFiles;
-pub use version::compare_versions;
+pub use version::{compare_versions, newest_version};

@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::error::ChartError;
+
 /// A version; minor and patch numbers may have been left out when it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Version {
@@ -69,6 +71,33 @@ pub fn compare_versions(left: &str, right: &str) -> Ordering {
         (Ok(one), Ok(other)) => one.cmp_precedence(&other).then_with(|| left.cmp(right)),
         (one, other) => (one.is_ok().cmp(&other.is_ok())).then_with(|| left.cmp(right)),
     }
+}
+
+/// The newest of the versions that lie in a range, as Helm chooses one: exactly the version that is named, if it is
+/// there; else the first in order, which is a prerelease only where the range names one. An empty range is any.
+/// What is no version is never chosen; a range that cannot be read is said so.
+pub fn newest_version<'a>(
+    range: &str,
+    versions: impl IntoIterator<Item = &'a str>,
+) -> Result<Option<&'a str>, ChartError> {
+    let range = if range.is_empty() { "*" } else { range };
+    let read = Range::parse(range).map_err(ChartError::Invalid)?;
+    let mut newest: Option<(Version, &str)> = None;
+    for text in versions {
+        if text == range {
+            return Ok(Some(text));
+        }
+        let Ok(version) = Version::parse(text) else {
+            continue;
+        };
+        let is_newer = newest
+            .as_ref()
+            .is_none_or(|(so_far, _)| version.cmp_precedence(so_far) == Ordering::Greater);
+        if is_newer && read.contains(&version) {
+            newest = Some((version, text));
+        }
+    }
+    Ok(newest.map(|(_, text)| text))
 }
 
 impl Version {
@@ -407,6 +436,22 @@ mod tests {
         let range_read = Range::parse(range).unwrap_or_else(|error| panic!("{range}: {error}"));
         let version_read = Version::parse(version).unwrap();
         assert_eq!(range_read.contains(&version_read), expect, "{version} in {range}");
+    }
+
+    #[test]
+    fn the_newest_that_fits_is_chosen() {
+        let there = ["1.0.0", "latest", "1.10.0", "1.9.0", "2.0.0-rc.1", "1.10.0+b"];
+        let check = |range: &str, expect: Option<&str>| {
+            assert_eq!(newest_version(range, there).unwrap(), expect, "{range}");
+        };
+        check("", Some("1.10.0"));
+        check("^1.0", Some("1.10.0"));
+        check("~1.9", Some("1.9.0"));
+        check("1.10.0+b", Some("1.10.0+b"));
+        check(">0.0.0-0", Some("2.0.0-rc.1"));
+        check("2.0.0-rc.1", Some("2.0.0-rc.1"));
+        check("3.x", None);
+        assert!(newest_version("one", there).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use chart::{Chart, ChartValues, Given, Lint, Schema, Template};
+pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template};
 pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
 pub(crate) use look::{Environment, GoldenPath};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     GoldenPath(GoldenPath),
     /// Render, check and look into Helm charts
     #[command(subcommand)]
-    Chart(Chart),
+    Chart(Box<Chart>),
     /// Check what a repository or a manifest would deploy, without a server
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C

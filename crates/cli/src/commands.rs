@@ -25,7 +25,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Team(command) => team::run(talk, &global, command),
         Command::Environment(command) => look::environment(&global, command),
         Command::GoldenPath(command) => look::golden_path(&global, command),
-        Command::Chart(command) => chart::run(talk, &global, command),
+        Command::Chart(command) => chart::run(talk, &global, *command),
         Command::Check(check) => check::run(&global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),

@@ -285,12 +285,76 @@ fn dependencies_beside_a_chart_are_taken_when_asked_for() {
 }
 
 #[test]
-fn charts_elsewhere_are_pulled_by_hand() {
-    let (code, _, stderr) = platform(&["chart", "template", "x", "oci://registry.example.com/charts/demo"]);
-    assert_eq!(code, 2);
-    assert!(
-        stderr.contains("hint: helm pull oci://registry.example.com/charts/demo gives a .tgz"),
-        "{stderr}"
+fn what_cannot_be_fetched_is_told() {
+    let check = |line: &str, code: i32, message: &str, hint: &str| {
+        for command in ["template", "lint", "values", "schema"] {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (found, stdout, stderr) = platform(&[&["chart", command], words.as_slice()].concat());
+            assert_eq!((found, stdout.as_str()), (code, ""), "{command} {line}: {stderr}");
+            assert!(stderr.contains(message), "{command} {line}: {stderr}");
+            assert!(stderr.contains(hint), "{command} {line}: {stderr}");
+            assert!(!stderr.contains("secret"), "{command} {line}: {stderr}");
+        }
+    };
+    check(
+        "http://127.0.0.1:9/demo.tgz?key=secret",
+        2,
+        "cannot fetch http://127.0.0.1:9/demo.tgz: it is not encrypted",
+        "hint: use https://, or --plain-http",
+    );
+    check(
+        "oci://me:secret@registry.example.com/demo",
+        2,
+        "must not hold a name or a password",
+        "hint: --username NAME --password-stdin",
+    );
+    check(
+        "demo --version 1.0.0",
+        2,
+        "demo is not fetched from anywhere",
+        "hint: --version, --plain-http",
+    );
+    check(
+        "oci://registry.example.com/demo --username me",
+        2,
+        "--password-stdin",
+        "",
+    );
+    check(
+        "https://registry.example.com/demo.tgz --ca-file demo/values.yaml",
+        2,
+        "demo/values.yaml holds no certificates",
+        "hint: --ca-file takes certificates in PEM",
+    );
+    check(
+        "oci://registry.example.com/demo --username me --password-stdin",
+        2,
+        "standard input holds no password",
+        "hint: pipe it in",
+    );
+    check(
+        "ftp://registry.example.com/demo.tgz",
+        2,
+        "an address begins with https:// or http://",
+        "hint: a chart in a registry begins with oci://, and one on this machine is named by its path alone",
+    );
+    check(
+        "demo --repo oci://registry.example.com/charts",
+        2,
+        "an address begins with https:// or http://",
+        "hint: a chart in a registry is named whole, without --repo",
+    );
+    check(
+        "oci://registry.example.com/demo --insecure-skip-tls-verify",
+        2,
+        "unexpected option '--insecure-skip-tls-verify'",
+        "hint: --ca-file FILE",
+    );
+    check(
+        "oci://registry.example.com/demo --password x",
+        2,
+        "unexpected option '--password'",
+        "hint: --password-stdin reads",
     );
 }
 

@@ -1,8 +1,9 @@
 //! Helm charts as they are, without the platform around them: render one, look at its values, check it.
 //!
-//! The engine is the crate `chart`; here is what it must not do: read values files, look for a chart, ask a
-//! cluster, write into a folder.
+//! The engine is the crate `chart`; here is what it must not do: read values files, look for a chart, fetch one, ask
+//! a cluster, write into a folder.
 
+mod fetch;
 mod lint;
 mod template;
 mod validate;
@@ -11,44 +12,56 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use chart::{Chart, ChartError, ChartFiles, ValuesSchema};
+use hyper::body::Bytes;
 
-use crate::error::OperationError;
+use crate::error::{ExitCode, OperationError};
 
+pub use fetch::{Credentials, Remote, fetch_chart};
 pub use lint::{LintRequest, Linted, lint_chart};
 pub use template::{TemplateRequest, Templated, template_chart};
 pub use validate::{ObjectFinding, check_in_cluster, check_offline};
 pub use values::{ChartValues, chart_values};
 
+/// How a packed chart begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Which chart is meant.
 #[derive(Clone, Debug, Default)]
 pub struct ChartReference {
-    /// A folder or a packed file.
+    /// A folder or a packed file; where it was fetched from, if it was.
     pub place: String,
+    /// The packed chart, if it was fetched.
+    pub fetched: Option<Bytes>,
     /// Dependencies with a `file://` repository that `charts/` does not hold are taken from there.
     pub neighbours: bool,
 }
 
 /// The files of the chart that is meant.
 pub fn find_chart(reference: &ChartReference) -> Result<ChartFiles, OperationError> {
-    let path = Path::new(&reference.place);
-    let is_remote = ["oci://", "https://", "http://"]
-        .iter()
-        .any(|scheme| reference.place.starts_with(scheme));
-    if is_remote {
-        return Err(OperationError::invalid_hint(
-            format!(
-                "{} is not on this machine, and charts are not fetched",
-                reference.place
-            ),
-            format!("helm pull {} gives a .tgz to use instead", reference.place),
-        ));
+    if let Some(data) = &reference.fetched {
+        if !data.starts_with(&GZIP) {
+            return Err(OperationError::Fetch {
+                place: reference.place.clone(),
+                why: "what came is not a packed chart".to_owned(),
+                hint: Some(
+                    "is it the address of a .tgz? --repo URL takes that of a chart repository".to_owned(),
+                ),
+                exit: ExitCode::Failed,
+            });
+        }
+        return ChartFiles::from_package(data).map_err(failed(reference));
     }
+    let path = Path::new(&reference.place);
     if !path.exists() {
         return Err(OperationError::NotFound {
             what: "chart",
             name: reference.place.clone(),
             place: None,
-            hint: Some("name a folder that holds a Chart.yaml, or a .tgz that helm package made".to_owned()),
+            hint: Some(
+                "name a folder that holds a Chart.yaml, or a .tgz that helm package made; elsewhere is NAME --repo URL, \
+                 oci://… or https://…"
+                    .to_owned(),
+            ),
         });
     }
     ChartFiles::open(path).map_err(failed(reference))
@@ -58,7 +71,7 @@ pub fn find_chart(reference: &ChartReference) -> Result<ChartFiles, OperationErr
 fn load(reference: &ChartReference) -> Result<Chart, OperationError> {
     let mut chart = Chart::new(&find_chart(reference)?).map_err(failed(reference))?;
     let place = Path::new(&reference.place);
-    if reference.neighbours && place.is_dir() {
+    if reference.neighbours && reference.fetched.is_none() && place.is_dir() {
         add_neighbours(&mut chart, place, 0).map_err(failed(reference))?;
     }
     Ok(chart)

@@ -151,6 +151,18 @@ pub enum OperationError {
         /// What is wrong.
         source: Box<chart::ChartError>,
     },
+    /// A chart cannot be fetched.
+    #[error("cannot fetch {place}: {why}")]
+    Fetch {
+        /// What was to be fetched, without any secret.
+        place: String,
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+        /// The exit code that says this.
+        exit: ExitCode,
+    },
     /// Git says no.
     #[error(transparent)]
     Git(#[from] delivery::Error),
@@ -214,6 +226,7 @@ impl OperationError {
                 }
                 _ => ExitCode::Failed,
             },
+            Self::Fetch { exit, .. } => *exit,
             Self::Refused { .. } => ExitCode::Refused,
             Self::NotFound { .. }
             | Self::Expand(
@@ -258,6 +271,7 @@ impl OperationError {
             }
             Self::Object { problem, .. } => problem.hint(),
             Self::Invalid { hint, .. }
+            | Self::Fetch { hint, .. }
             | Self::NotFound { hint, .. }
             | Self::Conflict { hint, .. }
             | Self::NotTaken { hint, .. } => hint.clone(),
@@ -331,7 +345,8 @@ fn plain(error: &std::io::Error) -> String {
     }
 }
 
-fn without_number(text: String) -> String {
+/// What the system says, without the number of the error.
+pub(crate) fn without_number(text: String) -> String {
     match text.split_once(" (os error ") {
         Some((words, _)) => words.to_owned(),
         None => text,

@@ -37,9 +37,9 @@ pub use blueprint::{Settings, first_commit};
 pub use bootstrap::{outside_definitions, prepare_cluster};
 pub use catalog::{Catalog, ServiceFile};
 pub use charts::{
-    ChartReference, ChartValues, LintRequest, Linted, ObjectFinding, TemplateRequest, Templated,
-    chart_schema, chart_values, check_in_cluster, check_offline, default_values, find_chart, lint_chart,
-    template_chart,
+    ChartReference, ChartValues, Credentials, LintRequest, Linted, ObjectFinding, Remote, TemplateRequest,
+    Templated, chart_schema, chart_values, check_in_cluster, check_offline, default_values, fetch_chart,
+    find_chart, lint_chart, template_chart,
 };
 pub use check::{CheckFinding, Checked, check};
 pub use create::{CreateRequest, Created, create_service};

@@ -16,6 +16,29 @@ pub(crate) enum Chart {
     Schema(Schema),
 }
 
+/// How a chart is fetched that is not on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// The chart is one of this repository, by its name
+    #[arg(long = "repo", value_name = "URL")]
+    pub repository: Option<String>,
+    /// Fetch the newest version that fits, such as 1.2.3 or ^1.2 [default: the newest]
+    #[arg(id = "chart_version", long = "version", value_name = "RANGE")]
+    pub version: Option<String>,
+    /// Fetch without TLS: what comes, and a password, could be read and changed on the way
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Trust the certificates in this file instead of those of this machine
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Tell the server who asks
+    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    pub username: Option<String>,
+    /// Read the password from standard input
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+}
+
 /// Values that are given to a chart.
 #[derive(Debug, Args)]
 pub(crate) struct Given {
@@ -43,10 +66,13 @@ pub(crate) struct Given {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct Template {
-    /// The release's name [default: release-name], and the chart: a folder or a .tgz
+    /// The release's name [default: release-name], and the chart: a folder, a .tgz, oci://… or https://…
     #[arg(num_args = 1..=2, required = true, value_names = ["NAME", "CHART"])]
     pub what: Vec<String>,
+    #[command(flatten)]
+    pub remote: Remote,
     #[command(flatten)]
     pub given: Given,
     /// The namespace that templates see [default: default]
@@ -88,9 +114,12 @@ pub(crate) struct Template {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct Lint {
-    /// The chart: a folder or a .tgz
+    /// The chart: a folder, a .tgz, oci://… or https://…
     pub chart: String,
+    #[command(flatten)]
+    pub remote: Remote,
     #[command(flatten)]
     pub given: Given,
     /// The version of Kubernetes that templates see, such as 1.34
@@ -102,9 +131,12 @@ pub(crate) struct Lint {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct ChartValues {
-    /// The chart: a folder or a .tgz
+    /// The chart: a folder, a .tgz, oci://… or https://…
     pub chart: String,
+    #[command(flatten)]
+    pub remote: Remote,
     #[command(flatten)]
     pub given: Given,
     /// Print all values, those of subcharts too; without it, and with nothing set, values.yaml is printed as it is
@@ -116,7 +148,10 @@ pub(crate) struct ChartValues {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(crate) struct Schema {
-    /// The chart: a folder or a .tgz
+    /// The chart: a folder, a .tgz, oci://… or https://…
     pub chart: String,
+    #[command(flatten)]
+    pub remote: Remote,
 }

@@ -100,6 +100,21 @@ fn help_of(words: &str) -> String {
         .unwrap_or_default()
 }
 
+/// What `platform chart` has instead of an option of Helm's.
+fn instead_of_helms(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "--insecure-skip-tls-verify" => {
+            "--ca-file FILE trusts a server's own certificate; one is always asked for"
+        }
+        "--devel" => "--version '>0.0.0-0' takes prereleases too",
+        "--password" => "--password-stdin reads the password from standard input",
+        "--cert-file" | "--key-file" => "--username NAME --password-stdin says who you are",
+        "--pass-credentials" => "passwords are told to the server they are for, and to no other",
+        "--verify" | "--keyring" => "digests are checked, signatures are not",
+        _ => return None,
+    })
+}
+
 /// Prints what is wrong with a command line and gives the exit code.
 pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
     let text = |kind: ContextKind| match error.get(kind) {
@@ -128,7 +143,12 @@ pub(crate) fn usage(talk: &Talk, error: &clap::Error) -> ExitCode {
             let given = text(ContextKind::InvalidArg).unwrap_or_default();
             let what = if given.starts_with('-') { "option" } else { "word" };
             talk.fail(&format!("unexpected {what} '{given}'"));
-            if let Some(near) = text(ContextKind::SuggestedArg) {
+            let in_chart = error
+                .get(ContextKind::Usage)
+                .is_some_and(|usage| usage.to_string().contains("platform chart"));
+            if let Some(instead) = instead_of_helms(&given).filter(|_| in_chart) {
+                talk.say(&format!("  hint: {instead}"));
+            } else if let Some(near) = text(ContextKind::SuggestedArg) {
                 talk.say(&format!("  hint: did you mean '{near}'?"));
             } else {
                 talk.say("  hint: --help shows the options");

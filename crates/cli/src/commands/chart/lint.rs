@@ -12,7 +12,7 @@ use crate::print::value;
 
 pub(super) fn run(global: &Global, asked: Lint) -> Result<ExitCode, OperationError> {
     let request = LintRequest {
-        chart: reference(asked.chart),
+        chart: reference(asked.chart, asked.remote, Some(&asked.given))?,
         values: given(asked.given),
         kube_version: asked.kube_version,
         strict: asked.strict,

@@ -32,7 +32,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Template) -> Result<ExitC
     let request = TemplateRequest {
         chart: ChartReference {
             neighbours: asked.neighbours,
-            ..reference(chart)
+            ..reference(chart, asked.remote, Some(&asked.given))?
         },
         values: given(asked.given),
         name,
