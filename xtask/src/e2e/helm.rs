@@ -8,7 +8,7 @@ use crate::peers::HELM;
 use crate::peers::source::{GATEWAY_API, KYVERNO, PROMETHEUS_OPERATOR, Source};
 use crate::process::{Scratch, run};
 use chart::{Capabilities, Chart, Release};
-use guardrails::{Operation, Outcome, Policies, Request};
+use guardrails::{Outcome, Policies, Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -324,10 +324,8 @@ pub(super) fn restricted() -> Result<()> {
         };
         for object in &objects {
             for verdict in policies.evaluate(&Request {
-                object,
-                old: None,
-                operation: Operation::Create,
                 namespace_labels: &labels,
+                ..Request::new(object)
             }) {
                 match verdict.outcome {
                     Outcome::Pass => passed += 1,
