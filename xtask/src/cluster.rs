@@ -3,7 +3,7 @@
 //! Free ports, certificates of its own, everything in one scratch folder. Pods are Ready at once and run nothing.
 //! Dropping the cluster stops exactly what it started and removes what it wrote.
 
-mod certificates;
+pub(crate) mod certificates;
 mod objects;
 
 use crate::failure::{Doing, Result, fail};

@@ -4,6 +4,7 @@
 //! with a name; they run in order, and the first that fails ends the run with what was expected and what was.
 
 mod article;
+mod charts;
 mod compare;
 pub(crate) mod helm;
 mod image;
@@ -70,6 +71,7 @@ const SCENARIOS: &[Scenario] = &[
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
     ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
+    ("charts are fetched as Helm fetches them", |world| charts::fetched(world.platform()?)),
     ("the image runs with nothing around it", |world| image::runs(world.image()?)),
     ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?, world.image()?)),
     ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),

@@ -41,6 +41,12 @@ pub(crate) const SKOPEO: Tool = Tool {
     package: "skopeo",
     beside: &[],
 };
+/// A registry of container images and charts.
+pub(crate) const REGISTRY: Tool = Tool {
+    program: "docker-registry",
+    package: "docker-registry",
+    beside: &[],
+};
 /// Judges shell scripts.
 pub(crate) const SHELLCHECK: Tool = Tool {
     program: "shellcheck",

@@ -1,4 +1,4 @@
-//! Certificates and keys of a throw-away cluster. They are worth nothing after it.
+//! Certificates and keys of throw-away servers. They are worth nothing after it.
 
 use crate::failure::{Doing, Result};
 use rcgen::{
@@ -8,21 +8,21 @@ use rcgen::{
 
 /// A certificate (or public key) and its private key, both PEM.
 #[derive(Debug)]
-pub(super) struct Pair {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 /// Signs all certificates of one cluster.
 #[derive(Debug)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
     /// A new authority of this name.
-    pub(super) fn new(name: &str) -> Result<Self> {
+    pub(crate) fn new(name: &str) -> Result<Self> {
         let mut parameters = parameters(name, &[])?;
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -38,19 +38,19 @@ impl Authority {
     }
 
     /// Its own certificate, PEM.
-    pub(super) fn certificate(&self) -> &str {
+    pub(crate) fn certificate(&self) -> &str {
         &self.certificate
     }
 
     /// A certificate for a server under these names and addresses.
-    pub(super) fn server(&self, names: &[&str]) -> Result<Pair> {
+    pub(crate) fn server(&self, names: &[&str]) -> Result<Pair> {
         let mut parameters = parameters("kube-apiserver", names)?;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(parameters)
     }
 
     /// A certificate that makes its holder this user, in this group.
-    pub(super) fn client(&self, user: &str, group: Option<&str>) -> Result<Pair> {
+    pub(crate) fn client(&self, user: &str, group: Option<&str>) -> Result<Pair> {
         let mut parameters = parameters(user, &[])?;
         if let Some(group) = group {
             parameters
@@ -76,7 +76,7 @@ impl Authority {
 }
 
 /// The key that signs service account tokens: public key and private key.
-pub(super) fn signing_key() -> Result<Pair> {
+pub(crate) fn signing_key() -> Result<Pair> {
     let key = key()?;
     Ok(Pair {
         certificate: key.public_key_pem(),
