@@ -93,7 +93,12 @@ impl Chart {
                 "subcharts are nested more than {MAX_DEPTH} deep"
             )));
         }
-        let digest = digest_of(&files);
+        // Nobody asks for the digest of a subchart.
+        let digest = if depth == 0 {
+            digest_of(&files)
+        } else {
+            String::new()
+        };
         let Some(description) = files.get("Chart.yaml") else {
             return Err(ChartError::Invalid("Chart.yaml file is missing".to_owned()));
         };

@@ -1,6 +1,8 @@
 //! `values.schema.json`: checking the values of a chart, and of each of its subcharts, against their schemas.
 //! Only what the schema itself holds is used; a reference to another document is a problem like any other.
 
+mod pattern;
+
 use std::sync::{Arc, OnceLock};
 
 use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
@@ -34,6 +36,7 @@ impl Schema {
             jsonschema::options()
                 // Patterns of untrusted schemas must run in linear time.
                 .with_pattern_options(PatternOptions::regex())
+                .with_keyword("pattern", pattern::keyword)
                 .with_retriever(Outside)
                 .build(&schema)
                 .map_err(|error| shortened(&error.to_string()))

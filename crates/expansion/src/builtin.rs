@@ -74,6 +74,29 @@ pub fn golden_path(name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
     ))
 }
 
+/// The version of a golden path that ships and what it is for, without loading its chart.
+pub(crate) fn version_and_description(name: &str) -> Result<(String, String), ExpandError> {
+    let broken = |source| ExpandError::Render {
+        path: name.to_owned(),
+        what: "its own files".to_owned(),
+        source,
+    };
+    let missing = || {
+        broken(chart::ChartError::Invalid(
+            "Chart.yaml file is missing".to_owned(),
+        ))
+    };
+    let file = GoldenPathFiles::get(&format!("{name}/Chart.yaml")).ok_or_else(missing)?;
+    let described = yaml::parse(&String::from_utf8_lossy(&file.data)).map_err(|source| {
+        broken(chart::ChartError::Yaml {
+            file: "Chart.yaml".to_owned(),
+            source,
+        })
+    })?;
+    let text = |field: &str| described.value[field].as_str().unwrap_or_default().to_owned();
+    Ok((text("version"), text("description")))
+}
+
 /// The files of a golden path, with the charts beside it that it depends on (`file://../<name>`) where
 /// `helm dependency build` would put them: under `charts/<name>/`.
 fn chart_files(name: &str) -> Vec<(String, Vec<u8>)> {

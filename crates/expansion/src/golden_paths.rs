@@ -261,10 +261,9 @@ impl GoldenPaths {
 
 impl Offer {
     fn shipped(name: &str) -> Result<Self, ExpandError> {
-        let path = builtin::golden_path(name)?;
-        let number = path.version().to_owned();
+        let (number, description) = builtin::version_and_description(name)?;
         Ok(Self {
-            description: Some(path.description().to_owned()),
+            description: Some(description),
             kind: builtin::workload_kind(name),
             languages: Vec::new(),
             default: false,
@@ -272,7 +271,7 @@ impl Offer {
             versions: vec![Version {
                 source: None,
                 number,
-                loaded: Arc::new(OnceLock::from(Ok(path))),
+                loaded: Arc::default(),
             }],
             problem: None,
         })
@@ -346,7 +345,7 @@ impl Version {
     fn load(&self, name: &str) -> Result<Arc<GoldenPath>, ExpandError> {
         let loaded = self.loaded.get_or_init(|| match &self.source {
             Some(source) => read(name, source).map(Arc::new),
-            None => Err(Flaw::new("it has no chart", "")),
+            None => builtin::golden_path(name).map_err(|error| Flaw::new(error.to_string(), "")),
         });
         loaded.clone().map_err(|flaw| ExpandError::Unfit {
             path: format!("{name}@{}", self.number),

@@ -33,6 +33,7 @@ mod urls;
 mod versions;
 
 pub(crate) use digests::hex;
+pub(crate) use regexes::in_syntax_of_rust;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

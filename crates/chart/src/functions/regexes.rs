@@ -81,7 +81,7 @@ fn compile(engine: &Engine<'_>, pattern: &Value, form: Form) -> Result<Rc<Regex>
         return Ok(Rc::clone(regex));
     }
     engine.budget.spend(200 + pattern.len() as u64)?;
-    let regex = translated(&pattern)
+    let regex = in_syntax_of_rust(&pattern)
         .and_then(|translated| {
             RegexBuilder::new(&translated)
                 .size_limit(1 << 20)
@@ -185,7 +185,7 @@ fn repeat<'pattern>(
 
 /// What Go means, in the syntax of Rust's crate: `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, a brace
 /// that counts nothing and a `[` inside a class stand for themselves.
-fn translated(pattern: &str) -> Result<String, String> {
+pub(crate) fn in_syntax_of_rust(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     let mut in_class = false;
