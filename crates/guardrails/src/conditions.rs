@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::budget::MAX_DEPTH;
+use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};
-use crate::jmespath::{QueryError, Version, equal};
+use crate::jmespath::{QueryError, Version, as_text, equal};
 use crate::pattern::{Scalar, is_range};
 use crate::quantity::{Quantity, parse_duration};
-use crate::variables::Context;
 use crate::wildcard;
 
 /// The conditions of a rule. A plain list means `all`.
@@ -414,15 +414,6 @@ fn text_equals(key: &str, value: &Value, context: &Context<'_>) -> Result<bool, 
     Ok(wildcard::matches_within(value, key, context.budget)?)
 }
 
-/// A value as Go prints it.
-fn as_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 #[expect(
     clippy::needless_pass_by_value,
@@ -432,6 +423,7 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
     use crate::cursor::Origin;
+    use crate::facts::NoFacts;
     use crate::variables::Expressions;
     use proptest::prelude::*;
     use serde_json::json;
@@ -445,12 +437,7 @@ mod tests {
     fn judge(conditions: &Value, root: Value) -> Result<(bool, String), QueryError> {
         let read = Conditions::read(&Cursor::root(ORIGIN, conditions)).expect("conditions");
         let (expressions, budget) = (Expressions::default(), Budget::default());
-        let context = Context {
-            root,
-            expressions: &expressions,
-            budget: &budget,
-            deleting: false,
-        };
+        let context = Context::new(root, &expressions, &budget, &NoFacts);
         read.judge(&context).map(|judged| (judged.holds, judged.message))
     }
 

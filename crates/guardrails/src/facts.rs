@@ -3,6 +3,8 @@
 //! The engine itself reaches nothing. Whoever evaluates policies answers through [`Facts`]: the operator with
 //! its cluster, a test suite with the values it was given, `create` with nothing at all.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
 /// Answers the questions of policies. What is not answered is unknown, and an error verdict for the rule that
@@ -48,8 +50,18 @@ pub trait Facts {
         None
     }
 
+    /// The addresses of a host.
+    fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unavailable> {
+        Err(Unavailable::Unknown(format!("the addresses of {host}")))
+    }
+
     /// Seconds and nanoseconds since 1970.
     fn now(&self) -> Option<(i64, u32)> {
+        None
+    }
+
+    /// A number that nobody can foresee, another each time.
+    fn random(&self) -> Option<u64> {
         None
     }
 }

@@ -47,10 +47,10 @@
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | PolicyException, CleanupPolicy, `policies.kyverno.io`, anything that is no policy | refused at load |
 //! | `mutate`, `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
-//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, references `$(…)`, `{{ @ }}`, braces nested more than once within `{{ … }}` | an error verdict for the objects the rule matches |
-//! | functions that are not here yet (time, x509, sha256, random) | an error verdict for the objects the rule matches |
-//! | `context` from a ConfigMap, API call, registry or global entry | an error verdict when the value is read |
-//! | `request.userInfo`, `request.roles`, `serviceAccountName` | an error verdict when the value is read |
+//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
+//! | functions that do not exist, `x509_decode` | an error verdict for the objects the rule matches |
+//! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
+//! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |
 //! | subjects, roles and cluster roles in `match` or `exclude` | a rule that would fail is an error verdict ("unknown: …") |
 //! | a rule or object that costs too much | an error verdict |
 //!
@@ -63,12 +63,13 @@
 //! # Where things are
 //!
 //! `cursor`, `policy`, `autogen` read policies; `request` and `facts` are what they are asked and may ask; `matching`, `selector` decide what a rule is about; `judge`
-//! evaluates one rule with `pattern`, `conditions`, `variables`, `jmespath`, `pod_security`, `element`; `engine` finds the
+//! evaluates one rule with `pattern`, `conditions`, `context`, `variables`, `references`, `jmespath`, `pod_security`, `element`; `engine` finds the
 //! rules for an object; `budget` bounds all of it.
 
 mod autogen;
 mod budget;
 mod conditions;
+mod context;
 mod cursor;
 mod element;
 mod engine;
@@ -81,6 +82,7 @@ mod pattern;
 mod pod_security;
 mod policy;
 mod quantity;
+mod references;
 mod request;
 mod selector;
 mod variables;

@@ -1,14 +1,18 @@
-//! Variables: `{{ expression }}` in patterns, conditions and messages.
+//! Variables: `{{ expression }}` in patterns, conditions and messages; and references: `$(./../path)`.
 //!
 //! A text that is one variable becomes the variable's value, of whatever kind; within a longer text it
 //! becomes text. A variable may hold another; the innermost is filled in first. `\{{` stays as it is.
+//! A reference stands for the text at another place of the same value, and is filled in before any variable.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::budget::{Budget, MAX_DEPTH};
-use crate::jmespath::{Expression, QueryError};
+use crate::budget::MAX_DEPTH;
+use crate::context::Context;
+use crate::jmespath::{Expression, QueryError, as_json};
+use crate::references;
 
 /// How often a text may be filled in before it counts as endless.
 const MAX_ROUNDS: usize = 200;
@@ -18,15 +22,6 @@ const MAX_TEXT: usize = 256 * 1024;
 
 /// How much of an expression an error message shows, in characters.
 const MAX_SHOWN: usize = 100;
-
-/// What the variables of a rule stand for.
-pub(crate) struct Context<'a> {
-    pub(crate) root: Value,
-    pub(crate) expressions: &'a Expressions,
-    pub(crate) budget: &'a Budget,
-    /// The object is being deleted: `request.object` means the object as it was.
-    pub(crate) deleting: bool,
-}
 
 /// The expressions of a policy, parsed when it loads.
 #[derive(Debug, Clone, Default)]
@@ -58,9 +53,6 @@ impl Expressions {
     }
 
     fn learn_text(&mut self, text: &str, unsupported: &mut Option<String>) -> Result<(), String> {
-        if text.contains("$(") {
-            unsupported.get_or_insert_with(|| "the reference $(…) is not supported yet".to_owned());
-        }
         // A variable that holds another is only known once the inner one is filled in.
         let mut from = 0;
         while let Some(found) = Variable::first(text, from) {
@@ -77,7 +69,9 @@ impl Expressions {
             from = found.end;
         }
         if unreadable(text) {
-            unsupported.get_or_insert_with(|| "braces that nest this deep are not supported yet".to_owned());
+            unsupported.get_or_insert_with(|| {
+                "braces that nest deeper than once within a variable make it plain text".to_owned()
+            });
         }
         Ok(())
     }
@@ -88,18 +82,19 @@ impl Expressions {
         text: &str,
         unsupported: &mut Option<String>,
     ) -> Result<(), String> {
-        if text == "@" || text.starts_with("@.") {
-            unsupported.get_or_insert_with(|| "the variable {{ @ }} is not supported yet".to_owned());
-            return Ok(());
-        }
         if !self.parsed.contains_key(text) {
             let expression = Expression::parse(text)?;
             if let Some(function) = expression.unknown_function() {
-                unsupported.get_or_insert_with(|| format!("the function {function} is not supported yet"));
+                unsupported.get_or_insert_with(|| format!("the function {function} does not exist"));
             }
             self.parsed.insert(text.to_owned(), expression);
         }
         Ok(())
+    }
+
+    /// An expression that was parsed when the policy was read.
+    pub(crate) fn parsed(&self, text: &str) -> Option<&Expression> {
+        self.parsed.get(text)
     }
 
     /// The plain path of the first variable in a text, such as `["element", "image"]`.
@@ -136,14 +131,13 @@ fn shortened(expression: &str) -> String {
     }
 }
 
-/// Whether a value holds variables (or text that only looks like one when escaped).
+/// Whether a value holds variables or references (or text that only looks like one when escaped).
 pub(crate) fn has_variables(value: &Value) -> bool {
+    let is_one = |text: &str| text.contains("{{") || text.contains("$(");
     match value {
-        Value::String(text) => text.contains("{{"),
+        Value::String(text) => is_one(text),
         Value::Array(items) => items.iter().any(has_variables),
-        Value::Object(map) => map
-            .iter()
-            .any(|(key, value)| key.contains("{{") || has_variables(value)),
+        Value::Object(map) => map.iter().any(|(key, value)| is_one(key) || has_variables(value)),
         _ => false,
     }
 }
@@ -201,50 +195,85 @@ fn end_of_variable(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-impl Context<'_> {
-    /// Evaluates an expression.
-    pub(crate) fn query(&self, expression: &str) -> Result<Value, QueryError> {
-        let on_delete;
-        let text = if self.deleting && expression.contains("request.object") {
-            on_delete = expression.replace("request.object", "request.oldObject");
-            &on_delete
-        } else {
-            expression
-        };
-        if let Some(parsed) = self.expressions.parsed.get(text) {
-            return parsed.query(&self.root, self.budget);
+/// The place in a value that is being filled in, which `{{ @ }}` means in the object.
+struct Place<'p> {
+    steps: Vec<String>,
+    /// Fields of the rule around the value; `{{ @ }}` counts from them.
+    above: &'p [&'p str],
+}
+
+impl Place<'_> {
+    /// The expression for the same place in an object: two steps further in than the rule, or than its last
+    /// `foreach`.
+    fn in_object(&self, object: &str) -> String {
+        let above = self.above.iter().copied();
+        let steps: Vec<&str> = above.chain(self.steps.iter().map(String::as_str)).collect();
+        let from = steps
+            .iter()
+            .position(|step| *step == "foreach")
+            .map_or(2, |at| at + 3);
+        let mut expression = object.to_owned();
+        for step in steps.get(from..).unwrap_or_default() {
+            if step.bytes().all(|byte| byte.is_ascii_digit()) && !step.is_empty() {
+                let _ = write!(expression, "[{step}]");
+            } else {
+                let name = Value::String(references::without_anchor(step).to_owned());
+                let _ = write!(expression, ".{name}");
+            }
         }
-        self.budget.spend(200 + text.len())?;
-        Expression::parse(text)
-            .map_err(QueryError::Failed)?
-            .query(&self.root, self.budget)
+        expression
     }
+}
 
-    /// Fills in every variable in a value, its keys included.
+impl Context<'_> {
+    /// Fills in every reference and variable in a value, its keys included.
     pub(crate) fn fill(&self, value: &Value) -> Result<Value, QueryError> {
-        self.fill_at(value, 0)
+        self.fill_below(value, &[])
     }
 
-    fn fill_at(&self, value: &Value, depth: usize) -> Result<Value, QueryError> {
-        if depth > MAX_DEPTH {
+    /// As [`Context::fill`], for a value that stands below these fields of a rule.
+    pub(crate) fn fill_below(&self, value: &Value, above: &[&str]) -> Result<Value, QueryError> {
+        let mut place = Place {
+            steps: Vec::new(),
+            above,
+        };
+        match references::resolved(value, self.budget)? {
+            Some(value) => self.fill_at(&value, &mut place),
+            None => self.fill_at(value, &mut place),
+        }
+    }
+
+    fn fill_at(&self, value: &Value, place: &mut Place<'_>) -> Result<Value, QueryError> {
+        if place.steps.len() > MAX_DEPTH {
             return Err(QueryError::Failed("the value nests too deep".to_owned()));
         }
         self.budget.spend(1)?;
         match value {
-            Value::String(text) => self.fill_text(text),
-            Value::Array(items) => items
-                .iter()
-                .map(|item| self.fill_at(item, depth + 1))
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
+            Value::String(text) => self.fill_variables(text, place),
+            Value::Array(items) => {
+                let mut filled = Vec::with_capacity(items.len());
+                for (at, item) in items.iter().enumerate() {
+                    place.steps.push(at.to_string());
+                    filled.push(self.fill_at(item, place)?);
+                    place.steps.pop();
+                }
+                Ok(Value::Array(filled))
+            }
             Value::Object(map) => {
                 let mut filled = Map::new();
                 for (key, value) in map {
-                    let key = match self.fill_text(key)? {
+                    let new = match self.fill_variables(key, place)? {
                         Value::String(key) => key,
-                        other => other.to_string(),
+                        Value::Null => key.clone(),
+                        _ => {
+                            return Err(QueryError::Failed(format!(
+                                "expected string after substituting variables in key \"{key}\""
+                            )));
+                        }
                     };
-                    filled.insert(key, self.fill_at(value, depth + 1)?);
+                    place.steps.push(key.clone());
+                    filled.insert(new, self.fill_at(value, place)?);
+                    place.steps.pop();
                 }
                 Ok(Value::Object(filled))
             }
@@ -254,6 +283,18 @@ impl Context<'_> {
 
     /// Fills in a text; the result is text unless the whole of it is one variable.
     pub(crate) fn fill_text(&self, text: &str) -> Result<Value, QueryError> {
+        self.fill(&Value::String(text.to_owned()))
+    }
+
+    /// Fills in what must be a text afterwards.
+    pub(crate) fn filled_text(&self, text: &str) -> Result<String, QueryError> {
+        match self.fill_text(text)? {
+            Value::String(text) => Ok(text),
+            _ => Err(QueryError::Failed(format!("{} is not a text", shortened(text)))),
+        }
+    }
+
+    fn fill_variables(&self, text: &str, place: &Place<'_>) -> Result<Value, QueryError> {
         if !text.contains("{{") {
             return Ok(Value::String(text.to_owned()));
         }
@@ -264,7 +305,7 @@ impl Context<'_> {
                 return Ok(Value::String(text.replace("\\{{", "{{")));
             };
             self.budget.spend(1 + text.len() / 64)?;
-            let value = self.query(found.expression(&text))?;
+            let value = self.variable(found.expression(&text), place)?;
             if found.start == 0 && found.end == text.len() {
                 return Ok(value);
             }
@@ -272,7 +313,7 @@ impl Context<'_> {
                 Value::String(value) => value,
                 other => {
                     self.budget.pay_for(&other)?;
-                    other.to_string()
+                    as_json(&other)
                 }
             };
             if found.is_shallow(&text) {
@@ -289,23 +330,43 @@ impl Context<'_> {
             "the variables do not come to an end".to_owned(),
         ))
     }
+
+    /// The value of a variable. `@` is the same place in the object, and `request.object` of an object that is
+    /// being deleted is the object as it was.
+    fn variable(&self, expression: &str, place: &Place<'_>) -> Result<Value, QueryError> {
+        let mut changed = None;
+        if expression == "@" {
+            let object = match self.query("target") {
+                Ok(_) => "target",
+                Err(QueryError::NotFound(_)) => "request.object",
+                Err(error) => return Err(error),
+            };
+            changed = Some(place.in_object(object));
+        }
+        if self.deleting
+            && changed
+                .as_deref()
+                .unwrap_or(expression)
+                .contains("request.object")
+        {
+            let text = changed.as_deref().unwrap_or(expression);
+            changed = Some(text.replace("request.object", "request.oldObject"));
+        }
+        self.query(changed.as_deref().unwrap_or(expression))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
+    use crate::facts::NoFacts;
     use proptest::prelude::*;
     use serde_json::json;
 
     fn fill(text: &str, root: Value) -> Result<Value, QueryError> {
         let (expressions, budget) = (Expressions::default(), Budget::default());
-        let context = Context {
-            root,
-            expressions: &expressions,
-            budget: &budget,
-            deleting: false,
-        };
-        context.fill(&json!(text))
+        Context::new(root, &expressions, &budget, &NoFacts).fill(&json!(text))
     }
 
     #[test]
@@ -347,16 +408,16 @@ mod tests {
     fn unknown_functions_are_told_at_load() {
         let mut expressions = Expressions::default();
         assert_eq!(expressions.learn(&json!({"a": ["{{ length(b) }}"]})), Ok(None));
-        let unsupported = expressions.learn(&json!("{{ x509_decode(b) }}")).expect("read");
+        let unsupported = expressions.learn(&json!("{{ unheard_of(b) }}")).expect("read");
         assert_eq!(
             unsupported.as_deref(),
-            Some("the function x509_decode is not supported yet")
+            Some("the function unheard_of does not exist")
         );
         assert!(expressions.learn(&json!("{{ a[ }}")).is_err());
         let unsupported = expressions.learn(&json!("{{ {a: {b: {c: @}}} }}")).expect("read");
         assert_eq!(
             unsupported.as_deref(),
-            Some("braces that nest this deep are not supported yet")
+            Some("braces that nest deeper than once within a variable make it plain text")
         );
         for text in [
             "{{ a.{{ b }} }}",

@@ -145,7 +145,7 @@ fn quantity(nanos: i128) -> Value {
 }
 
 /// A duration as Go prints it: `1h30m0s`, `1.5s`, `100ms`.
-fn duration(nanos: i64) -> Value {
+pub(super) fn duration(nanos: i64) -> Value {
     let sign = if nanos < 0 { "-" } else { "" };
     let value = nanos.unsigned_abs();
     let text = if value == 0 {

@@ -3,11 +3,10 @@
 
 use std::borrow::Cow;
 
-use jmespath::Variable;
-use jmespath::ast::{Ast, Comparator};
 use serde_json::{Map, Number, Value};
 
-use super::{QueryError, functions};
+use super::syntax::{Comparator, Node};
+use super::{QueryError, World, functions};
 use crate::budget::{Budget, Exhausted};
 
 /// Stands in the context for a fact that is not known; reading it is an error, not a null.
@@ -22,9 +21,9 @@ pub(super) type Outcome<'a> = Result<Cow<'a, Value>, QueryError>;
 
 const NULL: &Value = &Value::Null;
 
-pub(super) fn query(ast: &Ast, root: &Value, budget: &Budget) -> Result<Value, QueryError> {
-    let value = evaluate(ast, Cow::Borrowed(root), budget)?;
-    owned(value, budget).map_err(QueryError::from)
+pub(super) fn query(node: &Node, root: &Value, world: World<'_>) -> Result<Value, QueryError> {
+    let value = evaluate(node, Cow::Borrowed(root), world)?;
+    owned(value, world.budget).map_err(QueryError::from)
 }
 
 /// A copy of a value, paid for unless it is ours already.
@@ -43,116 +42,120 @@ fn or_null(outcome: Outcome<'_>) -> Outcome<'_> {
     }
 }
 
-pub(super) fn evaluate<'a>(ast: &Ast, value: Cow<'a, Value>, budget: &Budget) -> Outcome<'a> {
+pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>) -> Outcome<'a> {
+    let budget = world.budget;
     budget.spend(1)?;
-    match ast {
-        Ast::Identity { .. } => Ok(value),
-        Ast::Field { name, .. } => field(name, value),
-        Ast::Index { idx, .. } => Ok(index(*idx, value)),
-        Ast::Literal { value, .. } => Ok(Cow::Owned(literal(value))),
-        Ast::Subexpr { lhs, rhs, .. } => {
-            // A pipe and a dot parse alike; both hand a null on.
-            let left = evaluate(lhs, value, budget)?;
-            evaluate(rhs, left, budget)
+    match node {
+        Node::Current => Ok(value),
+        Node::Field(name) => field(name, value),
+        Node::Index(at) => Ok(index(*at, value)),
+        Node::Literal(literal) => Ok(Cow::Owned(budget.copy(literal)?)),
+        Node::Below(left, right) => {
+            let left = evaluate(left, value, world)?;
+            evaluate(right, left, world)
         }
-        Ast::Or { lhs, rhs, .. } => {
-            let left = or_null(evaluate(lhs, copy(&value, budget)?, budget))?;
+        Node::Pipe(left, right) => {
+            let left = or_null(evaluate(left, value, world))?;
+            or_null(evaluate(right, left, world))
+        }
+        Node::Or(left, right) => {
+            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
             if truthy(&left) {
                 Ok(left)
             } else {
-                or_null(evaluate(rhs, value, budget))
+                or_null(evaluate(right, value, world))
             }
         }
-        Ast::And { lhs, rhs, .. } => {
-            let left = or_null(evaluate(lhs, copy(&value, budget)?, budget))?;
+        Node::And(left, right) => {
+            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
             if truthy(&left) {
-                evaluate(rhs, value, budget)
+                evaluate(right, value, world)
             } else {
                 Ok(left)
             }
         }
-        Ast::Not { node, .. } => {
-            let inner = or_null(evaluate(node, value, budget))?;
+        Node::Not(node) => {
+            let inner = or_null(evaluate(node, value, world))?;
             Ok(Cow::Owned(Value::Bool(!truthy(&inner))))
         }
-        Ast::Condition { predicate, then, .. } => {
-            let holds = or_null(evaluate(predicate, copy(&value, budget)?, budget))?;
-            if truthy(&holds) {
-                evaluate(then, value, budget)
-            } else {
-                Ok(Cow::Borrowed(NULL))
-            }
+        Node::Compare(comparator, left, right) => {
+            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
+            let right = or_null(evaluate(right, value, world))?;
+            compare(*comparator, &left, &right, budget).map(Cow::Owned)
         }
-        Ast::Comparison {
-            comparator, lhs, rhs, ..
-        } => {
-            let left = or_null(evaluate(lhs, copy(&value, budget)?, budget))?;
-            let right = or_null(evaluate(rhs, value, budget))?;
-            compare(comparator, &left, &right, budget).map(Cow::Owned)
+        Node::Each(left, right) => {
+            let left = or_null(evaluate(left, value, world))?;
+            project(left, budget, |item| or_null(evaluate(right, item, world)))
         }
-        Ast::Projection { lhs, rhs, .. } => {
-            let left = or_null(evaluate(lhs, value, budget))?;
+        Node::Filter(left, right, condition) => {
+            let left = or_null(evaluate(left, value, world))?;
             project(left, budget, |item| {
-                // `[?condition]` parses as a projection of a condition; what fails it becomes null.
-                or_null(evaluate(rhs, item, budget))
+                let holds = or_null(evaluate(condition, copy(&item, budget)?, world))?;
+                if truthy(&holds) {
+                    or_null(evaluate(right, item, world))
+                } else {
+                    Ok(Cow::Borrowed(NULL))
+                }
             })
         }
-        Ast::ObjectValues { node, .. } => {
-            let value = or_null(evaluate(node, value, budget))?;
-            Ok(match value {
-                Cow::Borrowed(Value::Object(map)) => {
-                    let values = map
-                        .values()
-                        .map(|value| budget.copy(value))
-                        .collect::<Result<Vec<_>, _>>()?;
-                    Cow::Owned(Value::Array(values))
-                }
-                Cow::Owned(Value::Object(map)) => {
-                    Cow::Owned(Value::Array(map.into_iter().map(|(_, value)| value).collect()))
-                }
-                _ => Cow::Borrowed(NULL),
+        Node::Values(left, right) => {
+            let left = or_null(evaluate(left, value, world))?;
+            project(values(left, budget)?, budget, |item| {
+                or_null(evaluate(right, item, world))
             })
         }
-        Ast::Flatten { node, .. } => {
-            let value = or_null(evaluate(node, value, budget))?;
+        Node::Flatten(node) => {
+            let value = or_null(evaluate(node, value, world))?;
             flatten(value, budget)
         }
-        Ast::Slice {
-            start, stop, step, ..
-        } => slice(&value, *start, *stop, *step, budget),
-        Ast::MultiList { elements, .. } => {
+        Node::Slice(bounds) => slice(&value, *bounds, budget),
+        Node::List(nodes) => {
             if value.is_null() {
                 return Ok(value);
             }
-            let mut list = Vec::with_capacity(elements.len());
-            for element in elements {
-                let item = or_null(evaluate(element, copy(&value, budget)?, budget))?;
+            let mut list = Vec::with_capacity(nodes.len());
+            for node in nodes {
+                let item = or_null(evaluate(node, copy(&value, budget)?, world))?;
                 list.push(owned(item, budget)?);
             }
             Ok(Cow::Owned(Value::Array(list)))
         }
-        Ast::MultiHash { elements, .. } => {
+        Node::Object(pairs) => {
             if value.is_null() {
                 return Ok(value);
             }
             let mut map = Map::new();
-            for pair in elements {
-                let item = or_null(evaluate(&pair.value, copy(&value, budget)?, budget))?;
-                map.insert(pair.key.clone(), owned(item, budget)?);
+            for (key, node) in pairs {
+                let item = or_null(evaluate(node, copy(&value, budget)?, world))?;
+                map.insert(key.clone(), owned(item, budget)?);
             }
             Ok(Cow::Owned(Value::Object(map)))
         }
-        Ast::Function { name, args, .. } => functions::call(name, args, &value, budget).map(Cow::Owned),
-        Ast::Expref { .. } => Err(QueryError::Failed(
+        Node::Call(name, arguments) => functions::call(name, arguments, &value, world).map(Cow::Owned),
+        Node::Reference(_) => Err(QueryError::Failed(
             "an expression reference stands outside of a function".to_owned(),
         )),
     }
 }
 
 /// Evaluates an argument of a function: a missing key is a null there.
-pub(super) fn argument(ast: &Ast, value: &Value, budget: &Budget) -> Result<Value, QueryError> {
-    let value = or_null(evaluate(ast, Cow::Borrowed(value), budget))?;
-    Ok(owned(value, budget)?)
+pub(super) fn argument(node: &Node, value: &Value, world: World<'_>) -> Result<Value, QueryError> {
+    let value = or_null(evaluate(node, Cow::Borrowed(value), world))?;
+    Ok(owned(value, world.budget)?)
+}
+
+/// The values of an object; null for anything else.
+fn values<'a>(value: Cow<'a, Value>, budget: &Budget) -> Result<Cow<'a, Value>, Exhausted> {
+    Ok(match value {
+        Cow::Borrowed(Value::Object(map)) => {
+            let values = map.values().map(|value| budget.copy(value));
+            Cow::Owned(Value::Array(values.collect::<Result<_, _>>()?))
+        }
+        Cow::Owned(Value::Object(map)) => {
+            Cow::Owned(Value::Array(map.into_iter().map(|(_, value)| value).collect()))
+        }
+        _ => Cow::Borrowed(NULL),
+    })
 }
 
 /// The same value for a second expression: free while borrowed, paid for when ours.
@@ -178,12 +181,13 @@ fn field<'a>(name: &str, value: Cow<'a, Value>) -> Outcome<'a> {
     }
 }
 
-fn index(at: i32, value: Cow<'_, Value>) -> Cow<'_, Value> {
+fn index(at: i64, value: Cow<'_, Value>) -> Cow<'_, Value> {
     let position = |length: usize| {
+        let distance = usize::try_from(at.unsigned_abs()).ok()?;
         let from = if at < 0 {
-            length.checked_sub(at.unsigned_abs() as usize)?
+            length.checked_sub(distance)?
         } else {
-            at as usize
+            distance
         };
         (from < length).then_some(from)
     };
@@ -237,25 +241,20 @@ fn flatten<'a>(value: Cow<'a, Value>, budget: &Budget) -> Outcome<'a> {
     Ok(Cow::Owned(Value::Array(flat)))
 }
 
-fn slice<'a>(
-    value: &Value,
-    start: Option<i32>,
-    stop: Option<i32>,
-    step: i32,
-    budget: &Budget,
-) -> Outcome<'a> {
+fn slice<'a>(value: &Value, bounds: [Option<i64>; 3], budget: &Budget) -> Outcome<'a> {
     let Value::Array(items) = value else {
         return Ok(Cow::Borrowed(NULL));
     };
+    let [start, stop, step] = bounds;
+    let step = step.unwrap_or(1);
     if step == 0 {
         return Err(QueryError::Failed("a slice cannot have the step 0".to_owned()));
     }
     let length = items.len() as i64;
-    let step = i64::from(step);
     let (lowest, highest) = if step < 0 { (-1, length - 1) } else { (0, length) };
-    let bound = |given: Option<i32>, default: i64| match given.map(i64::from) {
+    let bound = |given: Option<i64>, default: i64| match given {
         None => default,
-        Some(given) if given < 0 => (given + length).max(lowest),
+        Some(given) if given < 0 => given.saturating_add(length).max(lowest),
         Some(given) => given.min(highest),
     };
     let (mut at, end) = if step < 0 {
@@ -268,7 +267,7 @@ fn slice<'a>(
         if let Some(item) = usize::try_from(at).ok().and_then(|at| items.get(at)) {
             taken.push(budget.copy(item)?);
         }
-        at += step;
+        at = at.saturating_add(step);
     }
     Ok(Cow::Owned(Value::Array(taken)))
 }
@@ -329,7 +328,7 @@ fn same_number(left: &Number, right: &Number) -> bool {
 }
 
 fn compare(
-    comparator: &Comparator,
+    comparator: Comparator,
     left: &Value,
     right: &Value,
     budget: &Budget,
@@ -341,25 +340,9 @@ fn compare(
     Ok(match comparator {
         Comparator::Equal => Value::Bool(equal(left, right, budget)?),
         Comparator::NotEqual => Value::Bool(!equal(left, right, budget)?),
-        Comparator::LessThan => ordered(|left, right| left < right),
-        Comparator::LessThanEqual => ordered(|left, right| left <= right),
-        Comparator::GreaterThan => ordered(|left, right| left > right),
-        Comparator::GreaterThanEqual => ordered(|left, right| left >= right),
+        Comparator::Less => ordered(|left, right| left < right),
+        Comparator::LessOrEqual => ordered(|left, right| left <= right),
+        Comparator::Greater => ordered(|left, right| left > right),
+        Comparator::GreaterOrEqual => ordered(|left, right| left >= right),
     })
-}
-
-/// A literal in backquotes or single quotes. Its size is bounded by the expression's.
-fn literal(value: &Variable) -> Value {
-    match value {
-        Variable::Null | Variable::Expref(_) => Value::Null,
-        Variable::String(text) => Value::String(text.clone()),
-        Variable::Bool(value) => Value::Bool(*value),
-        Variable::Number(number) => Value::Number(number.clone()),
-        Variable::Array(items) => Value::Array(items.iter().map(|item| literal(item)).collect()),
-        Variable::Object(map) => Value::Object(
-            map.iter()
-                .map(|(key, value)| (key.clone(), literal(value)))
-                .collect(),
-        ),
-    }
 }

@@ -1,8 +1,8 @@
-//! JMESPath as Kyverno means it: the grammar of the `jmespath` crate, an interpreter of our own.
+//! JMESPath as Kyverno means it: its grammar, its functions and those that Kyverno adds.
 //!
-//! The crate's interpreter is not used because it knows no budget (a few `{a:@,b:@}` in a row make it
-//! build values of any size) and because Kyverno tells a key that is not there (an error, unless `||` or
-//! a function deals with it) from a key that is null.
+//! All of it is our own: an interpreter needs a budget (a few `{a:@,b:@}` in a row build values of any size),
+//! and Kyverno tells a key that is not there (an error, unless `||`, `|` or a function deals with it) from a
+//! key that is null.
 //!
 //! Knows nothing of policies; what a name such as `request` stands for is in the value it is given.
 
@@ -10,28 +10,34 @@ mod arithmetic;
 mod evaluate;
 mod functions;
 mod semver;
+mod syntax;
+mod tokens;
+mod written;
 
-use jmespath::ast::Ast;
 use serde_json::Value;
 
 use crate::budget::{Budget, Exhausted};
+use crate::facts::Facts;
+use syntax::Node;
 
-pub(crate) use evaluate::{equal, unknown};
+pub(crate) use evaluate::{UNKNOWN, equal, unknown};
 pub(crate) use semver::Version;
+pub(crate) use written::{as_json, as_text};
 
 /// The longest expression that is read, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// The most operators, brackets and dots in an expression: bounds the parser's recursion.
-const MAX_OPERATORS: usize = 400;
-
-/// How deep a parsed expression may nest: bounds the interpreter's recursion.
-const MAX_DEPTH: usize = 100;
-
 /// An expression, parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
-    ast: Ast,
+    node: Node,
+}
+
+/// What an evaluation has beside the value: what it may cost, and whom it may ask.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) budget: &'a Budget,
+    pub(crate) facts: &'a dyn Facts,
 }
 
 /// Why a query gives no value.
@@ -67,69 +73,60 @@ impl std::fmt::Display for QueryError {
 impl Expression {
     /// Parses an expression; the error says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Expression, String> {
-        let operators = text
-            .bytes()
-            .filter(|byte| b".|[]({!&,<>=*".contains(byte))
-            .count();
-        if text.len() > MAX_LENGTH || operators > MAX_OPERATORS {
+        if text.len() > MAX_LENGTH {
             return Err("the expression is too long".to_owned());
         }
-        let ast = jmespath::parse(text).map_err(|error| {
-            let reason = error.to_string();
-            reason.lines().next().unwrap_or("it cannot be read").to_owned()
-        })?;
-        if deeper_than(&ast, MAX_DEPTH) {
-            return Err(format!("the expression nests deeper than {MAX_DEPTH} levels"));
-        }
-        Ok(Expression { ast })
+        Ok(Expression {
+            node: syntax::parse(text)?,
+        })
     }
 
-    /// The first function in the expression that this engine does not have.
+    /// The first function in the expression that does not exist.
     pub(crate) fn unknown_function(&self) -> Option<&str> {
-        let mut found = None;
-        visit(&self.ast, &mut |ast| {
-            if let Ast::Function { name, .. } = ast
-                && found.is_none()
-                && !functions::is_known(name)
-            {
-                found = Some(name.as_str());
-            }
-        });
-        found
+        unknown_function(&self.node)
     }
 
     /// Evaluates the expression on a value.
-    pub(crate) fn query(&self, root: &Value, budget: &Budget) -> Result<Value, QueryError> {
-        evaluate::query(&self.ast, root, budget)
+    pub(crate) fn query(&self, root: &Value, world: World<'_>) -> Result<Value, QueryError> {
+        evaluate::query(&self.node, root, world)
     }
 
     /// The plain path the expression starts with, such as `["request", "object", "spec"]`.
     pub(crate) fn leading_path(&self) -> Vec<&str> {
         let mut path = Vec::new();
-        leading(&self.ast, &mut path);
+        leading(&self.node, &mut path);
         path
     }
 }
 
+fn unknown_function(node: &Node) -> Option<&str> {
+    match node {
+        Node::Call(name, _) if !functions::is_known(name) => Some(name),
+        node => node.children().into_iter().find_map(unknown_function),
+    }
+}
+
 /// Collects plain keys from the left; answers whether the path may go on.
-fn leading<'a>(ast: &'a Ast, path: &mut Vec<&'a str>) -> bool {
-    match ast {
-        Ast::Field { name, .. } => {
+fn leading<'a>(node: &'a Node, path: &mut Vec<&'a str>) -> bool {
+    match node {
+        Node::Field(name) => {
             path.push(name);
             true
         }
-        Ast::Subexpr { lhs, rhs, .. } => leading(lhs, path) && leading(rhs, path),
-        Ast::Or { lhs, .. } | Ast::Comparison { lhs, .. } | Ast::Projection { lhs, .. } => {
-            leading(lhs, path);
-            false
-        }
-        Ast::Not { node, .. } | Ast::Flatten { node, .. } | Ast::ObjectValues { node, .. } => {
+        Node::Below(left, right) | Node::Pipe(left, right) => leading(left, path) && leading(right, path),
+        Node::Or(node, _)
+        | Node::Compare(_, node, _)
+        | Node::Each(node, _)
+        | Node::Filter(node, _, _)
+        | Node::Values(node, _)
+        | Node::Not(node)
+        | Node::Flatten(node) => {
             leading(node, path);
             false
         }
-        Ast::Function { args, .. } => {
-            for arg in args {
-                leading(arg, path);
+        Node::Call(_, arguments) => {
+            for argument in arguments {
+                leading(argument, path);
                 if !path.is_empty() {
                     break;
                 }
@@ -137,41 +134,6 @@ fn leading<'a>(ast: &'a Ast, path: &mut Vec<&'a str>) -> bool {
             false
         }
         _ => false,
-    }
-}
-
-fn visit<'a>(ast: &'a Ast, seen: &mut impl FnMut(&'a Ast)) {
-    seen(ast);
-    for child in children(ast) {
-        visit(child, seen);
-    }
-}
-
-fn deeper_than(ast: &Ast, limit: usize) -> bool {
-    let children = children(ast);
-    !children.is_empty() && (limit == 0 || children.into_iter().any(|child| deeper_than(child, limit - 1)))
-}
-
-fn children(ast: &Ast) -> Vec<&Ast> {
-    match ast {
-        Ast::Comparison { lhs, rhs, .. }
-        | Ast::And { lhs, rhs, .. }
-        | Ast::Or { lhs, rhs, .. }
-        | Ast::Projection { lhs, rhs, .. }
-        | Ast::Subexpr { lhs, rhs, .. } => vec![lhs, rhs],
-        Ast::Condition { predicate, then, .. } => vec![predicate, then],
-        Ast::Expref { ast: node, .. }
-        | Ast::Flatten { node, .. }
-        | Ast::Not { node, .. }
-        | Ast::ObjectValues { node, .. } => vec![node],
-        Ast::Function { args, .. } => args.iter().collect(),
-        Ast::MultiList { elements, .. } => elements.iter().collect(),
-        Ast::MultiHash { elements, .. } => elements.iter().map(|pair| &pair.value).collect(),
-        Ast::Identity { .. }
-        | Ast::Field { .. }
-        | Ast::Index { .. }
-        | Ast::Literal { .. }
-        | Ast::Slice { .. } => Vec::new(),
     }
 }
 

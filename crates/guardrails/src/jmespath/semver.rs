@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 /// A version; build metadata does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Version {
     core: [u64; 3],
     pre: Vec<Identifier>,

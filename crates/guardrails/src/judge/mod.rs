@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::autogen;
 use crate::budget::Budget;
 use crate::conditions::{Condition, Conditions};
+use crate::context::Context;
 use crate::element::{Element, Place, below};
-use crate::jmespath::QueryError;
+use crate::jmespath::{QueryError, as_json};
 use crate::matching::Subject;
 use crate::pattern::{self, Finding, Mismatch, Node};
 use crate::pod_security::PodSecurity;
 use crate::policy::{Check, Pattern, Policy, Rule, Validate, Work};
 use crate::request::{Operation, Request};
-use crate::variables::Context;
 use crate::verdict::Outcome;
 
 /// How a rule came out.
@@ -77,7 +77,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Evaluates the rule; `None` when there is nothing to say (a pattern and a deletion).
-    pub(crate) fn judge(&self) -> Option<Judged> {
+    pub(crate) fn judge(&'a self) -> Option<Judged> {
         let rule = self.rule;
         let Work::Validate(Validate { check, .. }) = &rule.work else {
             return None;
@@ -89,17 +89,16 @@ impl<'a> Judge<'a> {
             if self.request.operation == Operation::Delete {
                 return None;
             }
-            return Some(self.pattern_outcome(pattern, self.request.object));
+            return Some(self.pattern_outcome(None, pattern, self.request.object));
         }
-        let mut context = match self.context() {
+        let context = match self.context() {
             Ok(context) => context,
             Err(error) => return Some(Judged::error(error.to_string())),
         };
-        Self::add_entries(&mut context, &rule.context);
         if let Some(judged) = Self::precondition(&context, rule.preconditions.as_ref()) {
             return Some(judged);
         }
-        self.check(&mut context, check, None)
+        self.check(&context, check, None)
     }
 
     fn precondition(context: &Context<'_>, conditions: Option<&Conditions>) -> Option<Judged> {
@@ -118,12 +117,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn check(
-        &self,
-        context: &mut Context<'_>,
-        check: &Check,
-        element: Option<Element<'_>>,
-    ) -> Option<Judged> {
+    fn check(&self, context: &Context<'a>, check: &'a Check, element: Option<Element<'_>>) -> Option<Judged> {
         let scoped = element.filter(|element| element.scoped);
         match check {
             Check::Pattern(_) | Check::AnyPattern(_) | Check::PodSecurity(_)
@@ -133,8 +127,11 @@ impl<'a> Judge<'a> {
             }
             Check::Pattern(pattern) => Some(match self.compiled(context, pattern) {
                 Ok(node) => match scoped {
-                    Some(element) => self.within(&element, self.pattern_outcome(&node, element.value)),
-                    None => self.pattern_outcome(&node, self.request.object),
+                    Some(element) => self.within(
+                        &element,
+                        self.pattern_outcome(Some(context), &node, element.value),
+                    ),
+                    None => self.pattern_outcome(Some(context), &node, self.request.object),
                 },
                 Err(error) => Judged::error(format!("variable substitution failed: {error}")),
             }),
@@ -145,9 +142,9 @@ impl<'a> Judge<'a> {
                     .collect();
                 Some(match (nodes, scoped) {
                     (Ok(nodes), Some(element)) => {
-                        self.within(&element, self.any_pattern(&nodes, element.value))
+                        self.within(&element, self.any_pattern(context, &nodes, element.value))
                     }
-                    (Ok(nodes), None) => self.any_pattern(&nodes, self.request.object),
+                    (Ok(nodes), None) => self.any_pattern(context, &nodes, self.request.object),
                     (Err(error), _) => Judged::error(format!("variable substitution failed: {error}")),
                 })
             }
@@ -185,24 +182,29 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn pattern_outcome(&self, pattern: &Node, value: &Value) -> Judged {
+    fn pattern_outcome(&'a self, context: Option<&Context<'_>>, pattern: &Node, value: &Value) -> Judged {
         let name = &self.rule.name;
         match pattern::matches(pattern, value, &self.budget) {
             Ok(()) => Judged::new(Outcome::Pass, format!("validation rule '{name}' passed.")),
             Err(Mismatch::Skipped(finding)) => Judged::new(Outcome::Skip, finding.reason),
             Err(Mismatch::Exhausted(exhausted)) => Judged::error(exhausted.to_string()),
             Err(Mismatch::Refused(finding)) => {
-                let message = self.failure(&format!("failed at path {}", finding.printed));
+                let message = self.failure(context, &format!("failed at path {}", finding.printed));
                 located(Judged::new(Outcome::Fail, message), finding)
             }
             Err(Mismatch::Unclear(finding)) => {
-                let message = self.failure(&format!("execution error: {}", finding.reason));
+                let message = self.failure(context, &format!("execution error: {}", finding.reason));
                 located(Judged::error(message), finding)
             }
         }
     }
 
-    fn any_pattern(&self, patterns: &[std::borrow::Cow<'_, Node>], value: &Value) -> Judged {
+    fn any_pattern(
+        &'a self,
+        context: &Context<'_>,
+        patterns: &[std::borrow::Cow<'_, Node>],
+        value: &Value,
+    ) -> Judged {
         let name = &self.rule.name;
         let (mut failed, mut skipped) = (Vec::new(), Vec::new());
         // The alternative that got furthest tells best what to mend.
@@ -233,7 +235,7 @@ impl<'a> Judge<'a> {
             return Judged::new(Outcome::Skip, skipped.join(" "));
         };
         let detail = failed.join(" ");
-        let message = match self.message() {
+        let message = match self.message(Some(context)) {
             Ok(message) if message.is_empty() => format!("validation error: {detail}"),
             Ok(message) if message.ends_with('.') => format!("validation error: {message} {detail}"),
             Ok(message) => format!("validation error: {message}. {detail}"),
@@ -245,9 +247,9 @@ impl<'a> Judge<'a> {
     }
 
     /// Kyverno's sentence: `validation error: <message>. rule <name> <detail>`.
-    fn failure(&self, detail: &str) -> String {
+    fn failure(&'a self, context: Option<&Context<'_>>, detail: &str) -> String {
         let name = &self.rule.name;
-        match self.message() {
+        match self.message(context) {
             Ok(message) if message.is_empty() => format!("validation error: rule {name} {detail}"),
             Ok(message) if message.ends_with('.') => {
                 format!("validation error: {message} rule {name} {detail}")
@@ -269,15 +271,16 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The rule's message, its variables filled in.
-    fn message(&self) -> Result<String, QueryError> {
+    /// The rule's message, its variables filled in; the context is made when there is none yet.
+    fn message(&'a self, context: Option<&Context<'_>>) -> Result<String, QueryError> {
         let message = self.written_message();
-        if !message.contains("{{") {
+        if !message.contains("{{") && !message.contains("$(") {
             return Ok(message.to_owned());
         }
-        let mut context = self.context()?;
-        Self::add_entries(&mut context, &self.rule.context);
-        filled_message(&context, message)
+        match context {
+            Some(context) => filled_message(context, message),
+            None => filled_message(&self.context()?, message),
+        }
     }
 
     fn deny(&self, context: &Context<'_>, conditions: &Conditions, element: Option<Element<'_>>) -> Judged {
@@ -365,7 +368,7 @@ impl<'a> Judge<'a> {
 fn filled_message(context: &Context<'_>, message: &str) -> Result<String, QueryError> {
     Ok(match context.fill_text(message)? {
         Value::String(message) => message,
-        other => other.to_string(),
+        other => as_json(&other),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::variables::Expressions;
 mod context;
 mod rule;
 
-pub(crate) use context::{Entry, Source};
+pub(crate) use context::{Entry, Source, Target};
 pub(crate) use rule::{Check, Foreach, Pattern, Rule, Validate, Work};
 
 /// How many rules a policy may have, those made for pod controllers not counted.
