@@ -84,12 +84,16 @@ pub(crate) fn split(text: &str) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let mut piece_start = start;
     let mut line_start = start;
+    // Up to where lines are counted, and the line that is there.
+    let (mut counted, mut line) = (0, 1);
     let mut add = |from: usize, to: usize| {
         let piece = &text[from..to];
         let trimmed = piece.trim_start();
         if !trimmed.is_empty() {
             let at = from + piece.len() - trimmed.len();
-            pieces.push((1 + text[..at].matches('\n').count(), trimmed));
+            line += text[counted..at].matches('\n').count();
+            counted = at;
+            pieces.push((line, trimmed));
         }
     };
     while line_start < text.len() {

@@ -16,8 +16,8 @@ pub(crate) enum Object {
     KubeVersion(Arc<CapabilitySet>),
     HelmVersion,
     SemVer(Version),
-    /// Nanoseconds since 1970, and the seconds by which its zone is east of UTC.
-    Time(i128, i32),
+    /// Nanoseconds since 1970, and where its clock stands.
+    Time(i128, Zone),
     /// Nanoseconds.
     Duration(i64),
     /// From 1.
@@ -29,6 +29,15 @@ pub(crate) enum Object {
         cert: String,
         key: String,
     },
+}
+
+/// A zone of a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Zone {
+    /// The seconds by which it is east of UTC.
+    pub(crate) offset: i32,
+    /// What it is called, if not by its offset or UTC.
+    pub(crate) name: Option<Arc<str>>,
 }
 
 /// What a cluster can do, as templates ask for it.
@@ -99,7 +108,7 @@ impl Object {
             Self::Files(files) => Some(
                 files
                     .iter()
-                    .map(|(name, data)| (Value::str(name), Value::Bytes(Arc::from(data))))
+                    .map(|(name, data)| (Value::str(name), Value::Octets(Arc::from(data))))
                     .collect(),
             ),
             Self::ApiVersions(set) => Some(
@@ -126,7 +135,7 @@ impl Object {
                 Err(answer) => answer,
                 Ok(argument) => Answer::Value(match name {
                     "Get" => Value::text_from_bytes(files.get(&argument)),
-                    "GetBytes" => Value::Bytes(Arc::from(files.get(&argument))),
+                    "GetBytes" => Value::Octets(Arc::from(files.get(&argument))),
                     "Glob" => Value::object(Self::Files(files.glob(&argument))),
                     _ => Value::strings(files.lines(&argument)),
                 }),
@@ -134,7 +143,7 @@ impl Object {
             (Self::Files(files), "AsConfig") => text(files.as_config()),
             (Self::Files(files), "AsSecrets") => text(files.as_secrets()),
             (Self::Files(files), _) if arguments.is_empty() => {
-                Answer::Value(Value::Bytes(Arc::from(files.get(name))))
+                Answer::Value(Value::Octets(Arc::from(files.get(name))))
             }
             (Self::Capabilities(set), "KubeVersion") => {
                 Answer::Value(Value::object(Self::KubeVersion(Arc::clone(set))))
@@ -160,8 +169,8 @@ impl Object {
             (Self::Certificate { cert, .. }, "Cert") => text(cert.clone()),
             (Self::Certificate { key, .. }, "Key") => text(key.clone()),
             (Self::SemVer(version), _) => semver_member(version, name, arguments),
-            (Self::Time(nanoseconds, offset), _) => {
-                crate::functions::dates::time_member(*nanoseconds, *offset, name, arguments)
+            (Self::Time(nanoseconds, zone), _) => {
+                crate::functions::dates::time_member(*nanoseconds, zone, name, arguments)
             }
             (Self::Duration(nanoseconds), _) => {
                 crate::functions::durations::duration_member(*nanoseconds, name, arguments)

@@ -26,8 +26,10 @@ pub(crate) enum Value {
     /// Go's `float64`, which every number from a values file is.
     Float(f64),
     Str(Arc<str>),
-    /// Bytes, or a string that is not UTF-8.
+    /// A string that is not UTF-8.
     Bytes(Arc<[u8]>),
+    /// Go's `[]byte`, which is no string.
+    Octets(Arc<[u8]>),
     List(Rc<List>),
     Map(Rc<Dict>),
     Object(Rc<Object>),
@@ -57,6 +59,8 @@ pub(crate) enum Declared {
     Strings,
     /// Helm's own name for a map of values.
     Values,
+    /// A nil map of the first kind: nothing can be put into it.
+    Nothing,
 }
 
 pub(crate) type Entries = BTreeMap<Arc<str>, Value>;
@@ -116,7 +120,7 @@ impl Value {
         Self::Object(Rc::new(object))
     }
 
-    /// Bytes as a string if they are one.
+    /// Bytes as a string.
     pub(crate) fn text_from_bytes(bytes: &[u8]) -> Self {
         std::str::from_utf8(bytes).map_or_else(|_| Self::Bytes(Arc::from(bytes)), Self::str)
     }
@@ -151,7 +155,7 @@ impl Value {
             Self::Int(value) | Self::Int64(value) => *value != 0,
             Self::Float(value) => *value != 0.0,
             Self::Str(text) => !text.is_empty(),
-            Self::Bytes(bytes) => !bytes.is_empty(),
+            Self::Bytes(bytes) | Self::Octets(bytes) => !bytes.is_empty(),
             Self::List(list) => !list.items.is_empty(),
             Self::Map(map) => map.len() > 0,
             Self::Object(object) => object.length() != Some(0),
@@ -166,8 +170,8 @@ impl Value {
             Self::Int(_) => "int",
             Self::Int64(_) => "int64",
             Self::Float(_) => "float64",
-            Self::Str(_) => "string",
-            Self::Bytes(_) => "[]uint8",
+            Self::Str(_) | Self::Bytes(_) => "string",
+            Self::Octets(_) => "[]uint8",
             Self::List(list) => match list.elements {
                 Elements::Any => "[]interface {}",
                 Elements::Strings => "[]string",
@@ -175,7 +179,7 @@ impl Value {
                 Elements::Lists => "[][]interface {}",
             },
             Self::Map(map) => match map.declared {
-                Declared::Any => "map[string]interface {}",
+                Declared::Any | Declared::Nothing => "map[string]interface {}",
                 Declared::Strings => "map[string]string",
                 Declared::Values => "common.Values",
             },
@@ -199,8 +203,8 @@ impl Value {
             Self::Int(_) => "int",
             Self::Int64(_) => "int64",
             Self::Float(_) => "float64",
-            Self::Str(_) => "string",
-            Self::Bytes(_) | Self::List(_) => "slice",
+            Self::Str(_) | Self::Bytes(_) => "string",
+            Self::Octets(_) | Self::List(_) => "slice",
             Self::Map(_) => "map",
             Self::Object(object) => object.kind(),
         }

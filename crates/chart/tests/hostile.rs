@@ -335,8 +335,16 @@ fn pieces() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+fn cases(number: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(number),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases(1500))]
 
     #[test]
     fn no_template_crashes_the_engine(template in prop_oneof![pieces(), "\\PC{0,60}", "[{}. $|()a-c\"0-9:=-]{0,60}"]) {

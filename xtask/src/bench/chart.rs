@@ -1,5 +1,6 @@
 //! `cargo xtask bench chart`: the chart engine beside Helm. In process beside Helm's own Go SDK, where the same work
-//! is compared with the same work; as whole programs, which is what people wait for; and over many services.
+//! is compared with the same work; as whole programs, which is what people wait for; over many services; and how the
+//! cost grows with the size of a chart.
 
 use super::{Figure, measure};
 use crate::conformance::charts::{Cases, Values};
@@ -40,7 +41,8 @@ struct Job {
 /// Measures everything `runs` times in turn and prints the tables.
 pub(crate) fn run_all(runs: usize, charts: Option<&str>) -> Result<()> {
     let python = helm_sdk::python()?;
-    let ours = build_example()?;
+    let ours = build_example("measure")?;
+    let growth = build_example("growth")?;
     let platform = Platform::build_release()?;
     let golden_paths = e2e::helm::built()?;
     let scratch = Scratch::new()?;
@@ -113,6 +115,9 @@ pub(crate) fn run_all(runs: usize, charts: Option<&str>) -> Result<()> {
     say::line(format!(
         "    1000 runs of Helm     {thousand:>9.1} ms   (from {SINGLE_RUNS} runs)"
     ));
+
+    say::heading("growth: twice the size, about twice the CPU time");
+    say::line(run(&mut Command::new(&growth), LIMIT)?.success("the example growth")?);
     Ok(())
 }
 
@@ -304,15 +309,15 @@ fn program_table(all: &[Programs]) -> String {
     text
 }
 
-/// The program that renders with our crate and nothing else.
-fn build_example() -> Result<PathBuf> {
+/// An example of our crate: it renders and does nothing else.
+fn build_example(name: &str) -> Result<PathBuf> {
     let arguments = [
         "build",
         "--release",
         "--package",
         "chart",
         "--example",
-        "measure",
+        name,
         "--message-format",
         "json-render-diagnostics",
     ];
@@ -320,10 +325,10 @@ fn build_example() -> Result<PathBuf> {
     let executable = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "measure")
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from));
     match executable {
         Some(path) => Ok(path),
-        None => fail!("cargo build made no example measure"),
+        None => fail!("cargo build made no example {name}"),
     }
 }

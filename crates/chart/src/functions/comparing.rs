@@ -52,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     fixed("len", &[Any], |_, args| {
         let length = match &args[0] {
             Value::Str(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
+            Value::Bytes(bytes) | Value::Octets(bytes) => bytes.len(),
             Value::List(list) => list.items.len(),
             Value::Map(map) => map.len(),
             Value::Object(object) if object.length().is_some() => object.length().unwrap_or(0),
@@ -213,7 +213,7 @@ fn index(_: &Engine<'_>, args: &[Value]) -> Outcome {
             Value::Missing | Value::Nil => return Err("index of nil pointer".into()),
             Value::List(list) => list.items[within(list.items.len())?].clone(),
             Value::Str(text) => Value::Int(i64::from(text.as_bytes()[within(text.len())?])),
-            Value::Bytes(bytes) => Value::Int(i64::from(bytes[within(bytes.len())?])),
+            Value::Bytes(bytes) | Value::Octets(bytes) => Value::Int(i64::from(bytes[within(bytes.len())?])),
             Value::Map(map) => match index {
                 Value::Str(name) => {
                     let missing = if map.declared == Declared::Strings {

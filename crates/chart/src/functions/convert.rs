@@ -6,7 +6,7 @@ use super::Kind::{Any, Text};
 use super::{Function, fixed, string, text_of};
 use crate::object::Object;
 use crate::template::Engine;
-use crate::value::{Entries, Value};
+use crate::value::{Declared, Entries, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     // Helm swallows what cannot be written, except where `must` is asked for.
@@ -175,6 +175,11 @@ fn json_value(engine: &Engine<'_>, value: &Value, depth: usize) -> Result<Option
             serde_json::Value::String(text.to_string())
         }
         Value::Bytes(bytes) => serde_json::Value::String(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Octets(bytes) => {
+            use base64::Engine as _;
+            engine.budget.text(bytes.len().saturating_mul(4) / 3)?;
+            serde_json::Value::String(base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
         Value::List(list) => {
             let mut items = Vec::with_capacity(list.items.len());
             for item in &list.items {
@@ -185,6 +190,7 @@ fn json_value(engine: &Engine<'_>, value: &Value, depth: usize) -> Result<Option
             }
             serde_json::Value::Array(items)
         }
+        Value::Map(map) if map.declared == Declared::Nothing => serde_json::Value::Null,
         Value::Map(map) => {
             let mut members = serde_json::Map::new();
             for (key, member) in map.entries.borrow().iter() {

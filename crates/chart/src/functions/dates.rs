@@ -9,12 +9,12 @@ use super::civil::{civil, days_of};
 use super::durations::{duration_of, duration_text, parse_duration};
 use super::layouts::{format_at, format_in, parse_time, written_offset};
 use super::{Function, Outcome, fixed, string, text_of};
-use crate::object::{Answer, Object};
+use crate::object::{Answer, Object, Zone};
 use crate::template::Engine;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    fixed("now", &[], |engine, _| Ok(time(engine.now, 0))),
+    fixed("now", &[], |engine, _| Ok(time(engine.now, Zone::default()))),
     fixed("date", &[Text, Any], |engine, args| {
         string(format_at(instant(engine, &args[1]).0, &text_of(&args[0])))
     }),
@@ -47,12 +47,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         string(moment.div_euclid(NANOSECONDS).to_string())
     }),
     fixed("toDate", &[Text, Text], |_, args| {
-        let (moment, offset) = parse_time(&text_of(&args[0]), &text_of(&args[1])).unwrap_or((ZERO_TIME, 0));
-        Ok(time(moment, offset))
+        let (moment, zone) =
+            parse_time(&text_of(&args[0]), &text_of(&args[1])).unwrap_or((ZERO_TIME, Zone::default()));
+        Ok(time(moment, zone))
     }),
     fixed("mustToDate", &[Text, Text], |_, args| {
-        let (moment, offset) = parse_time(&text_of(&args[0]), &text_of(&args[1]))?;
-        Ok(time(moment, offset))
+        let (moment, zone) = parse_time(&text_of(&args[0]), &text_of(&args[1]))?;
+        Ok(time(moment, zone))
     }),
 ];
 
@@ -60,19 +61,19 @@ const NANOSECONDS: i128 = 1_000_000_000;
 /// Go's zero time: the first of January of the year 1.
 const ZERO_TIME: i128 = -62_135_596_800 * NANOSECONDS;
 
-fn time(nanoseconds: i128, offset: i32) -> Value {
-    Value::object(Object::Time(nanoseconds, offset))
+fn time(nanoseconds: i128, zone: Zone) -> Value {
+    Value::object(Object::Time(nanoseconds, zone))
 }
 
 /// The moment that Sprig takes a value for, and its zone: whatever is neither a time nor a whole number is now.
-fn instant(engine: &Engine<'_>, value: &Value) -> (i128, i32) {
+fn instant(engine: &Engine<'_>, value: &Value) -> (i128, Zone) {
     match value {
-        Value::Int(seconds) | Value::Int64(seconds) => (i128::from(*seconds) * NANOSECONDS, 0),
+        Value::Int(seconds) | Value::Int64(seconds) => (i128::from(*seconds) * NANOSECONDS, Zone::default()),
         Value::Object(object) => match &**object {
-            Object::Time(nanoseconds, offset) => (*nanoseconds, *offset),
-            _ => (engine.now, 0),
+            Object::Time(nanoseconds, zone) => (*nanoseconds, zone.clone()),
+            _ => (engine.now, Zone::default()),
         },
-        _ => (engine.now, 0),
+        _ => (engine.now, Zone::default()),
     }
 }
 
@@ -96,29 +97,37 @@ fn in_zone(moment: i128, zone: &str, layout: &str) -> String {
 #[expect(clippy::unnecessary_wraps, reason = "the type of a function's body")]
 fn modify(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let shift = parse_duration(&text_of(&args[0])).unwrap_or(0);
-    let (moment, offset) = instant(engine, &args[1]);
-    Ok(time(moment + i128::from(shift), offset))
+    let (moment, zone) = instant(engine, &args[1]);
+    Ok(time(moment + i128::from(shift), zone))
 }
 
 fn must_modify(engine: &Engine<'_>, args: &[Value]) -> Outcome {
     let shift = parse_duration(&text_of(&args[0]))?;
-    let (moment, offset) = instant(engine, &args[1]);
-    Ok(time(moment + i128::from(shift), offset))
+    let (moment, zone) = instant(engine, &args[1]);
+    Ok(time(moment + i128::from(shift), zone))
 }
 
 /// Formats a time object by a layout of Go's.
 pub(crate) fn format_time(object: &Object, layout: &str) -> String {
     match object {
-        Object::Time(nanoseconds, 0) => format_at(*nanoseconds, layout),
-        Object::Time(nanoseconds, offset) => {
-            format_in(*nanoseconds, *offset, &written_offset(*offset, "0700"), layout)
-        }
+        Object::Time(
+            nanoseconds,
+            Zone {
+                offset: 0,
+                name: None,
+            },
+        ) => format_at(*nanoseconds, layout),
+        Object::Time(nanoseconds, Zone { offset, name }) => match name {
+            Some(name) => format_in(*nanoseconds, *offset, name, layout),
+            None => format_in(*nanoseconds, *offset, &written_offset(*offset, "0700"), layout),
+        },
         _ => String::new(),
     }
 }
 
 /// What a method of a time gives.
-pub(crate) fn time_member(nanoseconds: i128, offset: i32, name: &str, arguments: &[Value]) -> Answer {
+pub(crate) fn time_member(nanoseconds: i128, zone: &Zone, name: &str, arguments: &[Value]) -> Answer {
+    let offset = zone.offset;
     let moment = civil(nanoseconds + i128::from(offset) * NANOSECONDS);
     let number = |number: i64| Answer::Value(Value::Int(number));
     let long = |number: i128| Answer::Value(Value::Int64(number as i64));
@@ -128,7 +137,7 @@ pub(crate) fn time_member(nanoseconds: i128, offset: i32, name: &str, arguments:
         "UnixMilli" => long(nanoseconds.div_euclid(1_000_000)),
         "UnixMicro" => long(nanoseconds.div_euclid(1000)),
         "UnixNano" => long(nanoseconds),
-        "UTC" | "Local" => Answer::Value(time(nanoseconds, 0)),
+        "UTC" | "Local" => Answer::Value(time(nanoseconds, Zone::default())),
         "Year" => number(moment.year),
         "Month" => Answer::Value(Value::object(Object::Month(moment.month as usize))),
         "Day" => number(i64::from(moment.day)),
@@ -140,12 +149,12 @@ pub(crate) fn time_member(nanoseconds: i128, offset: i32, name: &str, arguments:
         "YearDay" => number(i64::from(moment.year_day)),
         "IsZero" => Answer::Value(Value::Bool(nanoseconds == ZERO_TIME)),
         "String" => {
-            let object = Object::Time(nanoseconds, offset);
+            let object = Object::Time(nanoseconds, zone.clone());
             Answer::Value(Value::str(&format_time(&object, DISPLAYED)))
         }
         "Format" => match arguments {
             [Value::Str(layout)] => {
-                let object = Object::Time(nanoseconds, offset);
+                let object = Object::Time(nanoseconds, zone.clone());
                 Answer::Value(Value::str(&format_time(&object, layout)))
             }
             [_] => Answer::WrongArgument,
@@ -154,13 +163,16 @@ pub(crate) fn time_member(nanoseconds: i128, offset: i32, name: &str, arguments:
         "Add" | "Round" | "Truncate" => match arguments {
             [argument] => match (name, duration_of(argument)) {
                 (_, None) => wanted("time.Duration"),
-                ("Add", Some(shift)) => Answer::Value(time(nanoseconds + i128::from(shift), offset)),
+                ("Add", Some(shift)) => Answer::Value(time(nanoseconds + i128::from(shift), zone.clone())),
                 (_, Some(multiple)) => {
                     let rest = (nanoseconds - ZERO_TIME).checked_rem_euclid(i128::from(multiple.max(1)));
                     let rest = rest.unwrap_or(0);
                     let up = name == "Round" && rest * 2 >= i128::from(multiple) && rest > 0;
                     let cut = nanoseconds - rest;
-                    Answer::Value(time(if up { cut + i128::from(multiple) } else { cut }, offset))
+                    Answer::Value(time(
+                        if up { cut + i128::from(multiple) } else { cut },
+                        zone.clone(),
+                    ))
                 }
             },
             _ => Answer::WrongCount(1),
@@ -168,7 +180,7 @@ pub(crate) fn time_member(nanoseconds: i128, offset: i32, name: &str, arguments:
         "AddDate" => match arguments {
             [Value::Int(years), Value::Int(months), Value::Int(days)] => {
                 match shifted(nanoseconds, offset, *years, *months, *days) {
-                    Some(moment) => Answer::Value(time(moment, offset)),
+                    Some(moment) => Answer::Value(time(moment, zone.clone())),
                     None => Answer::Failed("the date is too far away".to_owned()),
                 }
             }

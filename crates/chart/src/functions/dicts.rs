@@ -26,6 +26,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     fixed("set", &[DictKind, Text, Any], |engine, args| {
         let map = dict_of(&args[0])?;
+        if map.declared == Declared::Nothing {
+            return Err("assignment to entry in nil map".into());
+        }
         engine.changes(map);
         map.insert(key(&text_of(&args[1])), args[2].clone());
         Ok(args[0].clone())
@@ -128,12 +131,17 @@ fn deep_copy(engine: &Engine<'_>, value: &Value, depth: usize) -> Result<Value, 
 }
 
 fn merged(engine: &Engine<'_>, args: &[Value], overwrite: bool) -> Outcome {
-    let into = dict_of(&args[0])?;
+    // Into a nil map nothing can be put, so a new one takes its place.
+    let result = match &args[0] {
+        Value::Map(map) if map.declared == Declared::Nothing => Value::map(Entries::new()),
+        other => other.clone(),
+    };
+    let into = dict_of(&result)?;
     engine.changes(into);
     for from in &args[1..] {
         merge(engine, into, dict_of(from)?, overwrite, 0)?;
     }
-    Ok(args[0].clone())
+    Ok(result)
 }
 
 /// Merges as `mergo` does: maps run together, a value that is empty in the first map is filled, and when

@@ -1,8 +1,10 @@
 //! Go's layouts: how a moment is written and read.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::civil::{DAYS, MONTHS, civil, date_of, days_of};
+use crate::object::Zone;
 use crate::template::printing;
 
 /// The pieces of Go's layouts, the longer of two with the same start first.
@@ -165,11 +167,13 @@ struct Reading<'text> {
     second: u32,
     nanosecond: u32,
     afternoon: Option<bool>,
-    offset: i32,
+    is_utc: bool,
+    offset: Option<i32>,
+    zone: &'text str,
 }
 
-/// Reads a time by a layout of Go's: the moment, and the seconds by which its zone is east.
-pub(super) fn parse_time(layout: &str, text: &str) -> Result<(i128, i32), String> {
+/// Reads a time by a layout of Go's: the moment and its zone.
+pub(super) fn parse_time(layout: &str, text: &str) -> Result<(i128, Zone), String> {
     let out_of_range = |what: &str| {
         let text = printing::quote(text);
         format!("parsing time {text}: {what} out of range")
@@ -188,7 +192,9 @@ pub(super) fn parse_time(layout: &str, text: &str) -> Result<(i128, i32), String
         second: 0,
         nanosecond: 0,
         afternoon: None,
-        offset: 0,
+        is_utc: false,
+        offset: None,
+        zone: "",
     };
     let mut layout_left = layout;
     loop {
@@ -236,12 +242,64 @@ pub(super) fn parse_time(layout: &str, text: &str) -> Result<(i128, i32), String
         return Err(out_of_range("day"));
     }
     let of_day = i64::from(reading.hour) * 3600 + i64::from(reading.minute) * 60 + i64::from(reading.second);
-    let seconds = days * 86_400 + of_day - i64::from(reading.offset);
+    let (zone, west) = reading.zone();
+    let seconds = days * 86_400 + of_day - i64::from(west);
     let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(reading.nanosecond);
-    Ok((nanoseconds, reading.offset))
+    Ok((nanoseconds, zone))
+}
+
+/// The length of the abbreviation of a zone that a text begins with.
+fn abbreviation(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if text.starts_with("ChST") || text.starts_with("MeST") {
+        return Some(4);
+    }
+    if let Some(after) = text.strip_prefix("GMT") {
+        return Some(3 + signed_hours(after).unwrap_or(0));
+    }
+    if text.len() >= 3 && text.starts_with(['+', '-']) {
+        return signed_hours(text);
+    }
+    let length = bytes
+        .iter()
+        .take(6)
+        .take_while(|byte| byte.is_ascii_uppercase())
+        .count();
+    match length {
+        3 => Some(3),
+        4 if bytes[3] == b'T' || text.starts_with("WITA") => Some(4),
+        5 if bytes[4] == b'T' => Some(5),
+        _ => None,
+    }
+}
+
+/// The length of `+3` or `-11`; there are 23 hours at most.
+fn signed_hours(text: &str) -> Option<usize> {
+    let after = text.strip_prefix(['+', '-'])?;
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    let hours: u32 = after[..digits].parse().ok()?;
+    (hours <= 23).then_some(digits + 1)
 }
 
 impl Reading<'_> {
+    /// The zone, and by how much what was read is ahead of UTC. Which zone an abbreviation means depends on who
+    /// writes it: it stays a name, and only what follows `GMT` moves the clock.
+    fn zone(&self) -> (Zone, i32) {
+        let name = (!self.zone.is_empty()).then(|| Arc::from(self.zone));
+        match (self.is_utc, self.offset) {
+            (true, _) => (Zone::default(), 0),
+            (false, Some(offset)) => (Zone { offset, name }, offset),
+            (false, None) => {
+                let hours = self
+                    .zone
+                    .strip_prefix("GMT")
+                    .and_then(|hours| hours.parse::<i32>().ok());
+                let offset = 3600 * hours.unwrap_or(0);
+                (Zone { offset, name }, 0)
+            }
+        }
+    }
+
     /// A number of one digit or two, or of exactly so many.
     fn number(&mut self, exactly: Option<usize>) -> Option<u32> {
         let most = exactly.unwrap_or(2);
@@ -323,14 +381,15 @@ impl Reading<'_> {
             "Monday" => self.name(&DAYS, 9).map(|_| ())?,
             "Mon" => self.name(&DAYS, 3).map(|_| ())?,
             "MST" => {
-                // Which zone an abbreviation means depends on who writes it: it is read, and taken for UTC.
-                let length = self.rest.bytes().take_while(u8::is_ascii_uppercase).count();
-                if !(3..=5).contains(&length) {
-                    return None;
+                if let Some(after) = self.rest.strip_prefix("UTC") {
+                    self.is_utc = true;
+                    self.rest = after;
+                } else {
+                    let length = abbreviation(self.rest)?;
+                    (self.zone, self.rest) = self.rest.split_at(length);
                 }
-                self.rest = &self.rest[length..];
             }
-            zone if zone.contains("07") => self.zone(zone)?,
+            zone if zone.contains("07") => self.offset(zone)?,
             fraction if fraction.starts_with(['.', ',']) => {
                 if self.rest.starts_with(['.', ',']) {
                     self.fraction()?;
@@ -344,11 +403,12 @@ impl Reading<'_> {
     }
 
     /// An offset from UTC, as `+02:00`.
-    fn zone(&mut self, piece: &str) -> Option<()> {
+    fn offset(&mut self, piece: &str) -> Option<()> {
         if piece.starts_with('Z')
             && let Some(after) = self.rest.strip_prefix('Z')
         {
             self.rest = after;
+            self.is_utc = true;
             return Some(());
         }
         let sign = match self.rest.as_bytes().first()? {
@@ -364,7 +424,7 @@ impl Reading<'_> {
             }
             offset += self.number(Some(2))? as i32 * unit;
         }
-        self.offset = sign * offset;
+        self.offset = Some(sign * offset);
         Some(())
     }
 }

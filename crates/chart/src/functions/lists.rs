@@ -236,7 +236,7 @@ pub(super) fn deep_equal(
         (Value::Int(a), Value::Int(b)) | (Value::Int64(a), Value::Int64(b)) => a == b,
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
-        (Value::Bytes(a), Value::Bytes(b)) => a == b,
+        (Value::Bytes(a), Value::Bytes(b)) | (Value::Octets(a), Value::Octets(b)) => a == b,
         (Value::List(a), Value::List(b)) => {
             if a.elements != b.elements || a.items.len() != b.items.len() {
                 return Ok(false);

@@ -6,6 +6,7 @@
 mod bytes;
 mod certificates;
 mod civil;
+mod classes;
 mod comparing;
 mod convert;
 pub(crate) mod dates;
@@ -208,7 +209,7 @@ fn key(text: &str) -> Arc<str> {
 fn items_of(value: &Value) -> Option<Cow<'_, [Value]>> {
     match value {
         Value::List(list) => Some(Cow::Borrowed(&list.items)),
-        Value::Bytes(bytes) => Some(Cow::Owned(
+        Value::Octets(bytes) => Some(Cow::Owned(
             bytes.iter().map(|byte| Value::Int(i64::from(*byte))).collect(),
         )),
         Value::Object(object) => {
@@ -231,7 +232,7 @@ fn items_of(value: &Value) -> Option<Cow<'_, [Value]>> {
 fn strval(engine: &Engine<'_>, value: &Value) -> Result<String, Failure> {
     match value {
         Value::Str(text) => Ok(text.to_string()),
-        Value::Bytes(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Bytes(bytes) | Value::Octets(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
         other => Ok(crate::template::printing::display(engine, other)?),
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use regex::{NoExpand, Regex, RegexBuilder};
 
 use super::Kind::{Int, Text};
-use super::{Function, Outcome, bytes_of, fixed, int_of, string, text_of};
+use super::{Function, Outcome, bytes_of, classes, fixed, int_of, string, text_of};
 use crate::template::{Engine, Failure};
 use crate::value::Value;
 
@@ -108,22 +108,10 @@ fn in_words_of_go(error: &regex::Error, pattern: &str) -> String {
     match last {
         "unclosed group" => format!("missing closing ): `{pattern}`"),
         "unopened group" => format!("unexpected ): `{pattern}`"),
-        "unclosed character class" => {
-            let class = pattern.rfind('[').map_or(pattern, |at| &pattern[at..]);
-            format!("missing closing ]: `{class}`")
-        }
         "repetition operator missing expression" => {
             let at = pattern.find(['*', '+', '?']).unwrap_or(0);
             let operator = pattern.get(at..=at).unwrap_or(pattern);
             format!("missing argument to repetition operator: `{operator}`")
-        }
-        "invalid character class range, the start must be <= the end" => {
-            let start = pattern.rfind('[').map_or(0, |at| at + 1);
-            let end = pattern
-                .rfind(']')
-                .filter(|end| *end > start)
-                .unwrap_or(pattern.len());
-            format!("invalid character class range: `{}`", &pattern[start..end])
         }
         other if other.starts_with("look-around") => {
             let start = pattern.find("(?").unwrap_or(0);
@@ -184,12 +172,10 @@ fn repeat<'pattern>(
 }
 
 /// What Go means, in the syntax of Rust's crate: `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, a brace
-/// that counts nothing and a `[` inside a class stand for themselves.
+/// that counts nothing stands for itself, and classes are read by Go's own rules.
 pub(crate) fn in_syntax_of_rust(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
-    let mut in_class = false;
-    let mut class_start = false;
     let mut repeated = Repeated::No;
     while let Some(character) = rest.chars().next() {
         let here = rest;
@@ -213,8 +199,8 @@ pub(crate) fn in_syntax_of_rust(pattern: &str) -> Result<String, String> {
                 'W' => out.push_str("[^0-9A-Za-z_]"),
                 's' => out.push_str(r"[\t\n\f\r ]"),
                 'S' => out.push_str(r"[^\t\n\f\r ]"),
-                'b' if !in_class => out.push_str(r"(?-u:\b)"),
-                'B' if !in_class => out.push_str(r"(?-u:\B)"),
+                'b' => out.push_str(r"(?-u:\b)"),
+                'B' => out.push_str(r"(?-u:\B)"),
                 '<' | '>' => out.push(next),
                 '1'..='9' => return Err(format!("invalid escape sequence: `\\{next}`")),
                 _ => {
@@ -230,47 +216,13 @@ pub(crate) fn in_syntax_of_rust(pattern: &str) -> Result<String, String> {
                     }
                 }
             }
-            // Behind a class a hyphen cannot begin a range, so Go takes it for itself.
-            if in_class && next.is_ascii_alphabetic() && rest.starts_with('-') {
-                out.push('\\');
-            }
-            class_start = false;
-            continue;
-        }
-        if in_class {
-            match character {
-                '[' if !rest.starts_with(':') => out.push('\\'),
-                // Set operations of Rust's own mean the characters themselves in Go.
-                '&' | '~' => out.push('\\'),
-                '-' if rest.starts_with('-') => out.push('\\'),
-                '^' if class_start => {
-                    out.push('^');
-                    continue;
-                }
-                ']' if class_start => out.push('\\'),
-                ']' => in_class = false,
-                '[' => {
-                    // A named class such as `[:alpha:]` is copied whole.
-                    if let Some(end) = rest.find(":]") {
-                        out.push('[');
-                        out.push_str(&rest[..end + 2]);
-                        rest = &rest[end + 2..];
-                        class_start = false;
-                        continue;
-                    }
-                    out.push('\\');
-                }
-                _ => {}
-            }
-            class_start = false;
-            out.push(character);
             continue;
         }
         match character {
             '[' => {
-                in_class = true;
-                class_start = true;
+                rest = classes::translate(here, &mut out)?;
                 repeated = Repeated::No;
+                continue;
             }
             '*' | '+' | '?' if !out.ends_with('(') || out.ends_with("\\(") => {
                 repeated = repeat(repeated, &here[..1], &[])?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Kind::{Any, Text};
 use super::{Function, Outcome, civil, dates, durations, fixed, key, string, text_of};
-use crate::object::Object;
+use crate::object::{Object, Zone};
 use crate::template::{Engine, Failure};
 use crate::value::{Entries, Value};
 
@@ -149,7 +149,8 @@ impl Writer<'_, '_> {
             }
             Value::Float(number) => self.out.push_str(&float(*number)),
             Value::Str(text) => self.out.push_str(&quoted(text)),
-            Value::Bytes(bytes) => {
+            Value::Bytes(bytes) => self.out.push_str(&quoted(&String::from_utf8_lossy(bytes))),
+            Value::Octets(bytes) => {
                 let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
                 let _ = write!(self.out, "[{}]", numbers.join(", "));
             }
@@ -334,7 +335,7 @@ fn read(value: ::toml::Value) -> Value {
         ::toml::Value::Boolean(value) => Value::Bool(value),
         ::toml::Value::Datetime(moment) => {
             let (at, offset) = nanoseconds(&moment);
-            Value::object(Object::Time(at, offset))
+            Value::object(Object::Time(at, Zone { offset, name: None }))
         }
         ::toml::Value::Array(items) => Value::list(items.into_iter().map(read).collect()),
         ::toml::Value::Table(table) => table_value(table),

@@ -407,7 +407,9 @@ impl<'tree> Run<'_, '_, 'tree> {
     fn checked(&self, value: Value, kind: Kind) -> Result<Value> {
         let fits = match (&value, kind) {
             (Value::Missing, Kind::Any | Kind::List) => return Ok(Value::Nil),
-            (Value::Missing, Kind::Dict) => return Ok(Value::map(crate::value::Entries::new())),
+            (Value::Missing, Kind::Dict) => {
+                return Ok(Value::declared(crate::value::Entries::new(), Declared::Nothing));
+            }
             (_, Kind::Any)
             | (Value::Str(_) | Value::Bytes(_), Kind::Text)
             | (Value::Int(_), Kind::Int)

@@ -10,6 +10,7 @@ mod evaluate;
 mod lexer;
 mod literals;
 mod parser;
+mod powers;
 pub(crate) mod printing;
 mod run;
 

@@ -1,5 +1,6 @@
 //! From tokens to trees, by the grammar of Go's `text/template/parse`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ast::{Branch, Command, Node, Operand, Pipeline, Template, Term};
@@ -45,6 +46,7 @@ pub(crate) fn parse(text: &str) -> Result<ParsedFile, ParseError> {
         position: 0,
         source: Arc::clone(&source),
         defined: Vec::new(),
+        places: HashMap::new(),
         variables: vec![Arc::from("$")],
         loops: 0,
         nesting: 0,
@@ -68,6 +70,8 @@ struct Parser<'tokens> {
     position: usize,
     source: Arc<str>,
     defined: Vec<(Arc<str>, Arc<Template>)>,
+    /// Where in `defined` each name is.
+    places: HashMap<Arc<str>, usize>,
     /// Variables in scope, with their `$`.
     variables: Vec<Arc<str>>,
     loops: usize,
@@ -165,8 +169,12 @@ impl<'tokens> Parser<'tokens> {
             body,
             source: Arc::clone(&self.source),
         });
-        match self.defined.iter_mut().find(|(known, _)| *known == name) {
-            None => self.defined.push((name, template)),
+        let place = self.places.get(&name).copied();
+        match place.and_then(|place| self.defined.get_mut(place)) {
+            None => {
+                self.places.insert(Arc::clone(&name), self.defined.len());
+                self.defined.push((name, template));
+            }
             Some((_, known)) if known.is_blank() => *known = template,
             Some(_) if template.is_blank() => {}
             Some(_) => {

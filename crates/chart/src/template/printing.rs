@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::engine::Engine;
+use super::powers;
 use crate::functions::{dates, durations};
 use crate::object::Object;
 use crate::value::Value;
@@ -36,6 +37,10 @@ pub(crate) fn write_value(
             out.push_str(text);
         }
         Value::Bytes(bytes) => out.push_str(&String::from_utf8_lossy(bytes)),
+        Value::Octets(bytes) => {
+            engine.budget.text(bytes.len().saturating_mul(4))?;
+            out.push_str(&octets(bytes));
+        }
         Value::List(list) => {
             out.push('[');
             for (index, item) in list.items.iter().enumerate() {
@@ -63,14 +68,25 @@ pub(crate) fn write_value(
     Ok(())
 }
 
+/// Bytes as `%v` shows them: their numbers.
+fn octets(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 4 + 2);
+    out.push('[');
+    for (index, byte) in bytes.iter().enumerate() {
+        let _ = write!(out, "{}{byte}", if index > 0 { " " } else { "" });
+    }
+    out.push(']');
+    out
+}
+
 fn object_text(object: &Object) -> String {
     match object {
         Object::Files(files) => {
             let names: Vec<String> = files
                 .iter()
-                .map(|(name, data)| format!("{name}:{data:?}"))
+                .map(|(name, data)| format!("{name}:{}", octets(data)))
                 .collect();
-            format!("map[{}]", names.join(" ").replace(", ", " "))
+            format!("map[{}]", names.join(" "))
         }
         Object::Capabilities(set) => format!("&{{{} [{}]}}", set.normalized, set.api_versions.join(" ")),
         Object::ApiVersions(set) => format!("[{}]", set.api_versions.join(" ")),
@@ -262,13 +278,30 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
         ('v' | 's', Value::Str(text)) => truncated(spec, text),
         ('q', Value::Str(text)) => quote(&truncated(spec, text)),
         ('x' | 'X', Value::Str(text)) => hex(spec, verb, text.as_bytes()),
-        ('s', Value::Bytes(bytes)) => truncated(spec, &String::from_utf8_lossy(bytes)),
-        ('q', Value::Bytes(bytes)) => quote(&String::from_utf8_lossy(bytes)),
-        ('x' | 'X', Value::Bytes(bytes)) => hex(spec, verb, bytes),
-        ('v', Value::Missing | Value::Nil) if spec.sharp && depth > 0 => "interface {}(nil)".to_owned(),
+        ('v' | 's', Value::Bytes(bytes)) | ('s', Value::Octets(bytes)) => {
+            truncated(spec, &String::from_utf8_lossy(bytes))
+        }
+        ('q', Value::Bytes(bytes) | Value::Octets(bytes)) => quote(&String::from_utf8_lossy(bytes)),
+        ('x' | 'X', Value::Bytes(bytes) | Value::Octets(bytes)) => hex(spec, verb, bytes),
+        ('v', Value::Octets(bytes)) if spec.sharp => {
+            let shown: Vec<String> = bytes.iter().map(|byte| format!("{byte:#x}")).collect();
+            return Ok(format!("[]byte{{{}}}", shown.join(", ")));
+        }
+        (_, Value::Octets(bytes)) => {
+            let mut shown = Vec::with_capacity(bytes.len());
+            for byte in &**bytes {
+                let text = one(engine, verb, spec, &Value::Int(i64::from(*byte)), depth + 1)?;
+                // The numbers are of a type of their own.
+                shown.push(text.replacen("(int=", "(uint8=", 1));
+            }
+            return Ok(format!("[{}]", shown.join(" ")));
+        }
+        // Inside a list or a map, nothing looks the same with every verb and any width.
+        ('v', Value::Missing | Value::Nil) if spec.sharp && depth > 0 => {
+            return Ok("interface {}(nil)".to_owned());
+        }
+        (_, Value::Missing | Value::Nil) if depth > 0 => return Ok("<nil>".to_owned()),
         ('v', Value::Missing | Value::Nil) => "<nil>".to_owned(),
-        // Inside a list or a map, nothing looks the same with every verb.
-        (_, Value::Missing | Value::Nil) if depth > 0 => "<nil>".to_owned(),
         (_, Value::Missing | Value::Nil) => return Ok(format!("%!{verb}(<nil>)")),
         ('v' | 't', Value::Bool(value)) => value.to_string(),
         ('v' | 'd', Value::Int(number) | Value::Int64(number)) => {
@@ -297,9 +330,9 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
             return Ok(integer(spec, *number, 16, true, "0X"));
         }
         ('c', Value::Int(number) | Value::Int64(number)) => character(*number).to_string(),
-        ('q', Value::Int(number) | Value::Int64(number)) => format!("'{}'", character(*number)),
+        ('q', Value::Int(number) | Value::Int64(number)) => quote_character(character(*number)),
         ('U', Value::Int(number) | Value::Int64(number)) => format!("U+{number:04X}"),
-        ('v' | 'g' | 'G' | 'e' | 'E' | 'f' | 'F', Value::Float(number)) => {
+        ('v' | 'g' | 'G' | 'e' | 'E' | 'f' | 'F' | 'b' | 'x' | 'X', Value::Float(number)) => {
             return Ok(float(spec, verb, *number));
         }
         ('v' | 's', Value::Object(object)) => object_text(object),
@@ -315,11 +348,12 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
             for item in &list.items {
                 items.push(one(engine, verb, spec, item, depth + 1)?);
             }
-            if verb == 'v' && spec.sharp {
+            // A width is one of the elements, not of the whole.
+            return Ok(if verb == 'v' && spec.sharp {
                 format!("{}{{{}}}", value.type_name(), items.join(", "))
             } else {
                 format!("[{}]", items.join(" "))
-            }
+            });
         }
         (_, Value::Map(map)) => {
             let mut items = Vec::with_capacity(map.len());
@@ -327,18 +361,21 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
                 let key = one(engine, verb, spec, &Value::Str(key.clone()), depth + 1)?;
                 items.push(format!("{key}:{}", one(engine, verb, spec, item, depth + 1)?));
             }
-            if verb == 'v' && spec.sharp {
+            return Ok(if verb == 'v' && spec.sharp {
                 format!("{}{{{}}}", value.type_name(), items.join(", "))
             } else {
                 format!("map[{}]", items.join(" "))
-            }
+            });
         }
+        _ if verb == 'v' => display(engine, value)?,
         _ => {
-            return Ok(format!(
-                "%!{verb}({}={})",
-                value.type_name(),
-                display(engine, value)?
-            ));
+            // What a verb is not for is shown as `%v` shows it, in the same width.
+            let plain = Spec {
+                sharp: false,
+                ..spec.clone()
+            };
+            let shown = one(engine, 'v', &plain, value, depth)?;
+            return Ok(format!("%!{verb}({}={shown})", value.type_name()));
         }
     };
     engine.budget.text(text.len())?;
@@ -435,6 +472,8 @@ fn integer(spec: &Spec, number: i64, radix: u64, upper: bool, prefix: &str) -> S
 fn float(spec: &Spec, verb: char, number: f64) -> String {
     let mut text = match verb {
         'f' | 'F' => format!("{number:.*}", spec.precision.unwrap_or(6).min(1000)),
+        'b' => powers::binary(number),
+        'x' | 'X' => powers::hexadecimal(number, spec.precision),
         'e' | 'E' => exponent_form(&format!("{number:.*e}", spec.precision.unwrap_or(6).min(1000))),
         _ => match spec.precision {
             Some(precision) => general(number, precision.clamp(1, 1000)),
@@ -534,6 +573,18 @@ pub(crate) fn quote(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// Go's `strconv.QuoteRune`.
+fn quote_character(character: char) -> String {
+    match character {
+        '\'' => "'\\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        other => {
+            let quoted = quote(other.encode_utf8(&mut [0; 4]));
+            format!("'{}'", quoted.trim_matches('"'))
+        }
+    }
 }
 
 /// Go's `unicode.IsPrint`, near enough: no controls, no blanks but the plain one, nothing unassigned to text.

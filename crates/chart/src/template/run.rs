@@ -207,6 +207,15 @@ impl<'tree> Run<'_, '_, 'tree> {
                     }
                 }
             }
+            Value::Octets(bytes) => {
+                for (index, byte) in bytes.iter().enumerate() {
+                    ran = true;
+                    let element = Value::Int(i64::from(*byte));
+                    if self.iteration(branch, mark, Value::Int(index as i64), &element)? == Flow::Break {
+                        break;
+                    }
+                }
+            }
             Value::Map(map) => {
                 // The body may change the map, so it is the one of this moment that is walked.
                 let entries: Vec<(Arc<str>, Value)> = map
