@@ -134,6 +134,17 @@ impl<'a> Context<'a> {
         });
     }
 
+    /// Lets `request.object` stand for another object.
+    pub(crate) fn set_object(&self, object: Value) -> Result<(), Exhausted> {
+        let mut request = match self.root.borrow().get("request") {
+            Some(request) => self.budget.copy(request)?,
+            None => Value::Object(Map::new()),
+        };
+        request["object"] = object;
+        self.set("request", request);
+        Ok(())
+    }
+
     /// The state as it is now.
     pub(crate) fn mark(&self) -> Mark {
         Mark {

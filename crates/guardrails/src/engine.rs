@@ -13,6 +13,13 @@ use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Verdict};
 use crate::wildcard;
 
+mod mutate;
+
+pub use mutate::{Existing, Mutated};
+
+/// What is said of a rule whose subjects, roles or cluster roles cannot be checked.
+const UNKNOWN_USER: &str = "unknown: whether this rule applies depends on who asks, which is not known here";
+
 /// Why policies were not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -181,19 +188,14 @@ impl Policies {
 
     /// Judges an object by every policy. Rules that are not about it say nothing.
     pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
-        let kind = request
-            .object
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let rules = self.by_kind.get(kind).unwrap_or(&self.any_kind);
+        let (kind, rules) = self.rules_for(request);
+        let rules = rules.filter(|(_, _, rule)| !matches!(rule.work, Work::Mutate(_)));
+        let rules: Vec<(usize, &Policy, &Rule)> = rules.collect();
         if rules.is_empty() {
             return Vec::new();
         }
-        if deeper_than(request.object, MAX_OBJECT_DEPTH)
-            || request.old.is_some_and(|old| deeper_than(old, MAX_OBJECT_DEPTH))
-        {
-            return self.too_deep(rules, kind);
+        if let Some(verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
+            return verdicts;
         }
         let subject = Subject::of(
             request.object,
@@ -205,11 +207,10 @@ impl Policies {
         let mut verdicts = Vec::new();
         // With `applyRules: One` a policy is done once a rule of it passed or failed.
         let mut done = None;
-        for &(p, r) in rules {
-            let (Some(policy), true) = (self.loaded.get(p), done != Some(p)) else {
+        for (p, policy, rule) in rules {
+            if done == Some(p) {
                 continue;
-            };
-            let Some(rule) = policy.rules.get(r) else { continue };
+            }
             let Some(verdict) = judge(policy, rule, request, &subject, &object) else {
                 continue;
             };
@@ -221,22 +222,48 @@ impl Policies {
         verdicts
     }
 
-    /// An object that nests too deep is not looked at: every rule for its kind is an error.
-    fn too_deep(&self, rules: &[(usize, usize)], kind: &str) -> Vec<Verdict> {
+    /// The kind of the object, and the rules for it with the place of their policy, in the order of loading.
+    fn rules_for<'r>(
+        &self,
+        request: &Request<'r>,
+    ) -> (&'r str, impl Iterator<Item = (usize, &Policy, &Rule)>) {
+        let kind = request
+            .object
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let rules = self.by_kind.get(kind).unwrap_or(&self.any_kind);
         let rules = rules.iter().filter_map(|&(p, r)| {
             let policy = self.loaded.get(p)?;
-            Some((policy, policy.rules.get(r)?))
+            Some((p, policy, policy.rules.get(r)?))
         });
-        rules
-            .map(|(policy, rule)| {
-                let mut verdict = blank(policy, rule, kind.to_owned());
-                verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
-                verdict.enforce =
-                    rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce;
-                verdict
-            })
-            .collect()
+        (kind, rules)
     }
+}
+
+/// An object that nests too deep is not looked at: every rule for its kind is an error.
+fn too_deep<'p>(
+    request: &Request<'_>,
+    kind: &str,
+    rules: impl Iterator<Item = (&'p Policy, &'p Rule)>,
+) -> Option<Vec<Verdict>> {
+    if !deeper_than(request.object, MAX_OBJECT_DEPTH)
+        && request.old.is_none_or(|old| !deeper_than(old, MAX_OBJECT_DEPTH))
+    {
+        return None;
+    }
+    let verdicts = rules.map(|(policy, rule)| {
+        let mut verdict = blank(policy, rule, kind.to_owned());
+        verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
+        verdict.enforce = match rule.work {
+            Work::Validate(_) => {
+                rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce
+            }
+            _ => policy.fail_closed,
+        };
+        verdict
+    });
+    Some(verdicts.collect())
 }
 
 fn read_all(read: impl Iterator<Item = Result<Policy, Refusal>>) -> (Policies, Vec<Refusal>) {
@@ -322,10 +349,7 @@ fn judge(
                 .clone_into(&mut verdict.message);
         } else if depends {
             verdict.outcome = Outcome::Error;
-            verdict.message = format!(
-                "unknown: whether this rule applies depends on who asks, which is not known here; it would fail: {}",
-                verdict.message
-            );
+            verdict.message = format!("{UNKNOWN_USER}; it would fail: {}", verdict.message);
         } else if !policy.annotations.scored && !verdict.enforce {
             verdict.outcome = Outcome::Warn;
         }

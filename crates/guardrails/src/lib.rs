@@ -37,6 +37,9 @@
 //! `context` variables; rules for pod controllers; failure actions and their overrides; `applyRules`.
 //! Messages are Kyverno's own.
 //!
+//! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
+//! already ([`Policies::mutate_existing`]).
+//!
 //! # What is not, and what becomes of it
 //!
 //! Nothing that is not understood passes.
@@ -46,7 +49,7 @@
 //! | YAML of another shape, names that no cluster takes, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | PolicyException, CleanupPolicy, `policies.kyverno.io`, anything that is no policy | refused at load |
-//! | `mutate`, `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
 //! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
 //! | functions that do not exist, `x509_decode` | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
@@ -78,6 +81,7 @@ mod image;
 mod jmespath;
 mod judge;
 mod matching;
+mod mutate;
 mod pattern;
 mod pod_security;
 mod policy;
@@ -90,7 +94,7 @@ mod verdict;
 mod wildcard;
 
 pub use cursor::Refusal;
-pub use engine::{Error, Policies};
+pub use engine::{Error, Existing, Mutated, Policies};
 pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};
 pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Task, Verdict};

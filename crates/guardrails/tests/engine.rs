@@ -262,10 +262,6 @@ fn what_is_not_supported_is_an_error_for_what_it_matches() {
         assert!(verdict.refuses());
     };
     check(
-        json!({"validate": null, "mutate": {"patchStrategicMerge": {}}}),
-        "mutate rules are not supported yet",
-    );
-    check(
         json!({"validate": null, "generate": {"kind": "ConfigMap"}}),
         "generate rules are not supported yet",
     );

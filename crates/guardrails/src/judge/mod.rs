@@ -5,8 +5,12 @@
 
 mod context;
 mod foreach;
+mod mutate;
+mod targets;
 
 use serde_json::Value;
+
+pub(crate) use targets::Found;
 
 use crate::autogen;
 use crate::budget::Budget;

@@ -13,8 +13,8 @@ use crate::variables::Expressions;
 mod context;
 mod rule;
 
-pub(crate) use context::{Entry, Source, Target};
-pub(crate) use rule::{Check, Foreach, Pattern, Rule, Validate, Work};
+pub(crate) use context::{Entry, Source, Target, read_context};
+pub(crate) use rule::{Check, Foreach, Pattern, Reading, Rule, Validate, Work, learn, read_conditions};
 
 /// How many rules a policy may have, those made for pod controllers not counted.
 const MAX_RULES: usize = 200;
@@ -28,6 +28,8 @@ pub(crate) struct Policy {
     pub(crate) background: bool,
     pub(crate) admission: bool,
     pub(crate) apply_one: bool,
+    /// What cannot be judged keeps the object out (`failurePolicy`, `Fail` unless said otherwise).
+    pub(crate) fail_closed: bool,
     pub(crate) failure_action: FailureAction,
     pub(crate) overrides: Vec<Override>,
     pub(crate) expressions: Expressions,
@@ -146,7 +148,17 @@ impl Policy {
                 return Err(spec.refuse_below("/applyRules", format!("{other:?} is neither All nor One")));
             }
         };
+        let fail_closed = match spec.text("failurePolicy")? {
+            None | Some("Fail") => true,
+            Some("Ignore") => false,
+            Some(other) => {
+                return Err(
+                    spec.refuse_below("/failurePolicy", format!("{other:?} is neither Fail nor Ignore"))
+                );
+            }
+        };
         let mut policy = Policy {
+            fail_closed,
             name: namespace
                 .as_ref()
                 .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")),

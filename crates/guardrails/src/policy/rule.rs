@@ -7,6 +7,7 @@ use super::{FailureAction, Override, read_overrides};
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
 use crate::matching::Matcher;
+use crate::mutate::Mutate;
 use crate::pattern::Node;
 use crate::pod_security::PodSecurity;
 use crate::variables::{Expressions, has_variables};
@@ -35,7 +36,7 @@ pub(crate) struct Rule {
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
     Validate(Validate),
-    Mutate,
+    Mutate(Mutate),
     Generate,
     VerifyImages,
 }
@@ -45,7 +46,7 @@ impl Work {
     pub(crate) fn task(&self) -> Task {
         match self {
             Work::Validate(_) => Task::Validate,
-            Work::Mutate => Task::Mutate,
+            Work::Mutate(_) => Task::Mutate,
             Work::Generate => Task::Generate,
             Work::VerifyImages => Task::VerifyImages,
         }
@@ -92,9 +93,18 @@ pub(crate) struct Foreach {
 }
 
 /// What is read beside a rule and belongs to the policy.
-pub(super) struct Reading<'e> {
-    pub(super) expressions: &'e mut Expressions,
-    pub(super) unsupported: Option<String>,
+pub(crate) struct Reading<'e> {
+    pub(crate) expressions: &'e mut Expressions,
+    pub(crate) unsupported: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Learns the expression that gives the list of a `foreach`.
+    pub(crate) fn learn_list(&mut self, list: &Cursor<'_>) -> Result<(), Refusal> {
+        self.expressions
+            .learn_expression(list.string()?, &mut self.unsupported)
+            .map_err(|reason| list.refuse(format!("cannot read the list: {reason}")))
+    }
 }
 
 impl Rule {
@@ -152,13 +162,13 @@ impl Rule {
             preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
             work: match *kind {
                 "validate" => Work::Validate(Validate::read(&cursor.required(kind)?, &mut reading)?),
-                "mutate" => Work::Mutate,
+                "mutate" => Work::Mutate(Mutate::read(&cursor.required(kind)?, &mut reading)?),
                 "generate" => Work::Generate,
                 _ => Work::VerifyImages,
             },
             unsupported: None,
         };
-        if *kind != "validate" {
+        if matches!(*kind, "generate" | "verifyImages") {
             reading
                 .unsupported
                 .get_or_insert_with(|| format!("{kind} rules are not supported yet"));
@@ -290,10 +300,7 @@ fn read_foreach(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) ->
         "foreach",
     ])?;
     let list = cursor.required("list")?;
-    reading
-        .expressions
-        .learn_expression(list.string()?, &mut reading.unsupported)
-        .map_err(|reason| list.refuse(format!("cannot read the list: {reason}")))?;
+    reading.learn_list(&list)?;
     Ok(Foreach {
         list: list.string()?.to_owned(),
         element_scope: cursor.flag("elementScope")?,
@@ -315,7 +322,8 @@ fn read_pattern(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Patter
     })
 }
 
-fn read_conditions(
+/// Reads conditions and learns their variables.
+pub(crate) fn read_conditions(
     cursor: Option<Cursor<'_>>,
     reading: &mut Reading<'_>,
 ) -> Result<Option<Conditions>, Refusal> {
@@ -325,7 +333,8 @@ fn read_conditions(
     Ok(Some(conditions))
 }
 
-pub(super) fn learn(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<(), Refusal> {
+/// Learns the variables of a place.
+pub(crate) fn learn(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<(), Refusal> {
     match reading.expressions.learn(cursor.value) {
         Ok(Some(unsupported)) => {
             reading.unsupported.get_or_insert(unsupported);
