@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::budget::MAX_DEPTH;
+use crate::budget::{Budget, MAX_DEPTH};
 use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};
 use crate::jmespath::{QueryError, Version, as_text, equal};
@@ -15,6 +15,8 @@ use crate::wildcard;
 pub(crate) struct Conditions {
     any: Option<Vec<Condition>>,
     all: Vec<Condition>,
+    /// A plain list, whose messages Kyverno joins without a space.
+    plain: bool,
 }
 
 /// One comparison.
@@ -65,6 +67,7 @@ impl Conditions {
             return Ok(Conditions {
                 any: None,
                 all: read_list(cursor)?,
+                plain: true,
             });
         }
         cursor.only(&["any", "all"])?;
@@ -75,6 +78,7 @@ impl Conditions {
                 .map(|list| read_list(&list))
                 .transpose()?
                 .unwrap_or_default(),
+            plain: false,
         })
     }
 
@@ -121,7 +125,7 @@ impl Conditions {
             .collect();
         Ok(Judged {
             holds,
-            message: messages.join("; "),
+            message: messages.join(if self.plain { ";" } else { "; " }),
             decisive,
         })
     }
@@ -206,106 +210,181 @@ impl Operator {
         }
     }
 
-    /// The six operators that look for keys among values.
+    /// The six operators that look for keys among values. What is of a kind that holds nothing, or can be in
+    /// nothing, is neither in nor out.
     fn membership(self, key: &Value, value: &Value, context: &Context<'_>) -> Result<bool, QueryError> {
-        let keys = match key {
-            Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>(),
-            Value::Null | Value::Object(_) => return Ok(false),
-            single => vec![as_text(single)],
-        };
-        let single = !key.is_array();
-        let negated = matches!(self, Operator::NotIn | Operator::AnyNotIn | Operator::AllNotIn);
-        let Some(values) = Values::of(value, single) else {
-            return Ok(false);
-        };
-        let mut found = Vec::with_capacity(keys.len());
-        for key in &keys {
-            match values.hold(key, self, single, context)? {
-                Some(hit) => found.push(hit),
-                None => return Ok(false),
+        let budget = context.budget;
+        match key {
+            Value::Null | Value::Object(_) => Ok(false),
+            Value::Array(keys) if matches!(self, Operator::In | Operator::NotIn) => {
+                self.exact_membership(keys, value, context)
+            }
+            Value::Array(keys) => {
+                let keys: Vec<String> = keys.iter().map(as_text).collect();
+                self.set_membership(&keys, value, context)
+            }
+            single => {
+                let found = self.single_membership(&as_text(single), value, budget)?;
+                let negated = matches!(self, Operator::NotIn | Operator::AnyNotIn | Operator::AllNotIn);
+                Ok(found.is_some_and(|found| found != negated))
             }
         }
-        if single {
-            return Ok(found.iter().all(|found| *found) != negated);
+    }
+
+    /// Whether one key is among values; `None` when they are of a kind that holds nothing.
+    fn single_membership(
+        self,
+        key: &str,
+        value: &Value,
+        budget: &Budget,
+    ) -> Result<Option<bool>, QueryError> {
+        match value {
+            Value::Array(values) => {
+                for value in values {
+                    if alike(key, &as_text(value), budget)? {
+                        return Ok(Some(true));
+                    }
+                }
+                Ok(Some(false))
+            }
+            Value::String(text) => {
+                if wildcard::matches_within(text, key, budget)? {
+                    return Ok(Some(true));
+                }
+                let old = matches!(self, Operator::In | Operator::NotIn);
+                if !old && is_range(text) {
+                    return Ok(Some(in_range(key, text, budget)?));
+                }
+                let listed = if old { json_list(text) } else { listed(text) };
+                Ok(listed.map(|listed| listed.iter().any(|value| value == key)))
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// `In` and `NotIn` of a list: without wildcards.
+    fn exact_membership(
+        self,
+        keys: &[Value],
+        value: &Value,
+        context: &Context<'_>,
+    ) -> Result<bool, QueryError> {
+        let keys: Option<Vec<&str>> = keys.iter().map(Value::as_str).collect();
+        let Some(keys) = keys else {
+            return Err(QueryError::Failed(
+                "In and NotIn need a list of strings".to_owned(),
+            ));
+        };
+        let values = match value {
+            Value::Array(values) => {
+                let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
+                texts.collect::<Option<Vec<String>>>()
+            }
+            // Kyverno says so of both.
+            Value::String(text) if keys == [text] => return Ok(true),
+            Value::String(text) => json_list(text),
+            _ => None,
+        };
+        let Some(values) = values else { return Ok(false) };
+        context.budget.spend(keys.len().saturating_mul(values.len()))?;
+        let within = keys.iter().all(|key| values.iter().any(|value| value == key));
+        Ok(within == (self == Operator::In))
+    }
+
+    /// The four newer operators of a list of keys.
+    fn set_membership(
+        self,
+        keys: &[String],
+        value: &Value,
+        context: &Context<'_>,
+    ) -> Result<bool, QueryError> {
+        let budget = context.budget;
+        let any = matches!(self, Operator::AnyIn | Operator::AnyNotIn);
+        let values = match value {
+            Value::Array(values) => Some(values.iter().map(as_text).collect()),
+            Value::Number(_) | Value::Bool(_) if any => Some(vec![as_text(value)]),
+            Value::String(text) => {
+                if let [key] = keys
+                    && key == text
+                {
+                    return Ok(matches!(self, Operator::AnyIn | Operator::AllIn));
+                }
+                if is_range(text) {
+                    return self.range_membership(keys, text, budget);
+                }
+                listed(text)
+            }
+            _ => None,
+        };
+        let Some(values) = values else { return Ok(false) };
+        let is_in = |key: &String| -> Result<bool, QueryError> {
+            for value in &values {
+                if alike(key, value, budget)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let found = keys.iter().map(is_in).collect::<Result<Vec<bool>, _>>()?;
         Ok(match self {
             Operator::AnyIn => found.contains(&true),
-            Operator::AllIn | Operator::In => !found.contains(&false),
-            Operator::AllNotIn => !found.contains(&true),
-            _ => found.contains(&false),
+            Operator::AnyNotIn => found.contains(&false),
+            Operator::AllIn => !found.contains(&false),
+            _ => !found.contains(&true),
+        })
+    }
+
+    fn range_membership(self, keys: &[String], range: &str, budget: &Budget) -> Result<bool, QueryError> {
+        // For "any is not in" Kyverno asks for the opposite range, in which what is no number is not either.
+        let opposite = range.replacen('-', "!-", 1);
+        let range = if self == Operator::AnyNotIn {
+            &opposite
+        } else {
+            range
+        };
+        let found = keys
+            .iter()
+            .map(|key| in_range(key, range, budget))
+            .collect::<Result<Vec<bool>, _>>()?;
+        Ok(match self {
+            Operator::AnyIn | Operator::AnyNotIn => found.contains(&true),
+            Operator::AllIn => !found.contains(&false),
+            _ => !found.contains(&true),
         })
     }
 }
 
-/// The right-hand side of a membership operator.
-enum Values {
-    List(Vec<String>),
-    /// A text: itself, a range, or a list written as JSON. Other JSON is of the wrong kind.
-    Text {
-        text: String,
-        listed: Option<Vec<String>>,
-    },
+/// Whether two texts are the same, either of them with wildcards.
+fn alike(left: &str, right: &str, budget: &Budget) -> Result<bool, QueryError> {
+    Ok(wildcard::matches_within(left, right, budget)? || wildcard::matches_within(right, left, budget)?)
 }
 
-impl Values {
-    fn of(value: &Value, single_key: bool) -> Option<Values> {
-        match value {
-            Value::Array(items) => Some(Values::List(items.iter().map(as_text).collect())),
-            Value::String(text) => {
-                let listed = match serde_json::from_str::<Value>(text) {
-                    Ok(Value::Array(items)) if items.iter().all(Value::is_string) => {
-                        Some(items.iter().map(as_text).collect())
-                    }
-                    Ok(_) => None,
-                    Err(_) => Some(vec![text.clone()]),
-                };
-                Some(Values::Text {
-                    text: text.clone(),
-                    listed,
-                })
-            }
-            Value::Number(_) | Value::Bool(_) if !single_key => Some(Values::List(vec![as_text(value)])),
-            _ => None,
-        }
-    }
+fn in_range(key: &str, range: &str, budget: &Budget) -> Result<bool, QueryError> {
+    let key = Value::String(key.to_owned());
+    Ok(Scalar::text(range).matches(Some(&key), budget)?)
+}
 
-    /// Whether the values hold a key; `None` when they are of a kind that holds nothing.
-    fn hold(
-        &self,
-        key: &str,
-        operator: Operator,
-        single: bool,
-        context: &Context<'_>,
-    ) -> Result<Option<bool>, QueryError> {
-        let budget = context.budget;
-        let exact = !single && matches!(operator, Operator::In | Operator::NotIn);
-        let listed = match self {
-            Values::List(values) => values,
-            Values::Text { text, listed } => {
-                if single && wildcard::matches_within(text, key, budget)? || text == key {
-                    return Ok(Some(true));
-                }
-                if is_range(text) {
-                    let key = Value::String(key.to_owned());
-                    return Ok(Some(Scalar::text(text).matches(Some(&key), budget)?));
-                }
-                let Some(listed) = listed else { return Ok(None) };
-                listed
-            }
-        };
-        for value in listed {
-            budget.spend(1)?;
-            let hit = if exact {
-                value == key
-            } else {
-                wildcard::matches_within(value, key, budget)? || wildcard::matches_within(key, value, budget)?
-            };
-            if hit {
-                return Ok(Some(true));
-            }
-        }
-        Ok(Some(false))
+/// The texts of a list that is written as JSON.
+fn json_list(text: &str) -> Option<Vec<String>> {
+    match serde_json::from_str(text).ok()? {
+        Value::Null => Some(Vec::new()),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match item {
+                Value::Null => Some(String::new()),
+                item => item.as_str().map(str::to_owned),
+            })
+            .collect(),
+        _ => None,
     }
+}
+
+/// As [`json_list`]; a text that is not JSON is a list of itself.
+fn listed(text: &str) -> Option<Vec<String>> {
+    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return Some(vec![text.to_owned()]);
+    }
+    json_list(text)
 }
 
 impl Order {
@@ -421,7 +500,6 @@ fn text_equals(key: &str, value: &Value, context: &Context<'_>) -> Result<bool, 
 )]
 mod tests {
     use super::*;
-    use crate::budget::Budget;
     use crate::cursor::Origin;
     use crate::facts::NoFacts;
     use crate::variables::Expressions;
@@ -504,6 +582,38 @@ mod tests {
         check(json!("a"), "AnyNotIn", json!({"a": 1}), false);
         check(json!(null), "AnyNotIn", json!(["a"]), false);
         check(json!("x"), "AnyNotIn", json!("5"), false);
+        // A list as text, and text that is none.
+        check(json!("a*"), "AnyIn", json!("abc"), false);
+        check(json!("abc"), "AnyIn", json!("a*"), true);
+        check(json!("a"), "In", json!("[\"a\"]"), true);
+        check(json!("x"), "NotIn", json!("[\"a\"]"), true);
+        check(json!("x"), "NotIn", json!("abc"), false);
+        check(json!("x"), "AllNotIn", json!("abc"), true);
+        check(json!("x"), "AllNotIn", json!("null"), true);
+        check(json!("x"), "AllNotIn", json!("[1]"), false);
+        check(json!(["a"]), "NotIn", json!("a"), true);
+        check(json!(["a"]), "In", json!("a"), true);
+        check(json!(["a"]), "AllNotIn", json!("a"), false);
+        check(json!(["a", "b"]), "AllIn", json!("[\"a\",\"b\"]"), true);
+        check(json!(["a", "b"]), "AnyNotIn", json!("a"), true);
+        check(json!(["a*"]), "In", json!(["ab"]), false);
+        check(json!(["a*"]), "AllIn", json!(["ab"]), true);
+        check(json!(["a"]), "In", json!([1]), false);
+        check(json!([1]), "AnyIn", json!(1), true);
+        check(json!([1]), "AllIn", json!(1), false);
+        check(json!([true]), "AnyNotIn", json!(false), true);
+        check(json!([]), "In", json!(["a"]), true);
+        check(json!([]), "NotIn", json!(["a"]), false);
+        // Ranges.
+        check(json!([5, 50]), "AnyIn", json!("1-10"), true);
+        check(json!([5, 50]), "AllIn", json!("1-10"), false);
+        check(json!([5, 50]), "AnyNotIn", json!("1-10"), true);
+        check(json!([5, 6]), "AnyNotIn", json!("1-10"), false);
+        check(json!(["x", 6]), "AnyNotIn", json!("1-10"), false);
+        check(json!([50, 60]), "AllNotIn", json!("1-10"), true);
+        check(json!([5, 60]), "AllNotIn", json!("1-10"), false);
+        check(json!(50), "AllNotIn", json!("1-10"), true);
+        check(json!("512Mi"), "AnyIn", json!("256Mi-1Gi"), true);
     }
 
     #[test]
@@ -560,6 +670,15 @@ mod tests {
             judge(&conditions, json!({"a": 1})).map(|(holds, _)| holds),
             Ok(true)
         );
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_compared_is_an_error() {
+        let conditions = json!([{"key": [1], "operator": "In", "value": ["1"]}]);
+        assert!(matches!(
+            judge(&conditions, json!({})),
+            Err(QueryError::Failed(_))
+        ));
     }
 
     #[test]

@@ -202,7 +202,8 @@ impl Policies {
             request.namespace_labels,
             request.operation,
             request.subresource,
-        );
+        )
+        .asked_in(request);
         let object = format!("{kind}/{}", subject.name);
         let mut verdicts = Vec::new();
         // With `applyRules: One` a policy is done once a rule of it passed or failed.
@@ -232,9 +233,16 @@ impl Policies {
             .get("kind")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let rules = self.by_kind.get(kind).unwrap_or(&self.any_kind);
-        let rules = rules.iter().filter_map(|&(p, r)| {
-            let policy = self.loaded.get(p)?;
+        // Rules about something beneath an object name the object's kind.
+        let matched = request.parent.map_or(kind, |(_, kind)| kind);
+        let rules = self.by_kind.get(matched).unwrap_or(&self.any_kind);
+        let background = request.background;
+        let rules = rules.iter().filter_map(move |&(p, r)| {
+            // A policy that is about who asks is not for scans.
+            let policy = self
+                .loaded
+                .get(p)
+                .filter(|policy| policy.background || !background)?;
             Some((p, policy, policy.rules.get(r)?))
         });
         (kind, rules)
@@ -309,7 +317,7 @@ fn applies(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Match {
     {
         return Match::No;
     }
-    match (rule.matches.matches(subject), rule.exclude.matches(subject)) {
+    match (rule.matches.matches(subject), rule.exclude.excludes(subject)) {
         (Match::No, _) | (_, Match::Yes) => Match::No,
         (Match::Yes, Match::No) => Match::Yes,
         _ => Match::DependsOnUser,
@@ -373,7 +381,8 @@ fn violated_before(policy: &Policy, rule: &Rule, request: &Request<'_>, subject:
         request.namespace_labels,
         Operation::Create,
         subject.subresource,
-    );
+    )
+    .asked_in(request);
     applies(policy, rule, &then) == Match::Yes
         && Judge::new(policy, rule, &before, &then)
             .judge()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cursor::{Cursor, Refusal};
-use crate::request::Operation;
+use crate::request::{Operation, Request, User};
 use crate::selector::Selector;
 use crate::wildcard;
 
@@ -36,8 +36,22 @@ pub(crate) struct Block {
     selector: Option<Selector>,
     namespace_selector: Option<Selector>,
     operations: Vec<Operation>,
-    /// Subjects, roles or cluster roles are named: who asks decides, which is not known here.
-    by_user: bool,
+    users: Users,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default)]
+struct Users {
+    subjects: Vec<Who>,
+    roles: Vec<String>,
+    cluster_roles: Vec<String>,
+}
+
+/// A subject, its name with wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Who {
+    User(String),
+    Group(String),
 }
 
 /// A kind selector: `Pod`, `apps/v1/Deployment`, `*/scale`, `Pod/exec`.
@@ -94,6 +108,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     pub(crate) annotations: BTreeMap<&'a str, &'a str>,
     pub(crate) namespace_labels: BTreeMap<&'a str, &'a str>,
+    /// Whether the object itself is a Namespace.
+    is_namespace: bool,
+    /// Who asks, where that is known.
+    user: Option<&'a User>,
 }
 
 impl<'a> Subject<'a> {
@@ -128,6 +146,8 @@ impl<'a> Subject<'a> {
             group,
             version,
             kind: text("/kind"),
+            is_namespace: text("/kind") == "Namespace",
+            user: None,
             name,
             namespace: text("/metadata/namespace"),
             subresource,
@@ -139,6 +159,65 @@ impl<'a> Subject<'a> {
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect(),
         }
+    }
+
+    /// As a request has it: who asks, and the kind that something beneath an object belongs to.
+    pub(crate) fn asked_in(mut self, request: &Request<'a>) -> Subject<'a> {
+        self.user = request.user;
+        if let Some((api_version, kind)) = request.parent {
+            (self.group, self.version) = api_version.split_once('/').unwrap_or(("", api_version));
+            self.kind = kind;
+        }
+        self
+    }
+}
+
+impl Users {
+    fn read(cursor: &Cursor<'_>) -> Result<Users, Refusal> {
+        let mut users = Users {
+            subjects: Vec::new(),
+            roles: cursor.strings("roles")?,
+            cluster_roles: cursor.strings("clusterRoles")?,
+        };
+        if let Some(list) = cursor.field("subjects") {
+            for subject in list.items()? {
+                subject.only(&["kind", "name", "namespace", "apiGroup"])?;
+                let (kind, name) = (
+                    subject.required("kind")?,
+                    subject.required("name")?.string()?.to_owned(),
+                );
+                users.subjects.push(match kind.string()? {
+                    "User" => Who::User(name),
+                    "Group" => Who::Group(name),
+                    "ServiceAccount" => {
+                        let namespace = subject.text("namespace")?.unwrap_or_default();
+                        Who::User(format!("system:serviceaccount:{namespace}:{name}"))
+                    }
+                    other => {
+                        return Err(kind.refuse(format!("{other:?} is none of User, Group, ServiceAccount")));
+                    }
+                });
+            }
+        }
+        Ok(users)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.subjects.is_empty() && self.roles.is_empty() && self.cluster_roles.is_empty()
+    }
+
+    /// Of subjects, roles and cluster roles, each that is named must hold.
+    fn hold(&self, user: &User) -> bool {
+        let named = |wanted: &[String], has: &[String]| {
+            wanted.is_empty() || wanted.iter().any(|wanted| has.contains(wanted))
+        };
+        let is = |who: &Who| match who {
+            Who::User(name) => wildcard::matches(name, &user.name),
+            Who::Group(name) => user.groups.iter().any(|group| wildcard::matches(name, group)),
+        };
+        named(&self.roles, &user.roles)
+            && named(&self.cluster_roles, &user.cluster_roles)
+            && (self.subjects.is_empty() || self.subjects.iter().any(is))
     }
 }
 
@@ -191,9 +270,25 @@ impl Matcher {
         self.blocks.is_empty()
     }
 
-    /// Whether an object fits.
+    /// Whether an object is meant. Without anybody who asks, as in a scan, criteria about that are left out.
     pub(crate) fn matches(&self, subject: &Subject<'_>) -> Match {
-        let each = self.blocks.iter().map(|block| block.matches(subject));
+        let nobody = subject.user.is_some_and(|user| *user == User::default());
+        self.combined(|block| {
+            if !nobody || block.users.is_empty() {
+                block.matches(subject)
+            } else {
+                Match::from(!block.describes_nothing() && block.describes(subject))
+            }
+        })
+    }
+
+    /// Whether an object is left out.
+    pub(crate) fn excludes(&self, subject: &Subject<'_>) -> Match {
+        self.combined(|block| block.matches(subject))
+    }
+
+    fn combined(&self, each: impl Fn(&Block) -> Match) -> Match {
+        let each = self.blocks.iter().map(each);
         match self.combine {
             Combine::Any => each.fold(Match::No, Match::or),
             Combine::All if self.blocks.is_empty() => Match::No,
@@ -231,11 +326,7 @@ impl Block {
 
     fn read_bare(cursor: &Cursor<'_>) -> Result<Block, Refusal> {
         let mut block = Block::default();
-        for field in ["subjects", "roles", "clusterRoles"] {
-            if let Some(list) = cursor.field(field) {
-                block.by_user |= !list.items()?.is_empty();
-            }
-        }
+        block.users = Users::read(cursor)?;
         let Some(resources) = cursor.field("resources") else {
             return Ok(block);
         };
@@ -280,6 +371,11 @@ impl Block {
     }
 
     fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.describes_nothing()
+    }
+
+    /// Whether only who asks counts.
+    fn describes_nothing(&self) -> bool {
         self.kinds.is_empty()
             && self.names.is_empty()
             && self.namespaces.is_empty()
@@ -287,11 +383,22 @@ impl Block {
             && self.selector.is_none()
             && self.namespace_selector.is_none()
             && self.operations.is_empty()
-            && !self.by_user
     }
 
     fn matches(&self, subject: &Subject<'_>) -> Match {
-        let holds = (self.operations.is_empty() || self.operations.contains(&subject.operation))
+        if !self.describes(subject) {
+            return Match::No;
+        }
+        match subject.user {
+            _ if self.users.is_empty() => Match::Yes,
+            Some(user) => Match::from(self.users.hold(user)),
+            None => Match::DependsOnUser,
+        }
+    }
+
+    /// Whether the object is one of those described, whoever asks.
+    fn describes(&self, subject: &Subject<'_>) -> bool {
+        (self.operations.is_empty() || self.operations.contains(&subject.operation))
             && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.matches(subject)))
             && (self.names.is_empty()
                 || self
@@ -311,17 +418,12 @@ impl Block {
                 .is_none_or(|selector| selector.matches(&subject.labels))
             && self.namespace_selector.as_ref().is_none_or(|selector| {
                 // A namespace is not in a namespace.
-                subject.kind != "Namespace" && selector.matches(&subject.namespace_labels)
-            });
-        if holds && self.by_user {
-            Match::DependsOnUser
-        } else {
-            Match::from(holds)
-        }
+                !subject.is_namespace && selector.matches(&subject.namespace_labels)
+            })
     }
 
     fn namespaces_match(&self, subject: &Subject<'_>) -> bool {
-        let namespace = if subject.kind == "Namespace" {
+        let namespace = if subject.is_namespace {
             subject.name
         } else {
             subject.namespace
@@ -539,6 +641,86 @@ mod tests {
     }
 
     #[test]
+    fn who_asks() {
+        let user = User {
+            name: "system:serviceaccount:shop:deployer".to_owned(),
+            groups: vec!["system:authenticated".to_owned(), "team-a".to_owned()],
+            roles: vec!["shop:edit".to_owned()],
+            cluster_roles: vec!["view".to_owned()],
+            ..User::default()
+        };
+        let nobody = User::default();
+        let object = deployment();
+        let labels = BTreeMap::new();
+        let check = |users: Value, expect: Match, excluded_by_nobody: Match| {
+            let mut block = users;
+            block["resources"] = json!({"kinds": ["Deployment"]});
+            let matcher = read(&json!({"any": [block]})).expect("a matcher");
+            let mut request = Request::new(&object);
+            request.user = Some(&user);
+            let subject = || Subject::of(&object, &labels, Operation::Create, "");
+            assert_eq!(
+                matcher.matches(&subject().asked_in(&request)),
+                expect,
+                "{matcher:?}"
+            );
+            assert_eq!(
+                matcher.excludes(&subject().asked_in(&request)),
+                expect,
+                "{matcher:?}"
+            );
+            assert_eq!(matcher.matches(&subject()), Match::DependsOnUser);
+            request.user = Some(&nobody);
+            assert_eq!(matcher.matches(&subject().asked_in(&request)), Match::Yes);
+            assert_eq!(
+                matcher.excludes(&subject().asked_in(&request)),
+                excluded_by_nobody
+            );
+        };
+        let (yes, no) = (Match::Yes, Match::No);
+        let subject = |kind: &str, name: &str| json!({"subjects": [{"kind": kind, "name": name}]});
+        check(
+            json!({"subjects": [{"kind": "ServiceAccount", "namespace": "shop", "name": "dep*"}]}),
+            yes,
+            no,
+        );
+        check(
+            json!({"subjects": [{"kind": "ServiceAccount", "namespace": "bank", "name": "deployer"}]}),
+            no,
+            no,
+        );
+        check(subject("User", "system:serviceaccount:shop:*"), yes, no);
+        check(subject("User", "deployer"), no, no);
+        check(subject("User", "*"), yes, yes);
+        check(subject("Group", "team-?"), yes, no);
+        check(subject("Group", "team-b"), no, no);
+        check(json!({"roles": ["shop:edit", "x"]}), yes, no);
+        check(json!({"roles": ["edit"]}), no, no);
+        check(json!({"clusterRoles": ["view"]}), yes, no);
+        check(json!({"clusterRoles": ["view"], "roles": ["x"]}), no, no);
+        check(json!({"clusterRoles": ["admin"]}), no, no);
+    }
+
+    #[test]
+    fn what_is_beneath_an_object() {
+        let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a", "namespace": "n"}});
+        let mut request = Request::new(&scale);
+        (request.subresource, request.parent) = ("scale", Some(("apps/v1", "Deployment")));
+        let none = BTreeMap::new();
+        let check = |kind: &str, expect: Match| {
+            let subject = Subject::of(&scale, &none, Operation::Update, "scale").asked_in(&request);
+            let matcher = read(&json!({"resources": {"kinds": [kind]}})).expect("read");
+            assert_eq!(matcher.matches(&subject), expect, "{kind}");
+        };
+        check("Deployment/scale", Match::Yes);
+        check("apps/v1/Deployment/scale", Match::Yes);
+        check("*/scale", Match::Yes);
+        check("StatefulSet/scale", Match::No);
+        check("Deployment", Match::No);
+        check("Scale", Match::No);
+    }
+
+    #[test]
     fn a_namespace_is_matched_by_its_own_name() {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop-dev"}});
         let labels = BTreeMap::from([("environment".to_owned(), "dev".to_owned())]);
@@ -585,6 +767,9 @@ mod tests {
             json!({"resources": {"kinds": "Pod"}}),
             json!({"resources": {"kinds": ["a//b"]}}),
             json!({"resources": {"operations": ["create"]}}),
+            json!({"subjects": [{"kind": "Team", "name": "a"}]}),
+            json!({"subjects": [{"kind": "User"}]}),
+            json!({"roles": "a"}),
             json!({"resources": {"selector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}}}),
             json!({"resources": {"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}}),
             json!([]),

@@ -72,6 +72,9 @@ pub struct Request<'a> {
     pub operation: Operation,
     /// What is asked for beneath the object, such as `scale` or `exec`; empty for the object itself.
     pub subresource: &'a str,
+    /// For something beneath an object, the API version and kind of that object: a `Scale` is beneath a
+    /// `("apps/v1", "Deployment")`.
+    pub parent: Option<(&'a str, &'a str)>,
     /// The plural name of the kind, where it is known: `deployments`.
     pub resource: Option<&'a str>,
     /// The labels of the object's namespace; empty for a cluster-scoped object.
@@ -98,6 +101,7 @@ impl<'a> Request<'a> {
             old: None,
             operation: Operation::Create,
             subresource: "",
+            parent: None,
             resource: None,
             namespace_labels: &NO_LABELS,
             namespace: None,

@@ -31,10 +31,20 @@ impl<'a> Judge<'a> {
             (true, old) => (Value::Null, old),
         };
         let mut images = Value::Object(Map::new());
-        if let Some(pod) = autogen::pod_in(subject.kind) {
+        let text = |field: &str| {
+            request
+                .object
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let (group, version) = text("apiVersion")
+            .split_once('/')
+            .unwrap_or(("", text("apiVersion")));
+        if let Some(pod) = autogen::pod_in(text("kind")) {
             images = image::of_object(request.object, &format!("{pod}/spec"));
         }
-        let kind = json!({"group": subject.group, "version": subject.version, "kind": subject.kind});
+        let kind = json!({"group": group, "version": version, "kind": text("kind")});
         let resource = match request.resource {
             Some(resource) => {
                 json!({"group": subject.group, "version": subject.version, "resource": resource})
