@@ -325,8 +325,10 @@ impl Block {
     }
 
     fn read_bare(cursor: &Cursor<'_>) -> Result<Block, Refusal> {
-        let mut block = Block::default();
-        block.users = Users::read(cursor)?;
+        let mut block = Block {
+            users: Users::read(cursor)?,
+            ..Block::default()
+        };
         let Some(resources) = cursor.field("resources") else {
             return Ok(block);
         };

@@ -125,7 +125,8 @@ fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>) -> Vec<Existing
         request.namespace_labels,
         request.operation,
         request.subresource,
-    );
+    )
+    .asked_in(request);
     let Some((mut verdict, over)) = begin(policy, rule, &subject) else {
         return Vec::new();
     };
@@ -172,7 +173,8 @@ fn mutate(
         request.namespace_labels,
         request.operation,
         request.subresource,
-    );
+    )
+    .asked_in(&request);
     let (mut verdict, over) = begin(policy, rule, &subject)?;
     if over {
         return Some((verdict, None));

