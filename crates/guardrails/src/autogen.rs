@@ -270,31 +270,36 @@ fn qualify(kind: &str) -> String {
 }
 
 /// Variables that look at the pod look at the template instead.
-fn shift(value: &mut Value, into: &str) {
+fn shift(rule: &mut Value, into: &str) {
+    let by_cel = rule.pointer("/validate/cel").is_some();
+    shift_below(rule, if by_cel { "" } else { "request." }, into);
+}
+
+fn shift_below(value: &mut Value, before: &str, into: &str) {
     match value {
-        Value::String(text) => *text = shifted(text, into),
-        Value::Array(items) => items.iter_mut().for_each(|item| shift(item, into)),
+        Value::String(text) => *text = shifted(text, before, into),
+        Value::Array(items) => items.iter_mut().for_each(|item| shift_below(item, before, into)),
         Value::Object(map) => {
             let fields = std::mem::take(map);
             for (key, mut field) in fields {
-                shift(&mut field, into);
-                map.insert(shifted(&key, into), field);
+                shift_below(&mut field, before, into);
+                map.insert(shifted(&key, before, into), field);
             }
         }
         _ => {}
     }
 }
 
-fn shifted(text: &str, into: &str) -> String {
-    if !text.contains("request.") {
+fn shifted(text: &str, before: &str, into: &str) -> String {
+    if !text.contains(before) {
         return text.to_owned();
     }
     let mut text = text.to_owned();
     for object in ["object", "oldObject"] {
         for part in ["spec", "metadata"] {
             text = text.replace(
-                &format!("request.{object}.{part}"),
-                &format!("request.{object}.\u{0}{part}"),
+                &format!("{before}{object}.{part}"),
+                &format!("{before}{object}.\u{0}{part}"),
             );
         }
     }

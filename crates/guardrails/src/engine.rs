@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
+use crate::cel::CelPolicies;
 use crate::cursor::{Origin, Refusal};
 use crate::judge::Judge;
 use crate::matching::{Match, Subject};
@@ -44,6 +45,8 @@ pub struct Policies {
     by_kind: HashMap<String, Vec<(usize, usize)>>,
     /// The rules for kinds that no policy names.
     any_kind: Vec<(usize, usize)>,
+    /// Policies in CEL.
+    cel: CelPolicies,
 }
 
 impl Policies {
@@ -60,14 +63,12 @@ impl Policies {
     /// Loads the policies that are in order, and tells which are not.
     pub fn load_partly(source: &str, documents: &[yaml::Document]) -> (Policies, Vec<Refusal>) {
         read_all(documents.iter().map(|document| {
-            Policy::read(
-                Origin {
-                    source,
-                    document: Some(document),
-                    policy: None,
-                },
-                &document.value,
-            )
+            let origin = Origin {
+                source,
+                document: Some(document),
+                policy: None,
+            };
+            (origin, &document.value)
         }))
     }
 
@@ -77,48 +78,52 @@ impl Policies {
         values: impl IntoIterator<Item = &'a Value>,
     ) -> (Policies, Vec<Refusal>) {
         read_all(values.into_iter().map(|value| {
-            Policy::read(
-                Origin {
-                    source,
-                    document: None,
-                    policy: None,
-                },
-                value,
-            )
+            let origin = Origin {
+                source,
+                document: None,
+                policy: None,
+            };
+            (origin, value)
         }))
     }
 
     /// Takes in the policies of another set.
     pub fn merge(&mut self, other: Policies) {
         self.loaded.extend(other.loaded);
+        self.cel.merge(other.cel);
         self.index();
     }
 
-    /// The names of the policies, in the order of loading.
+    /// The names of the policies, in the order of loading; those in CEL come last.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.loaded.iter().map(|policy| policy.name.as_str())
+        let classic = self.loaded.iter().map(|policy| policy.name.as_str());
+        classic.chain(self.cel.policies.iter().map(|policy| policy.name.as_str()))
     }
 
     /// How many policies there are.
     pub fn len(&self) -> usize {
-        self.loaded.len()
+        self.loaded.len() + self.cel.policies.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.loaded.is_empty()
+        self.len() == 0
     }
 
     /// Only the policies meant for admission (`spec.admission`, true unless said otherwise).
     #[must_use]
     pub fn for_admission(&self) -> Policies {
-        self.only(|policy| policy.admission)
+        let mut chosen = self.only(|policy| policy.admission);
+        chosen.cel = self.cel.only(|policy| policy.admission);
+        chosen
     }
 
     /// Only the policies meant for background scans (`spec.background`, true unless said otherwise).
     #[must_use]
     pub fn for_background(&self) -> Policies {
-        self.only(|policy| policy.background)
+        let mut chosen = self.only(|policy| policy.background);
+        chosen.cel = self.cel.only(|policy| policy.background);
+        chosen
     }
 
     fn only(&self, keep: impl Fn(&Policy) -> bool) -> Policies {
@@ -191,10 +196,11 @@ impl Policies {
         let (kind, rules) = self.rules_for(request);
         let rules = rules.filter(|(_, _, rule)| !matches!(rule.work, Work::Mutate(_)));
         let rules: Vec<(usize, &Policy, &Rule)> = rules.collect();
-        if rules.is_empty() {
+        if rules.is_empty() && self.cel.policies.is_empty() {
             return Vec::new();
         }
-        if let Some(verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
+        if let Some(mut verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
+            self.cel.too_deep(kind, &mut verdicts);
             return verdicts;
         }
         let subject = Subject::of(
@@ -220,6 +226,7 @@ impl Policies {
             }
             verdicts.push(verdict);
         }
+        self.cel.evaluate(request, &mut verdicts);
         verdicts
     }
 
@@ -274,15 +281,17 @@ fn too_deep<'p>(
     Some(verdicts.collect())
 }
 
-fn read_all(read: impl Iterator<Item = Result<Policy, Refusal>>) -> (Policies, Vec<Refusal>) {
+fn read_all<'a>(documents: impl Iterator<Item = (Origin<'a>, &'a Value)>) -> (Policies, Vec<Refusal>) {
     let mut policies = Policies::default();
     let mut refusals = Vec::new();
-    for outcome in read {
-        match outcome {
-            Ok(policy) => policies.loaded.push(policy),
-            Err(refusal) => refusals.push(refusal),
-        }
+    for (origin, document) in documents {
+        let read = policies
+            .cel
+            .read(origin, document)
+            .unwrap_or_else(|| Policy::read(origin, document).map(|policy| policies.loaded.push(policy)));
+        refusals.extend(read.err());
     }
+    policies.cel.index();
     policies.index();
     (policies, refusals)
 }

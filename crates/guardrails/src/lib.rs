@@ -40,6 +40,10 @@
 //! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
 //! already ([`Policies::mutate_existing`]).
 //!
+//! In CEL: `ValidatingPolicy` and `NamespacedValidatingPolicy` of `policies.kyverno.io` with their `PolicyException`,
+//! `ValidatingAdmissionPolicy` of `admissionregistration.k8s.io` with its bindings and parameters, `validate.cel` and
+//! `celPreconditions` of a rule.
+//!
 //! # What is not, and what becomes of it
 //!
 //! Nothing that is not understood passes.
@@ -48,9 +52,11 @@
 //! | --- | --- |
 //! | YAML of another shape, names that no cluster takes, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
-//! | PolicyException, CleanupPolicy, `policies.kyverno.io`, anything that is no policy | refused at load |
-//! | `generate`, `verifyImages`, `validate.cel`, `.manifests`, `.assert` | an error verdict for the objects the rule matches |
-//! | `celPreconditions`, `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
+//! | PolicyException and CleanupPolicy of `kyverno.io`, kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
+//! | `generate`, `verifyImages`, `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
+//! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
+//! | `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
 //! | functions that do not exist, `x509_decode` | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |
@@ -71,6 +77,7 @@
 
 mod autogen;
 mod budget;
+mod cel;
 mod conditions;
 mod context;
 mod cursor;
@@ -93,6 +100,7 @@ mod variables;
 mod verdict;
 mod wildcard;
 
+pub use cel::evaluate_cel;
 pub use cursor::Refusal;
 pub use engine::{Error, Existing, Mutated, Policies};
 pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};

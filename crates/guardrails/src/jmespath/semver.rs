@@ -41,6 +41,11 @@ impl Version {
         };
         Some(Version { core, pre })
     }
+
+    /// Major, minor and patch.
+    pub(crate) fn core(&self) -> [u64; 3] {
+        self.core
+    }
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -129,6 +129,11 @@ impl<'a> Judge<'a> {
             {
                 None
             }
+            Check::Cel(check) => {
+                let passed = format!("Validation rule '{}' passed.", self.rule.name);
+                let (outcome, message) = check.judge(self.request, self.subject, &self.budget, passed);
+                Some(Judged::new(outcome, message))
+            }
             Check::Pattern(pattern) => Some(match self.compiled(context, pattern) {
                 Ok(node) => match scoped {
                     Some(element) => self.within(

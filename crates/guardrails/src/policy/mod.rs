@@ -233,7 +233,7 @@ impl Policy {
 }
 
 /// What a cluster takes for a name: lower case letters, digits, dashes and dots.
-fn is_object_name(name: &str) -> bool {
+pub(crate) fn is_object_name(name: &str) -> bool {
     let inner = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     name.len() <= 253
         && name
@@ -243,7 +243,7 @@ fn is_object_name(name: &str) -> bool {
         && name.bytes().last().is_some_and(inner)
 }
 
-fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Refusal> {
+pub(crate) fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Refusal> {
     let mut result = Annotations {
         scored: true,
         ..Annotations::default()

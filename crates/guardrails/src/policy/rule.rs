@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::context::{Entry, read_context};
 use super::{FailureAction, Override, read_overrides};
+use crate::cel::CelCheck;
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
 use crate::matching::Matcher;
@@ -71,6 +72,7 @@ pub(crate) enum Check {
     Deny(Conditions),
     Foreach(Vec<Foreach>),
     PodSecurity(PodSecurity),
+    Cel(Box<CelCheck>),
     /// Something this engine does not have yet; the text says what.
     Unsupported(String),
 }
@@ -161,7 +163,11 @@ impl Rule {
             context: read_context(cursor.field("context"), &mut reading)?,
             preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
             work: match *kind {
-                "validate" => Work::Validate(Validate::read(&cursor.required(kind)?, &mut reading)?),
+                "validate" => Work::Validate(Validate::read(
+                    &cursor.required(kind)?,
+                    cursor.field("celPreconditions"),
+                    &mut reading,
+                )?),
                 "mutate" => Work::Mutate(Mutate::read(&cursor.required(kind)?, &mut reading)?),
                 "generate" => Work::Generate,
                 _ => Work::VerifyImages,
@@ -173,12 +179,15 @@ impl Rule {
                 .unsupported
                 .get_or_insert_with(|| format!("{kind} rules are not supported yet"));
         }
-        for field in ["imageExtractors", "celPreconditions"] {
-            if cursor.field(field).is_some() {
-                reading
-                    .unsupported
-                    .get_or_insert_with(|| format!("{field} is not supported yet"));
-            }
+        let by_cel =
+            matches!(&rule.work, Work::Validate(validate) if matches!(validate.check, Check::Cel(_)));
+        if let Some(conditions) = cursor.field("celPreconditions").filter(|_| !by_cel) {
+            return Err(conditions.refuse("celPreconditions stand beside validate.cel"));
+        }
+        if cursor.field("imageExtractors").is_some() {
+            reading
+                .unsupported
+                .get_or_insert_with(|| "imageExtractors is not supported yet".to_owned());
         }
         rule.unsupported = reading.unsupported;
         Ok(rule)
@@ -202,7 +211,11 @@ impl Rule {
 }
 
 impl Validate {
-    fn read(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Validate, Refusal> {
+    fn read(
+        cursor: &Cursor<'_>,
+        preconditions: Option<Cursor<'_>>,
+        reading: &mut Reading<'_>,
+    ) -> Result<Validate, Refusal> {
         cursor.only(&[
             "message",
             "failureAction",
@@ -228,13 +241,20 @@ impl Validate {
             overrides: read_overrides(cursor.field("failureActionOverrides"))?,
             allow_existing: cursor.flag("allowExistingViolations")?.unwrap_or(true),
             message: cursor.text("message")?.unwrap_or_default().to_owned(),
-            check: read_check(cursor, reading, 0)?,
+            check: match cursor.field("cel") {
+                Some(cel) => {
+                    one_of(cursor)?;
+                    let message = cursor.text("message")?.unwrap_or_default();
+                    Check::Cel(Box::new(CelCheck::read(&cel, preconditions, message)?))
+                }
+                None => read_check(cursor, reading, 0)?,
+            },
         })
     }
 }
 
-/// Reads what a `validate` or `foreach` asks for: exactly one thing.
-fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> Result<Check, Refusal> {
+/// Which one thing a `validate` or `foreach` asks for.
+fn one_of(cursor: &Cursor<'_>) -> Result<&'static str, Refusal> {
     let kinds = [
         "pattern",
         "anyPattern",
@@ -245,15 +265,18 @@ fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> R
         "manifests",
         "assert",
     ];
-    let present: Vec<&str> = kinds
-        .into_iter()
-        .filter(|kind| cursor.field(kind).is_some())
-        .collect();
-    let [kind] = present.as_slice() else {
-        return Err(cursor.refuse(format!("exactly one of {} is needed here", kinds.join(", "))));
-    };
+    let mut present = kinds.into_iter().filter(|kind| cursor.field(kind).is_some());
+    match (present.next(), present.next()) {
+        (Some(kind), None) => Ok(kind),
+        _ => Err(cursor.refuse(format!("exactly one of {} is needed here", kinds.join(", ")))),
+    }
+}
+
+/// Reads what a `validate` or `foreach` asks for: exactly one thing.
+fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> Result<Check, Refusal> {
+    let kind = one_of(cursor)?;
     let inner = cursor.required(kind)?;
-    Ok(match *kind {
+    Ok(match kind {
         "pattern" => Check::Pattern(read_pattern(&inner, reading)?),
         "anyPattern" => {
             let patterns = inner.items()?;

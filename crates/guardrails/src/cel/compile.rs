@@ -1,0 +1,433 @@
+//! From what is written to what can be evaluated: names get their meaning, macros become loops.
+
+use regex::Regex;
+
+use super::functions::{self, Builtin};
+use super::parse::{Access, Ast, Form, Literal, Operator, Unreadable, dotted, parse};
+
+/// An expression, ready to be evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(super) node: Node,
+    /// A function that is not here: whatever the expression says, it cannot be judged.
+    pub(crate) missing: Option<String>,
+    pub(crate) text: String,
+}
+
+/// What an expression may name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Names<'e> {
+    pub(crate) roots: &'e [Root],
+    pub(crate) variables: &'e [String],
+}
+
+/// The variables that a policy has without declaring them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    Object,
+    OldObject,
+    Request,
+    NamespaceObject,
+    Params,
+    Authorizer,
+    Exceptions,
+    Images,
+    Attestors,
+    Attestations,
+    Ref,
+}
+
+impl Root {
+    const ALL: [(&'static str, Root); 11] = [
+        ("object", Root::Object),
+        ("oldObject", Root::OldObject),
+        ("request", Root::Request),
+        ("namespaceObject", Root::NamespaceObject),
+        ("params", Root::Params),
+        ("authorizer", Root::Authorizer),
+        ("exceptions", Root::Exceptions),
+        ("images", Root::Images),
+        ("attestors", Root::Attestors),
+        ("attestations", Root::Attestations),
+        ("ref", Root::Ref),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        Root::ALL
+            .iter()
+            .find(|(_, root)| *root == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Literal(Literal),
+    Root(Root),
+    Variable(usize),
+    Local(usize),
+    Type(&'static str),
+    Select(Box<Node>, String, Access),
+    Has(Box<Node>, String),
+    Index(Box<(Node, Node)>, Access),
+    Call(Box<Call>),
+    List(Vec<(Node, Access)>),
+    Map(Vec<(Node, Node, Access)>),
+    Message(String, Vec<(String, Node, Access)>),
+    Not(Box<Node>),
+    Negate(Box<Node>),
+    Binary(Operator, Box<(Node, Node)>),
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    If(Box<(Node, Node, Node)>),
+    Fold(Box<Fold>),
+    Bind(usize, Box<(Node, Node)>),
+    OptionalMap(usize, Flat, Box<(Node, Node)>),
+}
+
+/// Whether what `optMap` makes is an optional already (`optFlatMap`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flat {
+    Yes,
+    No,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) run: Builtin,
+    pub(super) arguments: Vec<Node>,
+    /// The pattern, when it is written out.
+    pub(super) pattern: Option<Regex>,
+}
+
+/// A loop over a list or map.
+#[derive(Debug, Clone)]
+pub(super) struct Fold {
+    pub(super) kind: FoldKind,
+    pub(super) over: Node,
+    /// The place of its variable, or the first of its two.
+    pub(super) slot: usize,
+    pub(super) two: bool,
+    pub(super) filter: Option<Node>,
+    pub(super) body: Node,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoldKind {
+    All,
+    Exists,
+    ExistsOne,
+    Map,
+    Filter,
+    TransformMap,
+    TransformMapEntry,
+    SortBy,
+}
+
+impl Program {
+    /// Reads an expression that may name these.
+    pub(crate) fn compile(text: &str, names: Names<'_>) -> Result<Program, Unreadable> {
+        let ast = parse(text)?;
+        let mut compiler = Compiler {
+            text,
+            names,
+            locals: Vec::new(),
+            missing: None,
+        };
+        let node = compiler.node(ast)?;
+        Ok(Program {
+            node,
+            missing: compiler.missing,
+            text: text.to_owned(),
+        })
+    }
+}
+
+struct Compiler<'e> {
+    text: &'e str,
+    names: Names<'e>,
+    locals: Vec<String>,
+    missing: Option<String>,
+}
+
+type Compiled = Result<Node, Unreadable>;
+
+/// Types that have a name of their own.
+const TYPES: [&str; 11] = [
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+    "optional_type",
+];
+
+impl Compiler<'_> {
+    fn refuse(&self, at: usize, reason: impl Into<String>) -> Unreadable {
+        Unreadable::at(self.text, at, reason)
+    }
+
+    fn boxed(&mut self, ast: Ast) -> Result<Box<Node>, Unreadable> {
+        self.node(ast).map(Box::new)
+    }
+
+    fn nodes(&mut self, asts: Vec<Ast>) -> Result<Vec<Node>, Unreadable> {
+        asts.into_iter().map(|ast| self.node(ast)).collect()
+    }
+
+    fn node(&mut self, ast: Ast) -> Compiled {
+        let at = ast.at;
+        Ok(match ast.form {
+            Form::Literal(literal) => Node::Literal(literal),
+            Form::Name(name) => self.name(at, &name)?,
+            Form::Select(inner, field, access) => self.select(at, *inner, field, access)?,
+            Form::Index(left, right, access) => {
+                Node::Index(Box::new((self.node(*left)?, self.node(*right)?)), access)
+            }
+            Form::Call(target, name, arguments) => self.call(at, target, &name, arguments)?,
+            Form::List(items) => Node::List(
+                items
+                    .into_iter()
+                    .map(|(item, access)| Ok((self.node(item)?, access)))
+                    .collect::<Result<_, Unreadable>>()?,
+            ),
+            Form::Map(entries) => Node::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value, access)| Ok((self.node(key)?, self.node(value)?, access)))
+                    .collect::<Result<_, Unreadable>>()?,
+            ),
+            Form::Message(name, fields) => self.message(at, name, fields)?,
+            Form::Not(inner) => Node::Not(self.boxed(*inner)?),
+            Form::Negate(inner) => Node::Negate(self.boxed(*inner)?),
+            Form::Binary(operator, left, right) => {
+                Node::Binary(operator, Box::new((self.node(*left)?, self.node(*right)?)))
+            }
+            Form::All(terms) => Node::All(self.nodes(terms)?),
+            Form::Any(terms) => Node::Any(self.nodes(terms)?),
+            Form::If(condition, yes, no) => Node::If(Box::new((
+                self.node(*condition)?,
+                self.node(*yes)?,
+                self.node(*no)?,
+            ))),
+        })
+    }
+
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|local| local == name)
+    }
+
+    fn name(&mut self, at: usize, name: &str) -> Compiled {
+        if let Some(slot) = self.local(name) {
+            return Ok(Node::Local(slot));
+        }
+        let root = Root::ALL.into_iter().find(|(known, _)| *known == name);
+        if let Some((_, root)) = root.filter(|(_, root)| self.names.roots.contains(root)) {
+            return Ok(Node::Root(root));
+        }
+        if let Some(name) = TYPES.into_iter().find(|known| *known == name) {
+            return Ok(Node::Type(name));
+        }
+        if name == "variables" && !self.names.variables.is_empty() {
+            return Err(self.refuse(at, "variables is no value by itself; name one of them"));
+        }
+        Err(self.refuse(at, format!("there is no variable {name}")))
+    }
+
+    fn select(&mut self, at: usize, inner: Ast, field: String, access: Access) -> Compiled {
+        if let Some(name) = dotted(&inner)
+            && self.local(name.split('.').next().unwrap_or_default()).is_none()
+        {
+            if name == "variables" {
+                let index = self
+                    .names
+                    .variables
+                    .iter()
+                    .position(|variable| *variable == field);
+                let index = index
+                    .ok_or_else(|| self.refuse(at, format!("there is no variable variables.{field}")))?;
+                return Ok(Node::Variable(index));
+            }
+            match (name.as_str(), field.as_str()) {
+                ("google.protobuf", "Timestamp") => return Ok(Node::Type("google.protobuf.Timestamp")),
+                ("google.protobuf", "Duration") => return Ok(Node::Type("google.protobuf.Duration")),
+                ("net", "IP") => return Ok(Node::Type("net.IP")),
+                ("net", "CIDR") => return Ok(Node::Type("net.CIDR")),
+                ("kubernetes", "Quantity") => return Ok(Node::Type("kubernetes.Quantity")),
+                ("kubernetes", "Semver") => return Ok(Node::Type("kubernetes.Semver")),
+                ("kubernetes", "URL") => return Ok(Node::Type("kubernetes.URL")),
+                _ => {}
+            }
+        }
+        Ok(Node::Select(self.boxed(inner)?, field, access))
+    }
+
+    fn message(&mut self, at: usize, name: String, fields: Vec<(String, Ast, Access)>) -> Compiled {
+        if name != "Object" && !name.starts_with("Object.") && name != "JSONPatch" {
+            return Err(self.refuse(at, format!("there is no type {name}")));
+        }
+        let fields = fields
+            .into_iter()
+            .map(|(field, value, access)| Ok((field, self.node(value)?, access)))
+            .collect::<Result<_, Unreadable>>()?;
+        Ok(Node::Message(name, fields))
+    }
+
+    fn call(&mut self, at: usize, target: Option<Box<Ast>>, name: &str, arguments: Vec<Ast>) -> Compiled {
+        let Some(target) = target else {
+            if name == "has" {
+                return self.has(at, arguments);
+            }
+            let arguments = self.nodes(arguments)?;
+            return Ok(self.builtin(name, functions::Style::Plain, arguments));
+        };
+        // `math.ceil(x)` is a function of that name, unless `math` is a variable.
+        if let Some(prefix) = dotted(&target)
+            && self.local(prefix.split('.').next().unwrap_or_default()).is_none()
+        {
+            let whole = format!("{prefix}.{name}");
+            if whole == "cel.bind" {
+                return self.bind(at, arguments);
+            }
+            if functions::find(&whole, functions::Style::Plain).is_some() {
+                let arguments = self.nodes(arguments)?;
+                return Ok(self.builtin(&whole, functions::Style::Plain, arguments));
+            }
+            let known = self
+                .name(at, prefix.split('.').next().unwrap_or_default())
+                .is_ok()
+                || prefix.starts_with("variables.");
+            if !known {
+                self.missing.get_or_insert_with(|| whole.clone());
+                return Ok(Node::Literal(Literal::Null));
+            }
+        }
+        if let Some(node) = self.fold(at, &target, name, &arguments)? {
+            return Ok(node);
+        }
+        let mut all = vec![self.node(*target)?];
+        all.extend(self.nodes(arguments)?);
+        Ok(self.builtin(name, functions::Style::Method, all))
+    }
+
+    fn builtin(&mut self, name: &str, style: functions::Style, arguments: Vec<Node>) -> Node {
+        let Some((name, run)) = functions::find(name, style) else {
+            self.missing.get_or_insert_with(|| name.to_owned());
+            return Node::Literal(Literal::Null);
+        };
+        let pattern = match (functions::takes_pattern(name), arguments.get(1)) {
+            (true, Some(Node::Literal(Literal::Text(pattern)))) => functions::pattern(pattern).ok(),
+            _ => None,
+        };
+        Node::Call(Box::new(Call {
+            name,
+            run,
+            arguments,
+            pattern,
+        }))
+    }
+
+    fn has(&mut self, at: usize, arguments: Vec<Ast>) -> Compiled {
+        let mut arguments = arguments.into_iter();
+        match (arguments.next().map(|ast| ast.form), arguments.next()) {
+            (Some(Form::Select(inner, field, Access::Plain)), None) => {
+                if dotted(&inner).as_deref() == Some("variables") && self.local("variables").is_none() {
+                    let there = self.names.variables.contains(&field);
+                    return Ok(Node::Literal(Literal::Bool(there)));
+                }
+                Ok(Node::Has(self.boxed(*inner)?, field))
+            }
+            _ => Err(self.refuse(at, "has() is asked about one field: has(object.spec)")),
+        }
+    }
+
+    fn bind(&mut self, at: usize, arguments: Vec<Ast>) -> Compiled {
+        let Ok([variable, init, body]) = <[Ast; 3]>::try_from(arguments) else {
+            return Err(self.refuse(at, "cel.bind() takes a name, its value and an expression"));
+        };
+        let Form::Name(name) = variable.form else {
+            return Err(self.refuse(variable.at, "a plain name is expected here"));
+        };
+        let init = self.node(init)?;
+        let slot = self.locals.len();
+        self.locals.push(name);
+        let body = self.node(body);
+        self.locals.pop();
+        Ok(Node::Bind(slot, Box::new((init, body?))))
+    }
+
+    /// A macro that is a loop, if this is one.
+    fn fold(
+        &mut self,
+        at: usize,
+        target: &Ast,
+        name: &str,
+        arguments: &[Ast],
+    ) -> Result<Option<Node>, Unreadable> {
+        let (kind, variables, filtered) = match (name, arguments.len()) {
+            ("all", 2) => (FoldKind::All, 1, false),
+            ("all", 3) => (FoldKind::All, 2, false),
+            ("exists", 2) => (FoldKind::Exists, 1, false),
+            ("exists", 3) => (FoldKind::Exists, 2, false),
+            ("exists_one" | "existsOne", 2) => (FoldKind::ExistsOne, 1, false),
+            ("exists_one" | "existsOne", 3) => (FoldKind::ExistsOne, 2, false),
+            ("map", 2) => (FoldKind::Map, 1, false),
+            ("map", 3) => (FoldKind::Map, 1, true),
+            ("filter", 2) => (FoldKind::Filter, 1, false),
+            ("transformList", 3) => (FoldKind::Map, 2, false),
+            ("transformList", 4) => (FoldKind::Map, 2, true),
+            ("transformMap", 3) => (FoldKind::TransformMap, 2, false),
+            ("transformMap", 4) => (FoldKind::TransformMap, 2, true),
+            ("transformMapEntry", 3) => (FoldKind::TransformMapEntry, 2, false),
+            ("transformMapEntry", 4) => (FoldKind::TransformMapEntry, 2, true),
+            ("sortBy", 2) => (FoldKind::SortBy, 1, false),
+            ("optMap" | "optFlatMap", 2) => {
+                let over = self.node(target.clone())?;
+                let slot = self.locals.len();
+                self.variable(&arguments[0])?;
+                let body = self.node(arguments[1].clone());
+                self.locals.pop();
+                let flat = if name == "optMap" { Flat::No } else { Flat::Yes };
+                return Ok(Some(Node::OptionalMap(slot, flat, Box::new((over, body?)))));
+            }
+            ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", _) => {
+                return Err(self.refuse(at, format!("{name}() takes a name and an expression")));
+            }
+            _ => return Ok(None),
+        };
+        let over = self.node(target.clone())?;
+        let slot = self.locals.len();
+        for variable in &arguments[..variables] {
+            self.variable(variable)?;
+        }
+        let filter = filtered
+            .then(|| self.node(arguments[variables].clone()))
+            .transpose()?;
+        let body = self.node(arguments[variables + usize::from(filtered)].clone())?;
+        self.locals.truncate(slot);
+        Ok(Some(Node::Fold(Box::new(Fold {
+            kind,
+            over,
+            slot,
+            two: variables == 2,
+            filter,
+            body,
+        }))))
+    }
+
+    fn variable(&mut self, ast: &Ast) -> Result<(), Unreadable> {
+        match &ast.form {
+            Form::Name(name) => {
+                self.locals.push(name.clone());
+                Ok(())
+            }
+            _ => Err(self.refuse(ast.at, "a plain name is expected here")),
+        }
+    }
+}

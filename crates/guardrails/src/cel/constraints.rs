@@ -1,0 +1,188 @@
+//! Which requests a policy in CEL is about: `matchConstraints` and `matchResources`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::cursor::{Cursor, Refusal};
+use crate::matching::Subject;
+use crate::request::{Operation, Request};
+use crate::selector::Selector;
+
+/// Rules for resources, and selectors.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Constraints {
+    rules: Vec<ResourceRule>,
+    exclude: Vec<ResourceRule>,
+    namespaces: Option<Selector>,
+    objects: Option<Selector>,
+}
+
+#[derive(Debug, Clone)]
+struct ResourceRule {
+    groups: Vec<String>,
+    versions: Vec<String>,
+    resources: Vec<String>,
+    operations: Vec<Operation>,
+    names: Vec<String>,
+    scope: Scope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Any,
+    Cluster,
+    Namespaced,
+}
+
+impl Constraints {
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Result<Constraints, Refusal> {
+        cursor.only(&[
+            "resourceRules",
+            "excludeResourceRules",
+            "namespaceSelector",
+            "objectSelector",
+            "matchPolicy",
+            "expression",
+        ])?;
+        if let Some(expression) = cursor.field("expression") {
+            return Err(expression.refuse("targets by expression are not supported"));
+        }
+        if let Some(policy) = cursor.field("matchPolicy")
+            && !matches!(policy.string()?, "Exact" | "Equivalent")
+        {
+            return Err(policy.refuse("the match policy is neither Exact nor Equivalent"));
+        }
+        let rules = |name: &str| match cursor.field(name) {
+            None => Ok(Vec::new()),
+            Some(list) => list
+                .items()?
+                .iter()
+                .map(ResourceRule::read)
+                .collect::<Result<_, _>>(),
+        };
+        let selector = |name: &str| cursor.field(name).map(|field| Selector::read(&field)).transpose();
+        Ok(Constraints {
+            rules: rules("resourceRules")?,
+            exclude: rules("excludeResourceRules")?,
+            namespaces: selector("namespaceSelector")?,
+            objects: selector("objectSelector")?,
+        })
+    }
+
+    /// Whether a request about a resource, by its plural name, is meant.
+    pub(crate) fn matches(&self, request: &Request<'_>, subject: &Subject<'_>, resource: &str) -> bool {
+        self.in_namespaces(subject)
+            && self.objects.as_ref().is_none_or(|selector| {
+                selector.matches(&subject.labels)
+                    || request.old.is_some_and(|old| selector.matches(&labels_of(old)))
+            })
+            && !self.exclude.iter().any(|rule| rule.matches(subject, resource))
+            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.matches(subject, resource)))
+    }
+
+    fn in_namespaces(&self, subject: &Subject<'_>) -> bool {
+        let Some(selector) = &self.namespaces else {
+            return true;
+        };
+        if subject.kind == "Namespace" && subject.group.is_empty() {
+            return selector.matches(&subject.labels);
+        }
+        if subject.namespace.is_empty() {
+            return true;
+        }
+        let mut labels = subject.namespace_labels.clone();
+        labels
+            .entry("kubernetes.io/metadata.name")
+            .or_insert(subject.namespace);
+        selector.matches(&labels)
+    }
+
+    /// The plural names it can be about, or `None` when it could be any.
+    pub(crate) fn resources(&self) -> Option<Vec<&str>> {
+        let mut names = Vec::new();
+        for resource in self.rules.iter().flat_map(|rule| &rule.resources) {
+            let name = resource.split('/').next().unwrap_or_default();
+            if name == "*" {
+                return None;
+            }
+            names.push(name);
+        }
+        (!self.rules.is_empty()).then_some(names)
+    }
+}
+
+fn labels_of(object: &Json) -> BTreeMap<&str, &str> {
+    let labels = object.pointer("/metadata/labels").and_then(Json::as_object);
+    labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+        .collect()
+}
+
+impl ResourceRule {
+    fn read(cursor: &Cursor<'_>) -> Result<ResourceRule, Refusal> {
+        cursor.only(&[
+            "apiGroups",
+            "apiVersions",
+            "resources",
+            "operations",
+            "resourceNames",
+            "scope",
+        ])?;
+        let mut operations = Vec::new();
+        for item in cursor
+            .field("operations")
+            .map(|list| list.items())
+            .transpose()?
+            .unwrap_or_default()
+        {
+            match item.string()? {
+                "*" => operations.extend([
+                    Operation::Create,
+                    Operation::Update,
+                    Operation::Delete,
+                    Operation::Connect,
+                ]),
+                word => operations.push(Operation::parse(word).ok_or_else(|| {
+                    item.refuse("an operation is one of CREATE, UPDATE, DELETE, CONNECT, *")
+                })?),
+            }
+        }
+        Ok(ResourceRule {
+            groups: cursor.strings("apiGroups")?,
+            versions: cursor.strings("apiVersions")?,
+            resources: cursor.strings("resources")?,
+            operations,
+            names: cursor.strings("resourceNames")?,
+            scope: match cursor.text("scope")? {
+                None | Some("*" | "") => Scope::Any,
+                Some("Cluster") => Scope::Cluster,
+                Some("Namespaced") => Scope::Namespaced,
+                Some(other) => {
+                    return Err(cursor.refuse_below("/scope", format!("{other:?} is no scope")));
+                }
+            },
+        })
+    }
+
+    fn matches(&self, subject: &Subject<'_>, resource: &str) -> bool {
+        let listed = |list: &[String], wanted: &str| list.iter().any(|item| item == "*" || item == wanted);
+        let cluster = subject.namespace.is_empty() || resource == "namespaces";
+        let scope = match self.scope {
+            Scope::Any => true,
+            Scope::Cluster => cluster,
+            Scope::Namespaced => !cluster,
+        };
+        scope
+            && self.operations.contains(&subject.operation)
+            && listed(&self.groups, subject.group)
+            && listed(&self.versions, subject.version)
+            && self.resources.iter().any(|pattern| {
+                let (name, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
+                (name == "*" || name == resource) && (sub == "*" || sub == subject.subresource)
+            })
+            && (self.names.is_empty() || self.names.iter().any(|name| name == subject.name))
+    }
+}

@@ -1,0 +1,569 @@
+//! The value of an expression. Every step is paid for, and how deep it may go is bounded.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::compile::{Call, Flat, Fold, FoldKind, Node, Program, Root};
+use super::failure::Failure;
+use super::functions::{self, Args};
+use super::parse::{Access, Literal, Operator};
+use super::value::{Key, Text, Value};
+use crate::budget::Budget;
+use crate::facts::Facts;
+
+/// How deep evaluation may go, variables counted.
+const MAX_DEPTH: usize = 320;
+
+pub(super) type Evaluated<'v> = Result<Value<'v>, Failure>;
+
+/// What the undeclared variables of a policy stand for.
+pub(crate) trait Roots<'v> {
+    /// The value of one of them. Asked only for those that its expressions may name.
+    fn root(&self, root: Root) -> Value<'v>;
+}
+
+/// Everything an evaluation knows.
+pub(crate) struct Scope<'v> {
+    pub(crate) budget: &'v Budget,
+    pub(crate) facts: &'v dyn Facts,
+    pub(crate) roots: &'v dyn Roots<'v>,
+    /// The namespace of a policy that has one: its questions stay within.
+    pub(crate) namespace: Option<&'v str>,
+    variables: Vec<Variable<'v>>,
+    depth: Cell<usize>,
+    /// What `generator.Apply` was given: a namespace and objects.
+    pub(super) generated: RefCell<Vec<(String, Json)>>,
+}
+
+/// A variable of a policy, which has a value once it is asked for one.
+struct Variable<'v> {
+    program: &'v Program,
+    state: RefCell<State<'v>>,
+}
+
+enum State<'v> {
+    Unasked,
+    Asked,
+    Known(Evaluated<'v>),
+}
+
+impl<'v> Scope<'v> {
+    pub(crate) fn new(budget: &'v Budget, facts: &'v dyn Facts, roots: &'v dyn Roots<'v>) -> Scope<'v> {
+        Scope {
+            budget,
+            facts,
+            roots,
+            namespace: None,
+            variables: Vec::new(),
+            depth: Cell::new(0),
+            generated: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// With the variables of a policy, in the order in which its expressions were told of them.
+    pub(crate) fn with_variables(mut self, programs: impl IntoIterator<Item = &'v Program>) -> Scope<'v> {
+        let variable = |program| Variable {
+            program,
+            state: RefCell::new(State::Unasked),
+        };
+        self.variables = programs.into_iter().map(variable).collect();
+        self
+    }
+
+    /// The value of an expression.
+    pub(crate) fn evaluate(&self, program: &'v Program) -> Evaluated<'v> {
+        if let Some(name) = &program.missing {
+            return Err(Failure::cut(format!("the function {name} is not known")));
+        }
+        let mut machine = Machine {
+            scope: self,
+            locals: Vec::new(),
+        };
+        let value = machine.node(&program.node)?;
+        known(value)
+    }
+
+    /// Whether an expression holds.
+    pub(crate) fn holds(&self, program: &'v Program) -> Result<bool, Failure> {
+        match self.evaluate(program)? {
+            Value::Bool(holds) => Ok(holds),
+            other => Err(Failure::new(format!(
+                "the expression is {}, not true or false",
+                article(&other)
+            ))),
+        }
+    }
+
+    fn variable(&self, index: usize) -> Evaluated<'v> {
+        let Some(variable) = self.variables.get(index) else {
+            return Err(Failure::cut("a variable is not there"));
+        };
+        match &*variable.state.borrow() {
+            State::Known(value) => return value.clone(),
+            State::Asked => return Err(Failure::cut("a variable needs its own value")),
+            State::Unasked => {}
+        }
+        variable.state.replace(State::Asked);
+        let value = self.evaluate(variable.program);
+        variable.state.replace(State::Known(value.clone()));
+        value
+    }
+}
+
+fn article(value: &Value<'_>) -> String {
+    match value.type_name() {
+        name @ ("int" | "uint") => format!("an {name}"),
+        "null_type" => "null".to_owned(),
+        name => format!("a {name}"),
+    }
+}
+
+fn known(value: Value<'_>) -> Evaluated<'_> {
+    match value {
+        Value::Unknown(what) => Err(Failure::unknown(&what)),
+        value => Ok(value),
+    }
+}
+
+struct Machine<'r, 'v> {
+    scope: &'r Scope<'v>,
+    locals: Vec<Value<'v>>,
+}
+
+impl<'v> Machine<'_, 'v> {
+    fn node(&mut self, node: &'v Node) -> Evaluated<'v> {
+        self.scope.budget.spend(1)?;
+        let depth = self.scope.depth.get();
+        if depth >= MAX_DEPTH {
+            return Err(Failure::cut("the expression and its variables nest too deep"));
+        }
+        self.scope.depth.set(depth + 1);
+        let value = self.form(node);
+        self.scope.depth.set(depth);
+        value
+    }
+
+    // Each form has a function of its own, so that this one needs little of the stack.
+    fn form(&mut self, node: &'v Node) -> Evaluated<'v> {
+        match node {
+            Node::Literal(literal) => Ok(constant(literal)),
+            Node::Root(root) => known(self.scope.roots.root(*root)),
+            Node::Variable(index) => self.scope.variable(*index),
+            Node::Local(slot) => self.local(*slot),
+            Node::Type(name) => Ok(Value::Type(Text::Borrowed(name))),
+            Node::Select(inner, field, access) => self.select(inner, field, *access),
+            Node::Has(inner, field) => self.has(inner, field),
+            Node::Index(pair, access) => self.index(pair, *access),
+            Node::Call(call) => self.call(call),
+            Node::List(items) => self.list(items),
+            Node::Map(entries) => self.map(entries),
+            Node::Message(name, fields) => self.message(name, fields),
+            Node::Not(inner) => self.not(inner),
+            Node::Negate(inner) => self.negate(inner),
+            Node::Binary(operator, pair) => self.binary(*operator, pair),
+            Node::All(terms) => self.decide(terms, false),
+            Node::Any(terms) => self.decide(terms, true),
+            Node::If(parts) => self.choose(parts),
+            Node::Fold(fold) => self.fold(fold),
+            Node::Bind(slot, pair) => self.bind(*slot, pair),
+            Node::OptionalMap(slot, flat, pair) => self.optional_map(*slot, *flat, pair),
+        }
+    }
+
+    fn local(&self, slot: usize) -> Evaluated<'v> {
+        self.locals
+            .get(slot)
+            .cloned()
+            .ok_or_else(|| Failure::cut("a variable is not there"))
+    }
+
+    fn select(&mut self, inner: &'v Node, field: &'v str, access: Access) -> Evaluated<'v> {
+        let value = self.node(inner)?;
+        select(&value, field, access)
+    }
+
+    fn has(&mut self, inner: &'v Node, field: &'v str) -> Evaluated<'v> {
+        let value = match self.node(inner)? {
+            Value::Optional(None) => return Ok(Value::Bool(false)),
+            Value::Optional(Some(value)) => (*value).clone(),
+            value => value,
+        };
+        if value.list_len().is_some() {
+            return Err(Failure::new("a list has no fields"));
+        }
+        // An empty field of a message that Kubernetes would leave out is there when it is written.
+        Ok(Value::Bool(value.field(field).is_some()))
+    }
+
+    fn index(&mut self, pair: &'v (Node, Node), access: Access) -> Evaluated<'v> {
+        let value = self.node(&pair.0)?;
+        let index = self.node(&pair.1)?;
+        let (value, access) = match value {
+            Value::Optional(None) => return Ok(Value::Optional(None)),
+            Value::Optional(Some(value)) => ((*value).clone(), Access::Optional),
+            value => (value, access),
+        };
+        let found = if let Some(length) = value.list_len() {
+            let at = match &index {
+                Value::Int(at) => usize::try_from(*at).ok(),
+                Value::UInt(at) => usize::try_from(*at).ok(),
+                Value::Double(at) if at.fract() == 0.0 && *at >= 0.0 && *at < 1.0e15 => Some(*at as usize),
+                Value::Double(at) if at.fract() == 0.0 => None,
+                other => {
+                    return Err(Failure::new(format!(
+                        "a list has no index that is {}",
+                        article(other)
+                    )));
+                }
+            };
+            match at.and_then(|at| value.item(at)) {
+                Some(item) => Some(item),
+                None if access == Access::Optional => None,
+                None => {
+                    return Err(Failure::new(format!(
+                        "index out of bounds: {} in a list of {length}",
+                        functions::show(&index)
+                    )));
+                }
+            }
+        } else if value.map_len().is_some() {
+            if Key::of(&index).is_none() {
+                return Err(Failure::new(format!("{} is no key of a map", article(&index))));
+            }
+            match value.get(&index) {
+                Some(found) => Some(found),
+                None if access == Access::Optional => None,
+                None => return Err(Failure::new(format!("no such key: {}", functions::show(&index)))),
+            }
+        } else if access == Access::Optional {
+            None
+        } else {
+            return Err(Failure::new(format!(
+                "no such overload: {}[{}]",
+                value.type_name(),
+                index.type_name()
+            )));
+        };
+        match (found, access) {
+            (Some(found), Access::Plain) => known(found),
+            (Some(found), Access::Optional) => Value::some(known(found)?),
+            (None, _) => Ok(Value::Optional(None)),
+        }
+    }
+
+    fn call(&mut self, call: &'v Call) -> Evaluated<'v> {
+        let mut values = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            values.push(self.node(argument)?);
+        }
+        let args = Args {
+            scope: self.scope,
+            name: call.name,
+            values,
+            pattern: call.pattern.as_ref(),
+        };
+        (call.run)(&args)
+    }
+
+    fn list(&mut self, items: &'v [(Node, Access)]) -> Evaluated<'v> {
+        let mut list = Vec::with_capacity(items.len());
+        for (item, access) in items {
+            let value = self.node(item)?;
+            list.extend(present(value, *access)?);
+        }
+        Value::list(list)
+    }
+
+    fn map(&mut self, entries: &'v [(Node, Node, Access)]) -> Evaluated<'v> {
+        let mut map = BTreeMap::new();
+        for (key, value, access) in entries {
+            let key = self.node(key)?;
+            let key = match &key {
+                Value::Double(_) => None,
+                key => Key::of(key),
+            }
+            .ok_or_else(|| Failure::new(format!("{} is no key of a map", article(&key))))?;
+            let value = self.node(value)?;
+            if let Some(value) = present(value, *access)?
+                && map.insert(key, value).is_some()
+            {
+                return Err(Failure::new("a map has the same key twice"));
+            }
+        }
+        Value::map(map)
+    }
+
+    fn message(&mut self, name: &'v str, fields: &'v [(String, Node, Access)]) -> Evaluated<'v> {
+        let mut map = BTreeMap::new();
+        for (field, value, access) in fields {
+            let value = self.node(value)?;
+            if let Some(value) = present(value, *access)?
+                && map.insert(Key::Text(Text::Borrowed(field)), value).is_some()
+            {
+                return Err(Failure::new(format!("{name} has the field {field} twice")));
+            }
+        }
+        Value::message(Text::Borrowed(name), map)
+    }
+
+    fn not(&mut self, inner: &'v Node) -> Evaluated<'v> {
+        match self.node(inner)? {
+            Value::Bool(value) => Ok(Value::Bool(!value)),
+            other => Err(functions::no_overload("!", &[other])),
+        }
+    }
+
+    fn negate(&mut self, inner: &'v Node) -> Evaluated<'v> {
+        let overflow = || Failure::new("integer overflow");
+        match self.node(inner)? {
+            Value::Int(value) => value.checked_neg().map(Value::Int).ok_or_else(overflow),
+            Value::Double(value) => Ok(Value::Double(-value)),
+            Value::Duration(value) => value.checked_neg().map(Value::Duration).ok_or_else(overflow),
+            other => Err(functions::no_overload("-", &[other])),
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, pair: &'v (Node, Node)) -> Evaluated<'v> {
+        let left = self.node(&pair.0)?;
+        let right = self.node(&pair.1)?;
+        let budget = self.scope.budget;
+        match operator {
+            Operator::Equal => Ok(Value::Bool(left.same(&right, budget)?)),
+            Operator::NotEqual => Ok(Value::Bool(!left.same(&right, budget)?)),
+            Operator::In => functions::contains(&right, &left, budget).map(Value::Bool),
+            Operator::Less => compare("<", &left, &right, Ordering::is_lt),
+            Operator::LessOrEqual => compare("<=", &left, &right, Ordering::is_le),
+            Operator::Greater => compare(">", &left, &right, Ordering::is_gt),
+            Operator::GreaterOrEqual => compare(">=", &left, &right, Ordering::is_ge),
+            _ => functions::arithmetic(operator, left, right, budget),
+        }
+    }
+
+    /// `&&` and `||`: whichever term decides, decides, whatever became of the others.
+    fn decide(&mut self, terms: &'v [Node], decisive: bool) -> Evaluated<'v> {
+        let mut failure = None;
+        for term in terms {
+            match self.node(term) {
+                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
+                Ok(Value::Bool(_)) => {}
+                Ok(other) => {
+                    let name = if decisive { "||" } else { "&&" };
+                    failure.get_or_insert_with(|| functions::no_overload(name, &[other]));
+                }
+                Err(cut @ Failure::Cut(_)) => return Err(cut),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(Value::Bool(!decisive)), Err)
+    }
+
+    fn choose(&mut self, parts: &'v (Node, Node, Node)) -> Evaluated<'v> {
+        match self.node(&parts.0)? {
+            Value::Bool(true) => self.node(&parts.1),
+            Value::Bool(false) => self.node(&parts.2),
+            other => Err(functions::no_overload("?:", &[other])),
+        }
+    }
+
+    fn bind(&mut self, slot: usize, pair: &'v (Node, Node)) -> Evaluated<'v> {
+        let value = self.node(&pair.0)?;
+        self.with(slot, &[value], &pair.1)
+    }
+
+    /// The value of an expression with values for the variables from `slot` on.
+    fn with(&mut self, slot: usize, values: &[Value<'v>], body: &'v Node) -> Evaluated<'v> {
+        self.locals.truncate(slot);
+        self.locals.extend_from_slice(values);
+        let value = self.node(body);
+        self.locals.truncate(slot);
+        value
+    }
+
+    fn optional_map(&mut self, slot: usize, flat: Flat, pair: &'v (Node, Node)) -> Evaluated<'v> {
+        let inner = match self.node(&pair.0)? {
+            Value::Optional(None) => return Ok(Value::Optional(None)),
+            Value::Optional(Some(inner)) => (*inner).clone(),
+            other => return Err(functions::no_overload("optMap", &[other])),
+        };
+        let value = self.with(slot, &[inner], &pair.1)?;
+        match (flat, value) {
+            (Flat::No, value) => Value::some(value),
+            (Flat::Yes, value @ Value::Optional(_)) => Ok(value),
+            (Flat::Yes, other) => Err(functions::no_overload("optFlatMap", &[other])),
+        }
+    }
+
+    fn fold(&mut self, fold: &'v Fold) -> Evaluated<'v> {
+        let over = self.node(&fold.over)?;
+        let over = match over {
+            Value::Optional(_) => return Err(functions::no_overload("a loop", &[over])),
+            over => over,
+        };
+        let turns: Vec<[Value<'v>; 2]> = if fold.two {
+            over.entries()
+                .map(|entries| entries.into_iter().map(|(a, b)| [a, b]).collect())
+        } else {
+            over.elements()
+                .map(|items| items.into_iter().map(|item| [item, Value::Null]).collect())
+        }
+        .ok_or_else(|| functions::no_overload("a loop", std::slice::from_ref(&over)))?;
+        self.scope.budget.spend(turns.len())?;
+        match fold.kind {
+            FoldKind::All => self.quantify(fold, &turns, false),
+            FoldKind::Exists => self.quantify(fold, &turns, true),
+            FoldKind::ExistsOne => self.exists_one(fold, &turns),
+            FoldKind::Map | FoldKind::Filter => self.collect(fold, &turns),
+            FoldKind::TransformMap | FoldKind::TransformMapEntry => self.collect_map(fold, &turns),
+            FoldKind::SortBy => self.sort(fold, &turns),
+        }
+    }
+
+    fn turn(&mut self, fold: &'v Fold, turn: &[Value<'v>; 2], body: &'v Node) -> Evaluated<'v> {
+        let values = if fold.two { &turn[..] } else { &turn[..1] };
+        self.with(fold.slot, values, body)
+    }
+
+    fn quantify(&mut self, fold: &'v Fold, turns: &[[Value<'v>; 2]], decisive: bool) -> Evaluated<'v> {
+        let mut failure = None;
+        for turn in turns {
+            match self.turn(fold, turn, &fold.body) {
+                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
+                Ok(Value::Bool(_)) => {}
+                Ok(other) => {
+                    failure.get_or_insert_with(|| functions::no_overload("all or exists", &[other]));
+                }
+                Err(cut @ Failure::Cut(_)) => return Err(cut),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(Value::Bool(!decisive)), Err)
+    }
+
+    fn truth(&mut self, fold: &'v Fold, turn: &[Value<'v>; 2], body: &'v Node) -> Result<bool, Failure> {
+        match self.turn(fold, turn, body)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(functions::no_overload("a condition", &[other])),
+        }
+    }
+
+    fn exists_one(&mut self, fold: &'v Fold, turns: &[[Value<'v>; 2]]) -> Evaluated<'v> {
+        let mut count = 0;
+        for turn in turns {
+            count += usize::from(self.truth(fold, turn, &fold.body)?);
+        }
+        Ok(Value::Bool(count == 1))
+    }
+
+    fn collect(&mut self, fold: &'v Fold, turns: &[[Value<'v>; 2]]) -> Evaluated<'v> {
+        let mut list = Vec::new();
+        for turn in turns {
+            if fold.kind == FoldKind::Filter {
+                if self.truth(fold, turn, &fold.body)? {
+                    list.push(turn[0].clone());
+                }
+                continue;
+            }
+            if let Some(filter) = &fold.filter
+                && !self.truth(fold, turn, filter)?
+            {
+                continue;
+            }
+            list.push(self.turn(fold, turn, &fold.body)?);
+        }
+        Value::list(list)
+    }
+
+    fn collect_map(&mut self, fold: &'v Fold, turns: &[[Value<'v>; 2]]) -> Evaluated<'v> {
+        let mut map = BTreeMap::new();
+        for turn in turns {
+            if let Some(filter) = &fold.filter
+                && !self.truth(fold, turn, filter)?
+            {
+                continue;
+            }
+            let value = self.turn(fold, turn, &fold.body)?;
+            let made = if fold.kind == FoldKind::TransformMap {
+                vec![(turn[0].clone(), value)]
+            } else {
+                value
+                    .entries()
+                    .filter(|_| value.map_len().is_some())
+                    .ok_or_else(|| {
+                        functions::no_overload("transformMapEntry", std::slice::from_ref(&value))
+                    })?
+            };
+            for (key, value) in made {
+                let key = Key::of(&key).ok_or_else(|| functions::no_overload("transformMap", &[key]))?;
+                if map.insert(key, value).is_some() {
+                    return Err(Failure::new("insert failed: a key is there already"));
+                }
+            }
+        }
+        Value::map(map)
+    }
+
+    fn sort(&mut self, fold: &'v Fold, turns: &[[Value<'v>; 2]]) -> Evaluated<'v> {
+        let mut keyed = Vec::with_capacity(turns.len());
+        for turn in turns {
+            keyed.push((self.turn(fold, turn, &fold.body)?, turn[0].clone()));
+        }
+        functions::sort_pairs(keyed, self.scope.budget)
+    }
+}
+
+/// A field of a value; of an optional value it is optional as well.
+fn select<'v>(value: &Value<'v>, field: &'v str, access: Access) -> Evaluated<'v> {
+    let (inner, access) = match value {
+        Value::Optional(None) => return Ok(Value::Optional(None)),
+        Value::Optional(Some(inner)) => (&**inner, Access::Optional),
+        value => (value, access),
+    };
+    if inner.list_len().is_some() {
+        return Err(Failure::new("a list has no fields"));
+    }
+    match (inner.field(field), access) {
+        (Some(found), Access::Plain) => known(found),
+        (Some(found), Access::Optional) => Value::some(known(found)?),
+        (None, Access::Optional) => Ok(Value::Optional(None)),
+        (None, Access::Plain) => Err(Failure::new(format!("no such key: {field}"))),
+    }
+}
+
+fn present(value: Value<'_>, access: Access) -> Result<Option<Value<'_>>, Failure> {
+    match (access, value) {
+        (Access::Plain, value) => Ok(Some(value)),
+        (Access::Optional, Value::Optional(inner)) => Ok(inner.map(|inner| (*inner).clone())),
+        (Access::Optional, other) => Err(functions::no_overload("?", &[other])),
+    }
+}
+
+fn compare<'v>(
+    name: &str,
+    left: &Value<'v>,
+    right: &Value<'v>,
+    holds: impl Fn(Ordering) -> bool,
+) -> Evaluated<'v> {
+    match left.order(right) {
+        Some(order) => Ok(Value::Bool(order.is_some_and(holds))),
+        None => Err(functions::no_overload(name, &[left.clone(), right.clone()])),
+    }
+}
+
+fn constant(literal: &Literal) -> Value<'_> {
+    match literal {
+        Literal::Null => Value::Null,
+        Literal::Bool(value) => Value::Bool(*value),
+        Literal::Int(value) => Value::Int(*value),
+        Literal::UInt(value) => Value::UInt(*value),
+        Literal::Double(value) => Value::Double(*value),
+        Literal::Text(text) => Value::Text(Text::Borrowed(text)),
+        Literal::Bytes(bytes) => Value::Bytes(bytes.as_slice().into()),
+    }
+}

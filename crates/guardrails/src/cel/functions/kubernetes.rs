@@ -1,0 +1,332 @@
+//! Quantities, versions and formats of names, as Kubernetes has them in CEL. What asks the authorizer cannot be known.
+
+use std::cmp::Ordering;
+
+use super::super::evaluate::Evaluated;
+use super::super::failure::Failure;
+use super::super::opaque::Opaque;
+use super::super::value::Value;
+use super::{Args, Style, Table};
+use crate::jmespath::Version;
+use crate::quantity::Quantity;
+
+pub(super) const TABLE: Table = &[
+    ("quantity", Style::Plain, quantity),
+    ("isQuantity", Style::Plain, is_quantity),
+    ("sign", Style::Method, sign),
+    ("isInteger", Style::Method, is_integer),
+    ("asInteger", Style::Method, as_integer),
+    ("asApproximateFloat", Style::Method, as_float),
+    ("add", Style::Method, |args| combine(args, i128::checked_add)),
+    ("sub", Style::Method, |args| combine(args, i128::checked_sub)),
+    ("isGreaterThan", Style::Method, |args| {
+        compared(args).map(|order| Value::Bool(order.is_gt()))
+    }),
+    ("isLessThan", Style::Method, |args| {
+        compared(args).map(|order| Value::Bool(order.is_lt()))
+    }),
+    ("compareTo", Style::Method, |args| {
+        compared(args).map(|order| Value::Int(order as i64))
+    }),
+    ("semver", Style::Plain, semver),
+    ("isSemver", Style::Plain, is_semver),
+    ("major", Style::Method, |args| number(args, 0)),
+    ("minor", Style::Method, |args| number(args, 1)),
+    ("patch", Style::Method, |args| number(args, 2)),
+    ("format.named", Style::Plain, named),
+    ("format.dns1123Label", Style::Plain, |args| {
+        format(args, "dns1123Label")
+    }),
+    ("format.dns1123Subdomain", Style::Plain, |args| {
+        format(args, "dns1123Subdomain")
+    }),
+    ("format.dns1035Label", Style::Plain, |args| {
+        format(args, "dns1035Label")
+    }),
+    ("format.qualifiedName", Style::Plain, |args| {
+        format(args, "qualifiedName")
+    }),
+    ("format.dns1123LabelPrefix", Style::Plain, |args| {
+        format(args, "dns1123LabelPrefix")
+    }),
+    ("format.dns1123SubdomainPrefix", Style::Plain, |args| {
+        format(args, "dns1123SubdomainPrefix")
+    }),
+    ("format.dns1035LabelPrefix", Style::Plain, |args| {
+        format(args, "dns1035LabelPrefix")
+    }),
+    ("format.labelValue", Style::Plain, |args| {
+        format(args, "labelValue")
+    }),
+    ("format.uri", Style::Plain, |args| format(args, "uri")),
+    ("format.uuid", Style::Plain, |args| format(args, "uuid")),
+    ("format.byte", Style::Plain, |args| format(args, "byte")),
+    ("format.date", Style::Plain, |args| format(args, "date")),
+    ("format.datetime", Style::Plain, |args| format(args, "datetime")),
+    ("validate", Style::Method, validate),
+    ("group", Style::Method, authorizer),
+    ("serviceAccount", Style::Method, authorizer),
+    ("resource", Style::Method, authorizer),
+    ("subresource", Style::Method, authorizer),
+    ("namespace", Style::Method, authorizer),
+    ("name", Style::Method, authorizer),
+    ("check", Style::Method, authorizer),
+    ("path", Style::Method, authorizer),
+    ("fieldSelector", Style::Method, authorizer),
+    ("labelSelector", Style::Method, authorizer),
+    ("allowed", Style::Method, authorizer),
+    ("reason", Style::Method, authorizer),
+    ("errored", Style::Method, authorizer),
+    ("error", Style::Method, authorizer),
+];
+
+/// The authorizer itself is unknown, so that none of its methods is ever reached with one.
+fn authorizer<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    Err(args.refuse())
+}
+
+fn parse_quantity(text: &str) -> Result<Quantity, Failure> {
+    Quantity::parse(text).ok_or_else(|| Failure::new(format!("{text:?} is no quantity")))
+}
+
+fn quantity<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    match args.exactly()? {
+        [value @ Value::Opaque(opaque)] if matches!(**opaque, Opaque::Quantity(_)) => Ok(value.clone()),
+        _ => Ok(Value::opaque(Opaque::Quantity(parse_quantity(args.text(0)?)?))),
+    }
+}
+
+fn is_quantity<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    Ok(Value::Bool(Quantity::parse(args.text(0)?).is_some()))
+}
+
+fn nanos(args: &Args<'_, '_>, index: usize) -> Result<i128, Failure> {
+    match args.values.get(index) {
+        Some(Value::Opaque(opaque)) => match &**opaque {
+            Opaque::Quantity(Quantity(nanos)) => Ok(*nanos),
+            _ => Err(args.refuse()),
+        },
+        _ => Err(args.refuse()),
+    }
+}
+
+const NANO: i128 = 1_000_000_000;
+
+fn sign<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    Ok(Value::Int(nanos(args, 0)?.signum() as i64))
+}
+
+fn is_integer<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    let nanos = nanos(args, 0)?;
+    Ok(Value::Bool(
+        nanos % NANO == 0 && i64::try_from(nanos / NANO).is_ok(),
+    ))
+}
+
+fn as_integer<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    let nanos = nanos(args, 0)?;
+    match i64::try_from(nanos / NANO) {
+        Ok(value) if nanos % NANO == 0 => Ok(Value::Int(value)),
+        _ => Err(Failure::new("cannot convert value to integer")),
+    }
+}
+
+fn as_float<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    Ok(Value::Double(nanos(args, 0)? as f64 / 1e9))
+}
+
+fn combine<'v>(args: &Args<'_, 'v>, with: impl Fn(i128, i128) -> Option<i128>) -> Evaluated<'v> {
+    args.exactly::<2>()?;
+    let other = match &args.values[1] {
+        Value::Int(value) => i128::from(*value) * NANO,
+        _ => nanos(args, 1)?,
+    };
+    let sum = with(nanos(args, 0)?, other).ok_or_else(|| Failure::new("quantity overflow"))?;
+    Ok(Value::opaque(Opaque::Quantity(Quantity(sum))))
+}
+
+fn compared(args: &Args<'_, '_>) -> Result<Ordering, Failure> {
+    let [Value::Opaque(left), Value::Opaque(right)] = args.exactly()? else {
+        return Err(args.refuse());
+    };
+    match (&**left, &**right) {
+        (Opaque::Quantity(left), Opaque::Quantity(right)) => Ok(left.cmp(right)),
+        (Opaque::Semver(left, _), Opaque::Semver(right, _)) => Ok(left.cmp(right)),
+        _ => Err(args.refuse()),
+    }
+}
+
+/// A version; with `true` beside it also one that is not quite: `v1.2` is 1.2.0 then.
+fn parse_version(args: &Args<'_, '_>) -> Result<Option<(Version, String)>, Failure> {
+    let text = args.text(0)?;
+    let lenient = match args.values.get(1) {
+        None => false,
+        Some(Value::Bool(lenient)) if args.len() == 2 => *lenient,
+        Some(_) => return Err(args.refuse()),
+    };
+    let text = if lenient {
+        normal_version(text)
+    } else {
+        text.to_owned()
+    };
+    Ok(Version::parse(&text).map(|version| (version, text)))
+}
+
+fn normal_version(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let end = text.find(['-', '+']).unwrap_or(text.len());
+    let (core, rest) = text.split_at(end);
+    let mut parts: Vec<&str> = core
+        .split('.')
+        .map(|part| {
+            let trimmed = part.trim_start_matches('0');
+            if trimmed.is_empty() && !part.is_empty() {
+                "0"
+            } else {
+                trimmed
+            }
+        })
+        .collect();
+    while parts.len() < 3 {
+        parts.push("0");
+    }
+    format!("{}{rest}", parts.join("."))
+}
+
+fn semver<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let (version, text) =
+        parse_version(args)?.ok_or_else(|| Failure::new("the text is no semantic version"))?;
+    Ok(Value::opaque(Opaque::Semver(version, text)))
+}
+
+fn is_semver<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    Ok(Value::Bool(parse_version(args)?.is_some()))
+}
+
+fn number<'v>(args: &Args<'_, 'v>, index: usize) -> Evaluated<'v> {
+    let [Value::Opaque(opaque)] = args.exactly()? else {
+        return Err(args.refuse());
+    };
+    match &**opaque {
+        Opaque::Semver(version, _) => Ok(Value::Int(version.core()[index] as i64)),
+        _ => Err(args.refuse()),
+    }
+}
+
+const FORMATS: [&str; 13] = [
+    "dns1123Label",
+    "dns1123Subdomain",
+    "dns1035Label",
+    "qualifiedName",
+    "dns1123LabelPrefix",
+    "dns1123SubdomainPrefix",
+    "dns1035LabelPrefix",
+    "labelValue",
+    "uri",
+    "uuid",
+    "byte",
+    "date",
+    "datetime",
+];
+
+fn format<'v>(args: &Args<'_, 'v>, name: &'static str) -> Evaluated<'v> {
+    args.exactly::<0>()?;
+    Ok(Value::opaque(Opaque::Format(name)))
+}
+
+fn named<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    let name = args.text(0)?;
+    match FORMATS.into_iter().find(|known| *known == name) {
+        Some(known) => Value::some(Value::opaque(Opaque::Format(known))),
+        None => Ok(Value::Optional(None)),
+    }
+}
+
+/// What is wrong with a text, as an optional list of reasons.
+fn validate<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let [Value::Opaque(opaque), _] = args.exactly()? else {
+        return Err(args.refuse());
+    };
+    let Opaque::Format(name) = **opaque else {
+        return Err(args.refuse());
+    };
+    let text = args.text(1)?;
+    match wrong(name, text) {
+        None => Ok(Value::Optional(None)),
+        Some(reason) => Value::some(Value::list(vec![Value::text(reason)])?),
+    }
+}
+
+fn wrong(name: &str, text: &str) -> Option<String> {
+    let fits = match name {
+        "dns1123Label" => text.len() <= 63 && label(text, false),
+        "dns1123Subdomain" => text.len() <= 253 && text.split('.').all(|part| label(part, false)),
+        "dns1035Label" => text.len() <= 63 && label(text, true),
+        "dns1123LabelPrefix" => text.len() <= 63 && label(prefix(text), false),
+        "dns1123SubdomainPrefix" => {
+            text.len() <= 253 && prefix(text).split('.').all(|part| label(part, false))
+        }
+        "dns1035LabelPrefix" => text.len() <= 63 && label(prefix(text), true),
+        "qualifiedName" => match text.split_once('/') {
+            None => plain_name(text),
+            Some((domain, name)) => {
+                domain.len() <= 253 && domain.split('.').all(|part| label(part, false)) && plain_name(name)
+            }
+        },
+        "labelValue" => text.is_empty() || plain_name(text),
+        "uri" => text.contains(':') && !text.contains(char::is_whitespace),
+        "uuid" => uuid(text),
+        "byte" => {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.decode(text).is_ok()
+        }
+        "date" => text.len() == 10 && moment(&format!("{text}T00:00:00Z")),
+        "datetime" => moment(text),
+        _ => false,
+    };
+    (!fits).then(|| format!("{text:?} is not of the format {name}"))
+}
+
+fn moment(text: &str) -> bool {
+    super::super::moment::Timestamp::parse(text).is_some()
+}
+
+/// A prefix of a name may end in a dash, as those of generated names do.
+fn prefix(text: &str) -> &str {
+    text.strip_suffix('-').unwrap_or(text)
+}
+
+fn label(text: &str, letter_first: bool) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let first = |byte: u8| {
+        if letter_first {
+            byte.is_ascii_lowercase()
+        } else {
+            inner(byte)
+        }
+    };
+    text.bytes().next().is_some_and(first)
+        && text.bytes().last().is_some_and(inner)
+        && text.bytes().all(|byte| inner(byte) || byte == b'-')
+}
+
+fn plain_name(text: &str) -> bool {
+    let ends = |byte: u8| byte.is_ascii_alphanumeric();
+    (1..=63).contains(&text.len())
+        && text.bytes().next().is_some_and(ends)
+        && text.bytes().last().is_some_and(ends)
+        && text.bytes().all(|byte| ends(byte) || b"-_.".contains(&byte))
+}
+
+fn uuid(text: &str) -> bool {
+    let plain: String = text.chars().filter(|letter| *letter != '-').collect();
+    let dashes = text.len() == 32 || text.len() == 36;
+    dashes && plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

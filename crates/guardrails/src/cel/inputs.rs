@@ -1,0 +1,225 @@
+//! What the variables of policies stand for: `object`, `oldObject`, `request`, `namespaceObject`, `params`.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::compile::Root;
+use super::evaluate::Roots;
+use super::failure::Failure;
+use super::value::{Key, Text, Value};
+use crate::matching::Subject;
+use crate::request::{Operation, Request};
+
+/// What Kubernetes tells an admission policy.
+pub(crate) const ADMISSION: [Root; 6] = [
+    Root::Object,
+    Root::OldObject,
+    Root::Request,
+    Root::NamespaceObject,
+    Root::Params,
+    Root::Authorizer,
+];
+
+/// The variables of one request.
+pub(crate) struct Inputs<'v> {
+    request: &'v Request<'v>,
+    subject: &'v Subject<'v>,
+    resource: &'v str,
+    object: Value<'v>,
+    old: Value<'v>,
+    pub(crate) params: Value<'v>,
+    pub(crate) exceptions: Value<'v>,
+    pub(crate) images: Value<'v>,
+    asked: OnceCell<Value<'v>>,
+    namespace: OnceCell<Value<'v>>,
+}
+
+impl<'v> Inputs<'v> {
+    /// The variables of a request about a resource by its plural name.
+    pub(crate) fn new(request: &'v Request<'v>, subject: &'v Subject<'v>, resource: &'v str) -> Inputs<'v> {
+        let (now, old) = (
+            Value::from(request.object),
+            request.old.map_or(Value::Null, Value::from),
+        );
+        let (object, old) = match (request.operation, request.old) {
+            (Operation::Delete, None) => (Value::Null, now),
+            (Operation::Delete, Some(_)) => (Value::Null, old),
+            _ => (now, old),
+        };
+        Inputs {
+            request,
+            subject,
+            resource,
+            object,
+            old,
+            params: Value::Null,
+            exceptions: Value::Null,
+            images: Value::Null,
+            asked: OnceCell::new(),
+            namespace: OnceCell::new(),
+        }
+    }
+
+    /// The AdmissionRequest; as JSON leaves it out, what is empty is not there.
+    fn asked(&self) -> Result<Value<'v>, Failure> {
+        let (request, subject) = (self.request, self.subject);
+        let text = |text: &'v str| Value::Text(Text::Borrowed(text));
+        let kind = fields([
+            ("group", text(subject.group)),
+            ("version", text(subject.version)),
+            ("kind", text(subject.kind)),
+        ])?;
+        let resource = fields([
+            ("group", text(subject.group)),
+            ("version", text(subject.version)),
+            ("resource", text(self.resource)),
+        ])?;
+        let mut entries = vec![
+            ("uid", text("")),
+            ("kind", kind.clone()),
+            ("resource", resource.clone()),
+            ("requestKind", kind),
+            ("requestResource", resource),
+            ("operation", text(request.operation.word())),
+            ("userInfo", self.user()?),
+            ("dryRun", Value::Bool(request.dry_run)),
+            ("object", self.object.clone()),
+            ("oldObject", self.old.clone()),
+            ("options", Value::Null),
+        ];
+        for (name, value) in [
+            ("subResource", request.subresource),
+            ("requestSubResource", request.subresource),
+            ("name", subject.name),
+            ("namespace", subject.namespace),
+        ] {
+            if !value.is_empty() {
+                entries.push((name, text(value)));
+            }
+        }
+        fields(entries)
+    }
+
+    fn user(&self) -> Result<Value<'v>, Failure> {
+        let Some(user) = self.request.user else {
+            return Ok(Value::Unknown("who asks (request.userInfo)".into()));
+        };
+        let texts = |list: &'v [String]| {
+            Value::list(
+                list.iter()
+                    .map(|text| Value::Text(Text::Borrowed(text)))
+                    .collect(),
+            )
+        };
+        let mut entries = Vec::new();
+        for (name, value) in [("username", &user.name), ("uid", &user.uid)] {
+            if !value.is_empty() {
+                entries.push((name, Value::Text(Text::Borrowed(value))));
+            }
+        }
+        if !user.groups.is_empty() {
+            entries.push(("groups", texts(&user.groups)?));
+        }
+        if !user.extra.is_empty() {
+            let extra = user
+                .extra
+                .iter()
+                .map(|(key, list)| Ok((Key::Text(Text::Borrowed(key)), texts(list)?)));
+            entries.push(("extra", Value::map(extra.collect::<Result<_, Failure>>()?)?));
+        }
+        fields(entries)
+    }
+
+    /// The Namespace of the object: as it is, or as far as it is known.
+    fn namespace_object(&self) -> Result<Value<'v>, Failure> {
+        if let Some(namespace) = self.request.namespace {
+            return Ok(Value::from(namespace));
+        }
+        let subject = self.subject;
+        if subject.namespace.is_empty() || subject.kind == "Namespace" {
+            return Ok(Value::Null);
+        }
+        let mut metadata = vec![("name", Value::Text(Text::Borrowed(subject.namespace)))];
+        let labels = self.request.namespace_labels;
+        if !labels.is_empty() {
+            let labels = labels
+                .iter()
+                .map(|(key, value)| (Key::Text(Text::Borrowed(key)), Value::Text(Text::Borrowed(value))));
+            metadata.push(("labels", Value::map(labels.collect())?));
+        }
+        fields([("metadata", fields(metadata)?)])
+    }
+}
+
+fn fields<'v>(entries: impl IntoIterator<Item = (&'static str, Value<'v>)>) -> Result<Value<'v>, Failure> {
+    let entries: BTreeMap<_, _> = entries
+        .into_iter()
+        .map(|(key, value)| (Key::text(key), value))
+        .collect();
+    Value::map(entries)
+}
+
+fn kept<'v>(
+    cell: &OnceCell<Value<'v>>,
+    make: impl FnOnce() -> Result<Value<'v>, Failure>,
+    name: &str,
+) -> Value<'v> {
+    cell.get_or_init(|| make().unwrap_or_else(|_| Value::Unknown(name.into())))
+        .clone()
+}
+
+impl<'v> Roots<'v> for Inputs<'v> {
+    fn root(&self, root: Root) -> Value<'v> {
+        match root {
+            Root::Object => self.object.clone(),
+            Root::OldObject => self.old.clone(),
+            Root::Request => kept(&self.asked, || self.asked(), "request"),
+            Root::NamespaceObject => kept(&self.namespace, || self.namespace_object(), "namespaceObject"),
+            Root::Params => self.params.clone(),
+            Root::Exceptions => self.exceptions.clone(),
+            Root::Images => self.images.clone(),
+            Root::Authorizer => Value::Unknown("what somebody may do (authorizer)".into()),
+            Root::Attestors | Root::Attestations | Root::Ref => Value::Unknown(root.name().into()),
+        }
+    }
+}
+
+/// The plural name of the object's kind: as it was said, as the facts have it, or by the rules of English.
+pub(crate) fn resource_of(request: &Request<'_>) -> String {
+    if let Some(resource) = request.resource {
+        return resource.to_owned();
+    }
+    let text = |name: &str| {
+        request
+            .object
+            .get(name)
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+    };
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    request
+        .facts
+        .resource(version, kind)
+        .map_or_else(|_| plural(kind), |(resource, _)| resource)
+}
+
+/// The plural of a kind, as Kubernetes guesses it.
+pub(crate) fn plural(kind: &str) -> String {
+    let name = kind.to_ascii_lowercase();
+    let before_last = name
+        .len()
+        .checked_sub(2)
+        .and_then(|at| name.as_bytes().get(at))
+        .copied();
+    match name.as_bytes().last() {
+        _ if name == "endpoints" => name,
+        None => name,
+        Some(b's' | b'x') => format!("{name}es"),
+        Some(b'y') if before_last.is_some_and(|byte| !b"aeiou".contains(&byte)) => {
+            format!("{}ies", &name[..name.len() - 1])
+        }
+        Some(_) => format!("{name}s"),
+    }
+}

@@ -1,0 +1,407 @@
+//! All policies in CEL on one request.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::body;
+use super::check::judge_all;
+use super::evaluate::Scope;
+use super::failure::Failure;
+use super::inputs::{Inputs, resource_of};
+use super::policy::{Binding, Document, Exception, Family, Policy, Variant};
+use super::value::{Key, Text, Value};
+use crate::budget::{Budget, MAX_OBJECT_DEPTH};
+use crate::cursor::{Origin, Refusal};
+use crate::matching::Subject;
+use crate::request::Request;
+use crate::verdict::{Outcome, Verdict};
+
+/// Policies in CEL, ready to judge objects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CelPolicies {
+    pub(crate) policies: Vec<Policy>,
+    bindings: Vec<Binding>,
+    exceptions: Vec<Exception>,
+    /// Plural names to policies, in the order of loading; those for any name are in every list.
+    by_resource: HashMap<String, Vec<usize>>,
+    any_resource: Vec<usize>,
+}
+
+/// A verdict in the making.
+struct Judged {
+    outcome: Outcome,
+    rule: String,
+    message: String,
+    exception: Option<String>,
+}
+
+impl Judged {
+    fn new(outcome: Outcome, rule: &str, message: impl Into<String>) -> Judged {
+        Judged {
+            outcome,
+            rule: rule.to_owned(),
+            message: message.into(),
+            exception: None,
+        }
+    }
+}
+
+impl CelPolicies {
+    /// Reads a document if it is of one of the kinds that are kept here.
+    pub(crate) fn read(
+        &mut self,
+        origin: Origin<'_>,
+        document: &serde_json::Value,
+    ) -> Option<Result<(), Refusal>> {
+        if !super::policy::is_ours(document) {
+            return None;
+        }
+        Some(
+            super::policy::read(origin, document).map(|document| match document {
+                Document::Policy(policy) => self.policies.push(*policy),
+                Document::Binding(binding) => self.bindings.push(*binding),
+                Document::Exception(exception) => self.exceptions.push(*exception),
+            }),
+        )
+    }
+
+    /// Takes in the policies of another set.
+    pub(crate) fn merge(&mut self, other: CelPolicies) {
+        self.policies.extend(other.policies);
+        self.bindings.extend(other.bindings);
+        self.exceptions.extend(other.exceptions);
+        self.index();
+    }
+
+    /// Only the policies that are to be kept, with all bindings and exceptions.
+    pub(crate) fn only(&self, keep: impl Fn(&Policy) -> bool) -> CelPolicies {
+        let mut chosen = CelPolicies {
+            policies: self
+                .policies
+                .iter()
+                .filter(|policy| keep(policy))
+                .cloned()
+                .collect(),
+            bindings: self.bindings.clone(),
+            exceptions: self.exceptions.clone(),
+            ..CelPolicies::default()
+        };
+        chosen.index();
+        chosen
+    }
+
+    /// Finds out which policies are about which resources.
+    pub(crate) fn index(&mut self) {
+        let named: Vec<Option<Vec<String>>> = self
+            .policies
+            .iter()
+            .map(|policy| {
+                let mut all = Vec::new();
+                for variant in &policy.variants {
+                    all.extend(variant.constraints.resources()?.into_iter().map(str::to_owned));
+                }
+                (!policy.json).then_some(all)
+            })
+            .collect();
+        let mut by_resource: HashMap<String, Vec<usize>> = HashMap::new();
+        for name in named.iter().flatten().flatten() {
+            by_resource.entry(name.clone()).or_default();
+        }
+        self.any_resource.clear();
+        for (index, names) in named.iter().enumerate() {
+            match names {
+                None => {
+                    self.any_resource.push(index);
+                    for list in by_resource.values_mut() {
+                        list.push(index);
+                    }
+                }
+                Some(names) => {
+                    for name in names {
+                        if let Some(list) = by_resource.get_mut(name)
+                            && list.last() != Some(&index)
+                        {
+                            list.push(index);
+                        }
+                    }
+                }
+            }
+        }
+        self.by_resource = by_resource;
+    }
+
+    /// Judges an object by every policy. Policies that are not about it say nothing.
+    pub(crate) fn evaluate(&self, request: &Request<'_>, verdicts: &mut Vec<Verdict>) {
+        if self.policies.is_empty() {
+            return;
+        }
+        let resource = resource_of(request);
+        let chosen = self.by_resource.get(&resource).unwrap_or(&self.any_resource);
+        if chosen.is_empty() {
+            return;
+        }
+        let subject = Subject::of(
+            request.object,
+            request.namespace_labels,
+            request.operation,
+            request.subresource,
+        );
+        for policy in chosen.iter().filter_map(|&index| self.policies.get(index)) {
+            // JSON that is no object of Kubernetes has neither version nor kind.
+            if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
+                continue;
+            }
+            if policy
+                .namespace
+                .as_ref()
+                .is_some_and(|namespace| namespace != subject.namespace)
+            {
+                continue;
+            }
+            for variant in &policy.variants {
+                if policy.json || variant.constraints.matches(request, &subject, &resource) {
+                    self.judge(policy, variant, request, &subject, &resource, verdicts);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// An object that nests too deep is not looked at: every policy is an error.
+    pub(crate) fn too_deep(&self, kind: &str, verdicts: &mut Vec<Verdict>) {
+        let object = serde_json::json!({"kind": kind});
+        let labels = BTreeMap::new();
+        let request = Request::new(&object);
+        let subject = Subject::of(&object, &labels, request.operation, "");
+        for policy in &self.policies {
+            let message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
+            let judged = Judged::new(Outcome::Error, "evaluation", message);
+            verdicts.push(verdict(policy, &subject, judged, policy.enforce));
+        }
+    }
+
+    fn judge(
+        &self,
+        policy: &Policy,
+        variant: &Variant,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        let mut say = |judged: Judged, enforce: bool| {
+            // What cannot be judged refuses only if the policy says that it is to fail closed.
+            let enforce = enforce && (policy.fail_closed || judged.outcome != Outcome::Error);
+            verdicts.push(verdict(policy, subject, judged, enforce));
+        };
+        if policy.family == Family::Kyverno {
+            say(
+                self.kyverno(policy, variant, request, subject, resource),
+                policy.enforce,
+            );
+            return;
+        }
+        let bindings: Vec<&Binding> = self
+            .bindings
+            .iter()
+            .filter(|binding| binding.binds(policy))
+            .collect();
+        if bindings.is_empty() {
+            // Nothing is bound yet: what it would say, and nothing comes of it.
+            say(
+                kubernetes(policy, variant, None, request, subject, resource),
+                false,
+            );
+            return;
+        }
+        for binding in bindings {
+            if binding
+                .constraints
+                .as_ref()
+                .is_none_or(|constraints| constraints.matches(request, subject, resource))
+            {
+                say(
+                    kubernetes(policy, variant, Some(binding), request, subject, resource),
+                    binding.enforce,
+                );
+            }
+        }
+    }
+
+    fn kyverno(
+        &self,
+        policy: &Policy,
+        variant: &Variant,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+    ) -> Judged {
+        let budget = Budget::default();
+        let before = Inputs::new(request, subject, resource);
+        let (mut images, mut values, mut granted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut whole = false;
+        {
+            let scope = Scope::new(&budget, request.facts, &before);
+            for exception in self
+                .exceptions
+                .iter()
+                .filter(|exception| exception.is_for(policy))
+            {
+                match body::met(&exception.conditions, &scope) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        granted.push(exception);
+                        whole |= exception.images.is_empty() && exception.values.is_empty();
+                        images.extend(exception.images.iter().map(String::as_str));
+                        values.extend(exception.values.iter().map(String::as_str));
+                    }
+                    // A broken exception takes nothing from one that holds.
+                    Err(_) if whole || !policy.fail_closed => {}
+                    Err(failure) => return cannot_begin(&failure),
+                }
+            }
+        }
+        if whole {
+            return excepted(&granted);
+        }
+        let mut inputs = Inputs::new(request, subject, resource);
+        match allowed(&images, &values) {
+            Ok(exceptions) => inputs.exceptions = exceptions,
+            Err(failure) => return cannot_begin(&failure),
+        }
+        let mut scope =
+            Scope::new(&budget, request.facts, &inputs).with_variables(&variant.variables.programs);
+        scope.namespace = policy.namespace.as_deref();
+        match body::met(&variant.conditions, &scope) {
+            Ok(true) => {}
+            Ok(false) => return Judged::new(Outcome::Skip, "", "skip"),
+            Err(Failure::Failed(_)) if !policy.fail_closed => return Judged::new(Outcome::Skip, "", "skip"),
+            Err(failure) => return cannot_begin(&failure),
+        }
+        for (index, validation) in variant.validations.iter().enumerate() {
+            match scope.holds(&validation.program) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let message = match validation.said(&scope) {
+                        None => validation.message.clone(),
+                        Some(Ok(said)) => said,
+                        Some(Err(failure)) => format!("failed to evaluate message expression: {failure}"),
+                    };
+                    let message = if message.is_empty() {
+                        format!("CEL expression validation failed at index {index}")
+                    } else {
+                        message
+                    };
+                    return Judged::new(Outcome::Fail, "", message);
+                }
+                Err(failure) => return Judged::new(Outcome::Error, "", format!("error: {failure}")),
+            }
+        }
+        match body::notes(&variant.annotations, &scope) {
+            Ok(_) => Judged::new(Outcome::Pass, "", "success"),
+            Err(failure) => cannot_begin(&failure),
+        }
+    }
+}
+
+fn cannot_begin(failure: &Failure) -> Judged {
+    Judged::new(
+        Outcome::Error,
+        "evaluation",
+        format!("failed to load context: {failure}"),
+    )
+}
+
+fn excepted(granted: &[&Exception]) -> Judged {
+    let names: Vec<&str> = granted.iter().map(|exception| exception.name.as_str()).collect();
+    let names = names.join(", ");
+    let passes = granted.first().is_some_and(|exception| exception.passes);
+    let (outcome, word) = if passes {
+        (Outcome::Pass, "passed")
+    } else {
+        (Outcome::Skip, "skipped")
+    };
+    let mut judged = Judged::new(
+        outcome,
+        "exception",
+        format!("rule is {word} due to policy exception: {names}"),
+    );
+    judged.exception = Some(names);
+    judged
+}
+
+/// The variable `exceptions`.
+fn allowed<'v>(images: &[&str], values: &[&str]) -> Result<Value<'v>, Failure> {
+    let list = |texts: &[&str]| Value::list(texts.iter().map(|text| Value::text(*text)).collect());
+    Value::message(
+        Text::Borrowed("libs.Exception"),
+        BTreeMap::from([
+            (Key::text("allowedImages"), list(images)?),
+            (Key::text("allowedValues"), list(values)?),
+        ]),
+    )
+}
+
+fn kubernetes(
+    policy: &Policy,
+    variant: &Variant,
+    binding: Option<&Binding>,
+    request: &Request<'_>,
+    subject: &Subject<'_>,
+    resource: &str,
+) -> Judged {
+    let params = match (
+        &policy.params,
+        binding.and_then(|binding| binding.params.as_ref()),
+    ) {
+        (Some(kind), Some(reference)) => match reference.find(kind, request, subject.namespace) {
+            Ok(found) if found.is_empty() => return Judged::new(Outcome::Pass, &policy.name, ""),
+            Ok(found) => found.into_iter().map(Some).collect(),
+            Err(reason) => return Judged::new(Outcome::Error, &policy.name, reason),
+        },
+        _ => vec![None],
+    };
+    let mut judged = Judged::new(Outcome::Pass, &policy.name, "");
+    for params in &params {
+        let budget = Budget::default();
+        let mut inputs = Inputs::new(request, subject, resource);
+        inputs.params = params.as_ref().map_or(Value::Null, Value::from);
+        let scope = Scope::new(&budget, request.facts, &inputs).with_variables(&variant.variables.programs);
+        (judged.outcome, judged.message) = match body::met(&variant.conditions, &scope) {
+            Ok(true) => judge_all(&variant.validations, &scope, |_, message| {
+                (Outcome::Error, message)
+            })
+            .unwrap_or_else(|| match body::notes(&variant.annotations, &scope) {
+                Ok(_) => (Outcome::Pass, String::new()),
+                Err(failure) => (Outcome::Error, failure.to_string()),
+            }),
+            Ok(false) => (Outcome::Skip, "match conditions aren't met".to_owned()),
+            Err(failure) => (Outcome::Error, failure.to_string()),
+        };
+        if !matches!(judged.outcome, Outcome::Pass | Outcome::Skip) {
+            break;
+        }
+    }
+    judged
+}
+
+fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, enforce: bool) -> Verdict {
+    let unscored = judged.outcome == Outcome::Fail && !policy.annotations.scored && !enforce;
+    Verdict {
+        policy: policy.name.clone(),
+        hint: policy.annotations.hint(&judged.rule).cloned(),
+        rule: judged.rule,
+        task: policy.task,
+        outcome: if unscored { Outcome::Warn } else { judged.outcome },
+        enforce,
+        scope: None,
+        object: format!("{}/{}", subject.kind, subject.name),
+        message: judged.message,
+        path: None,
+        value: None,
+        why: policy.annotations.why.clone(),
+        title: policy.annotations.title.clone(),
+        severity: policy.annotations.severity.clone(),
+        category: policy.annotations.category.clone(),
+        exception: judged.exception,
+    }
+}

@@ -1,0 +1,62 @@
+//! The Common Expression Language, and the policies that are written in it.
+//!
+//! An expression is read by `parse`, given its meaning by `compile` and evaluated step by step by
+//! `evaluate`, on values that stay where they are. `functions` has the libraries of CEL, Kubernetes and Kyverno.
+//! Everything is bounded: length, depth, steps, the size of what is made. What has no value is a failure, which
+//! becomes an error verdict: never a pass.
+//!
+//! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
+//! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
+//! `judge` evaluates them all.
+
+mod autogen;
+mod body;
+mod check;
+mod compile;
+mod constraints;
+mod evaluate;
+mod failure;
+mod functions;
+mod inputs;
+mod judge;
+mod moment;
+mod opaque;
+mod params;
+mod parse;
+mod policy;
+#[cfg(test)]
+mod tests;
+mod token;
+mod value;
+
+pub(crate) use check::CelCheck;
+pub(crate) use judge::CelPolicies;
+
+use serde_json::Value as Json;
+
+use crate::budget::{Budget, MAX_OBJECT_DEPTH, deeper_than};
+use crate::matching::Subject;
+use crate::request::Request;
+
+/// The value of a CEL expression about an `object`, as policies have it: with the libraries of Kubernetes and Kyverno.
+/// The error says why it cannot be read, or has no value.
+pub fn evaluate_cel(expression: &str, object: &Json) -> Result<Json, String> {
+    if deeper_than(object, MAX_OBJECT_DEPTH) {
+        return Err(format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels"));
+    }
+    let names = compile::Names {
+        roots: &[compile::Root::Object],
+        ..compile::Names::default()
+    };
+    let program =
+        compile::Program::compile(expression, names).map_err(|unreadable| unreadable.to_string())?;
+    let request = Request::new(object);
+    let subject = Subject::of(object, request.namespace_labels, request.operation, "");
+    let inputs = inputs::Inputs::new(&request, &subject, "");
+    let budget = Budget::default();
+    let scope = evaluate::Scope::new(&budget, request.facts, &inputs);
+    scope
+        .evaluate(&program)
+        .and_then(|value| value.to_json(&budget))
+        .map_err(|failure| failure.to_string())
+}

@@ -1,0 +1,247 @@
+//! Points in time and spans of it, as CEL writes them. The clock itself is not here.
+
+use crate::quantity::parse_duration;
+
+const DAY: i64 = 86_400;
+
+/// Seconds and nanoseconds since 1970, in UTC, within the years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp {
+    pub(super) seconds: i64,
+    pub(super) nanos: u32,
+}
+
+/// A point in time as a calendar has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Civil {
+    pub(super) year: i64,
+    /// From 1 to 12, and from 1 to 31.
+    pub(super) month: i64,
+    pub(super) day: i64,
+    /// Since midnight.
+    pub(super) second: i64,
+    /// From Sunday, which is 0.
+    pub(super) weekday: i64,
+    /// From 0.
+    pub(super) day_of_year: i64,
+}
+
+const FIRST: i64 = -62_135_596_800;
+const LAST: i64 = 253_402_300_799;
+
+impl Timestamp {
+    /// A point in time, if it is within the years 1 to 9999.
+    pub(super) fn new(seconds: i64, nanos: u32) -> Option<Timestamp> {
+        (FIRST..=LAST)
+            .contains(&seconds)
+            .then_some(Timestamp { seconds, nanos })
+    }
+
+    /// Reads RFC 3339: `2026-11-21T10:00:00.5+01:00`.
+    pub(super) fn parse(text: &str) -> Option<Timestamp> {
+        let number = |range: std::ops::Range<usize>| -> Option<i64> {
+            let digits = text.get(range)?;
+            digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok())?
+        };
+        let mark = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|byte| marks.contains(byte));
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+        let marks = mark(4, b"-") && mark(7, b"-") && mark(10, b"Tt") && mark(13, b":") && mark(16, b":");
+        if !marks || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+            return None;
+        }
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let mut rest = text.get(19..)?;
+        let mut nanos = 0;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            let end = fraction
+                .bytes()
+                .position(|byte| !byte.is_ascii_digit())
+                .unwrap_or(fraction.len());
+            if end == 0 {
+                return None;
+            }
+            let digits = &fraction[..end.min(9)];
+            nanos = digits.parse::<u32>().ok()? * 10_u32.pow(9 - digits.len() as u32);
+            rest = &fraction[end..];
+        }
+        let offset = match rest {
+            "Z" | "z" => 0,
+            "" => return None,
+            _ => offset(rest)?,
+        };
+        let days = days_from_civil(year, month, day);
+        Timestamp::new(days * DAY + hour * 3600 + minute * 60 + second - offset, nanos)
+    }
+
+    /// What a calendar says, `offset` seconds east of Greenwich.
+    pub(super) fn civil(self, offset: i64) -> Civil {
+        let local = self.seconds + offset;
+        let days = local.div_euclid(DAY);
+        let (year, month, day) = civil_from_days(days);
+        Civil {
+            year,
+            month,
+            day,
+            second: local.rem_euclid(DAY),
+            weekday: (days + 4).rem_euclid(7),
+            day_of_year: days - days_from_civil(year, 1, 1),
+        }
+    }
+
+    /// Nanoseconds since 1970.
+    pub(super) fn total(self) -> i128 {
+        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
+    }
+
+    /// The point in time so many nanoseconds since 1970.
+    pub(super) fn from_total(total: i128) -> Option<Timestamp> {
+        let seconds = i64::try_from(total.div_euclid(1_000_000_000)).ok()?;
+        Timestamp::new(seconds, total.rem_euclid(1_000_000_000) as u32)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let civil = self.civil(0);
+        let (hour, minute, second) = (civil.second / 3600, civil.second / 60 % 60, civil.second % 60);
+        write!(
+            formatter,
+            "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}",
+            civil.year, civil.month, civil.day
+        )?;
+        if self.nanos != 0 {
+            let digits = format!("{:09}", self.nanos);
+            write!(formatter, ".{}", digits.trim_end_matches('0'))?;
+        }
+        formatter.write_str("Z")
+    }
+}
+
+/// Seconds east of Greenwich, of `+01:00`, `-05:30`, `02:00` or `UTC`. Places by name are not known.
+pub(super) fn offset(text: &str) -> Option<i64> {
+    if matches!(text, "UTC" | "Z" | "" | "GMT" | "Etc/UTC") {
+        return Some(0);
+    }
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str| -> Option<i64> {
+        (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Reads a span of time as Go does: `1h30m`.
+pub(super) fn duration(text: &str) -> Option<i64> {
+    parse_duration(text)
+}
+
+/// A span of time in seconds: `1.5s`.
+pub(super) fn duration_text(nanos: i64) -> String {
+    let (whole, part) = (
+        nanos.unsigned_abs() / 1_000_000_000,
+        nanos.unsigned_abs() % 1_000_000_000,
+    );
+    let sign = if nanos < 0 { "-" } else { "" };
+    if part == 0 {
+        return format!("{sign}{whole}s");
+    }
+    let digits = format!("{part:09}");
+    format!("{sign}{whole}.{}s", digits.trim_end_matches('0'))
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970 of a date of the Gregorian calendar. The year begins in March, so that leap days come last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_written() {
+        let check = |text: &str, expect: Option<&str>| {
+            let read = Timestamp::parse(text).map(|time| time.to_string());
+            assert_eq!(read.as_deref(), expect, "{text}");
+        };
+        check("2026-11-21T10:00:00Z", Some("2026-11-21T10:00:00Z"));
+        check("2026-11-21T10:00:00.250+01:00", Some("2026-11-21T09:00:00.25Z"));
+        check("2024-02-29T00:00:00Z", Some("2024-02-29T00:00:00Z"));
+        check("2023-02-29T00:00:00Z", None);
+        check("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z"));
+        check("0001-01-01T00:00:00+01:00", None);
+        check(
+            "9999-12-31T23:59:59.999999999Z",
+            Some("9999-12-31T23:59:59.999999999Z"),
+        );
+        check("9999-12-31T23:59:59-01:00", None);
+        check("2026-11-21", None);
+        check("2026-11-21T10:00:00", None);
+        check("2026-11-21T10:00:00.Z", None);
+        check("½026-11-21T10:00:00Z", None);
+    }
+
+    #[test]
+    fn days_are_where_the_calendar_has_them() {
+        let check = |text: &str, weekday: i64, day_of_year: i64| {
+            let civil = Timestamp::parse(text).expect("a time").civil(0);
+            assert_eq!(
+                (civil.weekday, civil.day_of_year),
+                (weekday, day_of_year),
+                "{text}"
+            );
+        };
+        check("1970-01-01T00:00:00Z", 4, 0);
+        check("2026-11-21T00:00:00Z", 6, 324);
+        check("2024-12-31T23:59:59Z", 2, 365);
+        check("1900-03-01T00:00:00Z", 4, 59);
+    }
+
+    #[test]
+    fn offsets() {
+        let check = |text: &str, expect: Option<i64>| assert_eq!(offset(text), expect, "{text}");
+        check("UTC", Some(0));
+        check("+01:00", Some(3600));
+        check("-05:30", Some(-19800));
+        check("02:00", Some(7200));
+        check("Europe/Berlin", None);
+        check("+1:00", None);
+        check("+25:00", None);
+    }
+}
