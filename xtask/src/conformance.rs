@@ -7,6 +7,7 @@
 
 pub(crate) mod charts;
 mod compare;
+pub(crate) mod policies;
 mod render;
 mod suites;
 mod table;

@@ -55,6 +55,14 @@ Chores of this repository: cargo xtask <chore>
       --variants       also with values made of the defaults: all switched on, turned, filled, emptied
       --report FILE    write what differs there
       --kept DIR       keep what Helm printed, and use it again
+  conformance guardrails --suites DIR
+                       every kyverno-test.yaml below a folder (may be repeated): what is expected, and what our engine says
+      --kyverno [BIN]  Kyverno's own command line beside it; the one of `peers`, built when it is missing, if none is named
+      --differential   also both engines over policies and resources that no suite pairs
+      --platform PATH  use this binary instead of building one
+      --only PART      only suites whose path contains PART (may be repeated)
+      --report FILE    write the table and the suites that differ
+      --causes FILE    write what differs by cause, with examples
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -87,6 +95,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["image"] => image::make(Path::new("platform.tar")),
         ["image", "--output", path] => image::make(Path::new(path)),
         ["conformance", "chart", rest @ ..] => conformance::chart(&conformance::Options::parse(rest)?),
+        ["conformance", "guardrails", rest @ ..] => {
+            conformance::policies::guardrails(&conformance::policies::Options::parse(rest)?)
+        }
         ["bench", "chart", rest @ ..] => {
             let (runs, charts) = bench_options(rest)?;
             bench::chart::run_all(runs, charts)

@@ -3,6 +3,7 @@
 mod chart;
 mod install;
 mod look;
+mod policy;
 mod service;
 mod team;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template};
 pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
 pub(crate) use look::{Environment, GoldenPath};
+pub(crate) use policy::{Policy, PolicyApply, PolicyTest};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
@@ -85,6 +87,19 @@ pub(crate) enum Output {
     Json,
     /// For programs and people
     Yaml,
+    /// A word that only one command knows: a file, or another format
+    #[value(skip)]
+    Other(&'static str),
+}
+
+/// Reads `--output` where more is possible than everywhere.
+pub(crate) fn any_output(text: &str) -> Result<Output, String> {
+    match Output::from_str(text, false) {
+        Ok(output) => Ok(output),
+        Err(_) if text.is_empty() => Err("a format or a file is expected".to_owned()),
+        // What was typed lives as long as the program.
+        Err(_) => Ok(Output::Other(Box::leak(text.to_owned().into_boxed_str()))),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +119,9 @@ pub(crate) enum Command {
     /// Render, check and look into Helm charts
     #[command(subcommand)]
     Chart(Box<Chart>),
+    /// Test Kyverno policies, and apply them to resources
+    #[command(subcommand)]
+    Policy(Policy),
     /// Check what a repository or a manifest would deploy, without a server
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C

@@ -7,6 +7,7 @@ mod learn;
 mod look;
 mod operation;
 mod operator;
+mod policy;
 mod serve;
 mod service;
 mod team;
@@ -26,6 +27,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Environment(command) => look::environment(&global, command),
         Command::GoldenPath(command) => look::golden_path(&global, command),
         Command::Chart(command) => chart::run(talk, &global, *command),
+        Command::Policy(command) => policy::run(talk, &global, command),
         Command::Check(check) => check::run(&global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
         Command::Install(asked) => install::install(talk, &global, asked),

@@ -24,8 +24,7 @@ fn main() -> ProcessExit {
         Ok(cli) => run(&talk, cli),
         Err(error) => failure::usage(&talk, &error),
     };
-    // The codes are small and positive.
-    ProcessExit::from(u8::try_from(code as i32).unwrap_or(1))
+    ProcessExit::from(code.number())
 }
 
 fn run(talk: &Talk, cli: Cli) -> ExitCode {

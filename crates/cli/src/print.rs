@@ -31,7 +31,7 @@ pub(crate) fn value(
     table: impl FnOnce() -> String,
 ) -> io::Result<()> {
     match output {
-        Output::Table => data(&plain::lines(&table())),
+        Output::Table | Output::Other(_) => data(&plain::lines(&table())),
         Output::Json => data(&format!(
             "{}\n",
             plain::json(&serde_json::to_string_pretty(value)?)

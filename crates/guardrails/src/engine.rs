@@ -105,6 +105,11 @@ impl Policies {
         self.loaded.len() + self.cel.policies.len()
     }
 
+    /// How many rules they have, those for pod controllers counted.
+    pub fn rules(&self) -> usize {
+        self.loaded.iter().map(|policy| policy.rules.len()).sum()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

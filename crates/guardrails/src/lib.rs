@@ -74,6 +74,7 @@
 //! `cursor`, `policy`, `autogen` read policies; `request` and `facts` are what they are asked and may ask; `matching`, `selector` decide what a rule is about; `judge`
 //! evaluates one rule with `pattern`, `conditions`, `context`, `variables`, `references`, `jmespath`, `pod_security`, `element`; `engine` finds the
 //! rules for an object; `budget` bounds all of it.
+//! `report` writes verdicts as others read them.
 
 mod autogen;
 mod budget;
@@ -94,6 +95,7 @@ mod pod_security;
 mod policy;
 mod quantity;
 mod references;
+pub mod report;
 mod request;
 mod selector;
 mod variables;
@@ -104,5 +106,6 @@ pub use cel::evaluate_cel;
 pub use cursor::Refusal;
 pub use engine::{Error, Existing, Mutated, Policies};
 pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};
+pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Task, Verdict};

@@ -9,23 +9,43 @@ use crate::guard::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// It is done.
-    Done = 0,
+    Done,
     /// It failed.
-    Failed = 1,
+    Failed,
     /// It was called wrongly.
-    Usage = 2,
+    Usage,
     /// A guardrail refused it.
-    Refused = 3,
+    Refused,
     /// There is no such thing.
-    NotFound = 4,
+    NotFound,
     /// It is still going on.
-    TimedOut = 5,
+    TimedOut,
     /// Something else holds or has it.
-    Conflict = 6,
+    Conflict,
     /// The cluster or the file system forbids it.
-    NotAllowed = 7,
+    NotAllowed,
     /// The person stopped it.
-    Interrupted = 130,
+    Interrupted,
+    /// What the person asked for, such as the code for warnings.
+    Other(u8),
+}
+
+impl ExitCode {
+    /// The number that the process ends with.
+    pub fn number(self) -> u8 {
+        match self {
+            ExitCode::Done => 0,
+            ExitCode::Failed => 1,
+            ExitCode::Usage => 2,
+            ExitCode::Refused => 3,
+            ExitCode::NotFound => 4,
+            ExitCode::TimedOut => 5,
+            ExitCode::Conflict => 6,
+            ExitCode::NotAllowed => 7,
+            ExitCode::Interrupted => 130,
+            ExitCode::Other(number) => number,
+        }
+    }
 }
 
 /// Why a use case did not do what was asked.

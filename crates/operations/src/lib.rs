@@ -25,6 +25,7 @@ mod journal;
 mod offers;
 mod operation;
 mod platform;
+mod policy;
 mod progress;
 mod render;
 mod scaffold;
@@ -56,6 +57,10 @@ pub use install::{
 pub use journal::{Journal, OperationSummary};
 pub use operation::{resume_command, undo_operation};
 pub use platform::{Nudge, Platform, Target};
+pub use policy::{
+    PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult, PolicyTestRequest, PolicyTested,
+    TestRow, TestedSuite, test_policies,
+};
 pub use progress::{Progress, Reporter, Silent};
 pub use render::{RenderedService, render};
 pub use scaffold::ScaffoldPlan;

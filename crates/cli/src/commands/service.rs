@@ -147,7 +147,7 @@ fn render_one(global: &Global, request: &Render) -> Result<ExitCode, OperationEr
             let list = json!({"apiVersion": "v1", "kind": "List", "items": rendered.objects});
             printed(value(Output::Json, &list, String::new))
         }
-        Output::Table | Output::Yaml => print_exact(&rendered.text()),
+        Output::Table | Output::Yaml | Output::Other(_) => print_exact(&rendered.text()),
     }
 }
 
@@ -266,7 +266,7 @@ pub(super) fn interrupts() -> CancellationToken {
         signalled().await;
         told.cancel();
         signalled().await;
-        std::process::exit(ExitCode::Interrupted as i32);
+        std::process::exit(ExitCode::Interrupted.number().into());
     });
     cancel
 }

@@ -17,7 +17,7 @@ mod written;
 use serde_json::Value;
 
 use crate::budget::{Budget, Exhausted};
-use crate::facts::Facts;
+use crate::facts::{Facts, NoFacts};
 use syntax::Node;
 
 pub(crate) use evaluate::{UNKNOWN, equal, unknown};
@@ -68,6 +68,16 @@ impl std::fmt::Display for QueryError {
             QueryError::Exhausted(exhausted) => exhausted.fmt(formatter),
         }
     }
+}
+
+/// What an expression finds in a value, within the budget of one rule; the error says why it finds nothing.
+pub fn query(expression: &str, value: &Value) -> Result<Value, String> {
+    let expression = Expression::parse(expression)?;
+    let world = World {
+        budget: &Budget::default(),
+        facts: &NoFacts,
+    };
+    expression.query(value, world).map_err(|error| error.to_string())
 }
 
 impl Expression {

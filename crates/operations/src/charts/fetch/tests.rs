@@ -68,7 +68,7 @@ fn me() -> Credentials {
 async fn fetched(remote: &Remote) -> String {
     match fetch_chart(remote).await {
         Ok(chart) => String::from_utf8(chart.fetched.unwrap_or_default().to_vec()).unwrap(),
-        Err(error) => format!("{error} ({})", error.exit_code() as i32),
+        Err(error) => format!("{error} ({})", error.exit_code().number()),
     }
 }
 

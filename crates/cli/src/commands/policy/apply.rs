@@ -1,0 +1,316 @@
+//! `platform policy apply`
+
+use std::fmt::Write as _;
+use std::io::Read;
+
+use guardrails::report::{Finding, Form, ReportOptions, junit, policy_reports, sarif};
+use guardrails::{Outcome, Verdict};
+use operations::{
+    ExitCode, OperationError, PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult,
+};
+use serde_json::{Value, json};
+
+use super::super::{print_exact, printed};
+use super::{now, stay_here};
+use crate::args::{Global, Output, PolicyApply};
+use crate::print::talk::Talk;
+use crate::print::{data, plain, table, value};
+
+/// What is kept of a result for the end.
+struct Kept {
+    policy_kind: String,
+    object: Value,
+    file: String,
+    line: usize,
+    verdict: Verdict,
+}
+
+impl Kept {
+    fn finding(&self) -> Finding<'_> {
+        Finding {
+            verdict: &self.verdict,
+            policy_kind: &self.policy_kind,
+            object: &self.object,
+            file: Some(self.file.as_str()).filter(|file| !file.is_empty()),
+            place: Some((self.line, 1)),
+        }
+    }
+}
+
+pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<ExitCode, OperationError> {
+    stay_here(talk, asked.git_branch.as_deref(), asked.registry)?;
+    if asked.resources.is_empty() && asked.json.is_empty() {
+        return Err(OperationError::invalid_hint(
+            "there is nothing to apply policies to",
+            "name files or folders with --resource",
+        ));
+    }
+    let format = match global.output {
+        Output::Json | Output::Yaml => Some(global.output),
+        _ => None,
+    };
+    let application = PolicyApplication::prepare(request(asked)?)?;
+    for refusal in &application.refused {
+        talk.say(&format!("error: {refusal}"));
+    }
+    for other in &application.others {
+        talk.say(&format!("warning: {other}"));
+    }
+    let quiet = asked.policy_report || asked.table || format.is_some();
+    let to_stdout = |file: &Option<String>| file.as_deref() == Some("-");
+    let quiet = quiet || to_stdout(&asked.sarif) || to_stdout(&asked.junit);
+    if !quiet {
+        let exceptions = match application.exceptions {
+            0 => String::new(),
+            count => format!(" with {count} exception(s)"),
+        };
+        printed(data(&format!(
+            "\nApplying {} policy rule(s) to {} resource(s){exceptions}...\n",
+            application.rules(),
+            application.resources()
+        )))?;
+    }
+    let keep = quiet || asked.sarif.is_some() || asked.junit.is_some();
+    let mut kept: Vec<Kept> = Vec::new();
+    let counts = application.each(|result| {
+        if !quiet {
+            printed(data(&plain::lines(&told(&application, result, asked.audit_warn))))?;
+        }
+        if keep {
+            kept.extend(result.verdicts.iter().map(|verdict| Kept {
+                policy_kind: result.policy_kind.to_owned(),
+                object: outline(result.object),
+                file: result.file.to_owned(),
+                line: result.line,
+                verdict: (*verdict).clone(),
+            }));
+        }
+        Ok(())
+    })?;
+    let findings: Vec<Finding<'_>> = kept.iter().map(Kept::finding).collect();
+    if let Some(file) = &asked.sarif {
+        let log = sarif(&findings, "platform", env!("CARGO_PKG_VERSION"));
+        write(file, &format!("{log:#}\n"))?;
+    }
+    if let Some(file) = &asked.junit {
+        write(file, &junit(&findings, "platform policy apply"))?;
+    }
+    if asked.policy_report {
+        report(&findings, asked)?;
+    } else if let Some(format) = format {
+        let results: Vec<Value> = kept
+            .iter()
+            .map(|kept| told_to_programs(&application, kept))
+            .collect();
+        printed(value(
+            format,
+            &json!({"counts": counts, "results": results}),
+            String::new,
+        ))?;
+    } else if asked.table {
+        print_table(&application, &kept, asked.detailed_results)?;
+    } else if !quiet {
+        let PolicyCounts {
+            pass,
+            fail,
+            warn,
+            error,
+            skip,
+        } = counts;
+        printed(data(&format!(
+            "\npass: {pass}, fail: {fail}, warn: {warn}, error: {error}, skip: {skip} \n"
+        )))?;
+    }
+    Ok(code(&counts, asked))
+}
+
+fn request(asked: &PolicyApply) -> Result<PolicyApplyRequest, OperationError> {
+    let reads = asked
+        .policies
+        .iter()
+        .chain(&asked.resources)
+        .any(|place| place == "-");
+    let stdin = if reads {
+        let mut text = String::new();
+        let read = std::io::stdin().lock().read_to_string(&mut text);
+        read.map_err(OperationError::io("read", "standard input"))?;
+        Some(text)
+    } else {
+        None
+    };
+    Ok(PolicyApplyRequest {
+        policies: asked.policies.clone(),
+        resources: asked.resources.clone(),
+        json: asked.json.clone(),
+        targets: asked.targets.clone(),
+        parameters: asked.parameters.clone(),
+        user_info: asked.userinfo.clone(),
+        set: asked.set.clone(),
+        values_file: asked.values_file.clone(),
+        context_file: asked.context_file.clone(),
+        exceptions: asked.exceptions.clone(),
+        exceptions_within_resources: asked.exceptions_within_resources,
+        exceptions_within_policies: asked.exceptions_within_policies,
+        definitions: asked.definitions.clone(),
+        audit_warn: asked.audit_warn,
+        now: Some(now()),
+        stdin,
+    })
+}
+
+/// An object as far as reports name it.
+fn outline(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    json!({
+        "apiVersion": object["apiVersion"],
+        "kind": object["kind"],
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+    })
+}
+
+/// What one policy says of one object, if it finds fault.
+fn told(application: &PolicyApplication, result: &PolicyResult<'_>, audit_warn: bool) -> String {
+    let mut text = String::new();
+    let place = result.place();
+    let failed: Vec<&&Verdict> = result
+        .verdicts
+        .iter()
+        .filter(|verdict| matches!(verdict.outcome, Outcome::Fail | Outcome::Warn))
+        .collect();
+    if !failed.is_empty() {
+        let warned = failed
+            .iter()
+            .all(|verdict| application.counted(verdict) == Outcome::Warn);
+        let how = if warned && audit_warn {
+            "failed as audit warning"
+        } else {
+            "failed"
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "policy {} -> resource {place} {how}:", result.policy);
+        for (index, verdict) in failed.iter().enumerate() {
+            let message = if verdict.message.is_empty() {
+                "validation failed"
+            } else {
+                &verdict.message
+            };
+            let _ = writeln!(text, "{} - {} {message}", index + 1, verdict.rule);
+            if let Some(hint) = &verdict.hint {
+                let _ = writeln!(text, "  hint  {hint}");
+            }
+        }
+    }
+    for verdict in result
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome == Outcome::Error)
+    {
+        let _ = writeln!(
+            text,
+            "policy {} -> resource {place} error:\n  {} {}",
+            result.policy, verdict.rule, verdict.message
+        );
+    }
+    text
+}
+
+fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
+    let verdict = &kept.verdict;
+    json!({
+        "policy": verdict.policy,
+        "policyKind": kept.policy_kind,
+        "rule": verdict.rule,
+        "task": verdict.task.word(),
+        "resource": kept.object,
+        "file": kept.file,
+        "line": kept.line,
+        "result": application.counted(verdict).word(),
+        "enforced": verdict.enforce,
+        "message": verdict.message,
+        "path": verdict.path,
+        "value": verdict.value,
+        "why": verdict.why,
+        "hint": verdict.hint,
+    })
+}
+
+fn report(findings: &[Finding<'_>], asked: &PolicyApply) -> Result<(), OperationError> {
+    let reports = policy_reports(
+        findings,
+        &ReportOptions {
+            form: if asked.report_group == "openreports.io" {
+                Form::OpenReports
+            } else {
+                Form::PolicyReport
+            },
+            name: "merged",
+            seconds: now().0,
+            audit_warn: asked.audit_warn,
+        },
+    );
+    for (index, report) in reports.iter().enumerate() {
+        let text = if asked.output_format == "json" {
+            format!("{}\n", plain::json(&report.to_string()))
+        } else {
+            let between = if index > 0 { "---\n" } else { "" };
+            format!("{between}{}", yaml::emit(report))
+        };
+        print_exact(&text)?;
+    }
+    Ok(())
+}
+
+fn print_table(application: &PolicyApplication, kept: &[Kept], detailed: bool) -> Result<(), OperationError> {
+    let mut head = vec!["ID", "POLICY", "RULE", "RESOURCE", "RESULT"];
+    if detailed {
+        head.push("MESSAGE");
+    }
+    let text = |object: &Value, pointer: &str| {
+        let text = object.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let cells = |(index, kept): (usize, &Kept)| {
+        let mut cells = vec![
+            (index + 1).to_string(),
+            kept.verdict.policy.clone(),
+            kept.verdict.rule.clone(),
+            format!(
+                "{}/{}/{}",
+                text(&kept.object, "/metadata/namespace"),
+                text(&kept.object, "/kind"),
+                text(&kept.object, "/metadata/name")
+            ),
+            application.counted(&kept.verdict).word().to_owned(),
+        ];
+        if detailed {
+            cells.push(plain::begin(&kept.verdict.message).into_owned());
+        }
+        cells
+    };
+    let rows: Vec<Vec<String>> = kept.iter().enumerate().map(cells).collect();
+    print_exact(&table(&head, &rows))?;
+    Ok(())
+}
+
+fn write(file: &str, text: &str) -> Result<(), OperationError> {
+    if file == "-" {
+        return print_exact(text).map(|_| ());
+    }
+    std::fs::write(file, text).map_err(OperationError::io("write", file))
+}
+
+/// The exit code that Kyverno's command line has.
+fn code(counts: &PolicyCounts, asked: &PolicyApply) -> ExitCode {
+    if counts.fail > 0 || counts.error > 0 {
+        ExitCode::Failed
+    } else if (counts.warn > 0 && asked.warn_exit_code != 0) || (counts.pass == 0 && asked.warn_no_pass) {
+        ExitCode::Other(asked.warn_exit_code)
+    } else {
+        ExitCode::Done
+    }
+}

@@ -1,0 +1,18 @@
+//! Policies on their own, without the platform around them: test them by suites, apply them to resources.
+//!
+//! Inputs, options and counts are those of Kyverno's own command line. What reads files is here; what judges is the
+//! crate `guardrails`.
+
+mod apply;
+mod compare;
+mod files;
+mod loaded;
+mod runner;
+mod selector;
+mod suite;
+mod test;
+mod values;
+mod world;
+
+pub use apply::{PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult};
+pub use test::{PolicyTestRequest, PolicyTested, TestRow, TestedSuite, test_policies};
