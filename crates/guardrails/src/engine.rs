@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use crate::cel::CelPolicies;
 use crate::cursor::{Origin, Refusal};
+use crate::exception::{self, Exception};
 use crate::judge::Judge;
 use crate::matching::{Match, Subject};
 use crate::policy::{FailureAction, Override, Policy, Rule, Work};
@@ -14,8 +15,12 @@ use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Verdict};
 use crate::wildcard;
 
+mod delete;
+mod generate;
 mod mutate;
 
+pub use delete::Deletion;
+pub use generate::{Generated, Generation};
 pub use mutate::{Existing, Mutated};
 
 /// What is said of a rule whose subjects, roles or cluster roles cannot be checked.
@@ -47,6 +52,8 @@ pub struct Policies {
     any_kind: Vec<(usize, usize)>,
     /// Policies in CEL.
     cel: CelPolicies,
+    /// What lets objects through.
+    exceptions: Vec<Exception>,
 }
 
 impl Policies {
@@ -91,6 +98,7 @@ impl Policies {
     pub fn merge(&mut self, other: Policies) {
         self.loaded.extend(other.loaded);
         self.cel.merge(other.cel);
+        self.exceptions.extend(other.exceptions);
         self.index();
     }
 
@@ -140,6 +148,7 @@ impl Policies {
             .collect();
         let mut chosen = Policies {
             loaded,
+            exceptions: self.exceptions.clone(),
             ..Policies::default()
         };
         chosen.index();
@@ -199,7 +208,8 @@ impl Policies {
     /// Judges an object by every policy. Rules that are not about it say nothing.
     pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
         let (kind, rules) = self.rules_for(request);
-        let rules = rules.filter(|(_, _, rule)| !matches!(rule.work, Work::Mutate(_)));
+        let rules =
+            rules.filter(|(_, _, rule)| matches!(rule.work, Work::Validate(_) | Work::VerifyImages(_)));
         let rules: Vec<(usize, &Policy, &Rule)> = rules.collect();
         if rules.is_empty() && self.cel.policies.is_empty() {
             return Vec::new();
@@ -208,13 +218,7 @@ impl Policies {
             self.cel.too_deep(kind, &mut verdicts);
             return verdicts;
         }
-        let subject = Subject::of(
-            request.object,
-            request.namespace_labels,
-            request.operation,
-            request.subresource,
-        )
-        .asked_in(request);
+        let subject = asked(request);
         let object = format!("{kind}/{}", subject.name);
         let mut verdicts = Vec::new();
         // With `applyRules: One` a policy is done once a rule of it passed or failed.
@@ -223,7 +227,8 @@ impl Policies {
             if done == Some(p) {
                 continue;
             }
-            let Some(verdict) = judge(policy, rule, request, &subject, &object) else {
+            let exceptions = self.exceptions_for(policy, rule);
+            let Some(verdict) = judge(policy, rule, request, &subject, &object, &exceptions) else {
                 continue;
             };
             if policy.apply_one && matches!(verdict.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
@@ -233,6 +238,12 @@ impl Policies {
         }
         self.cel.evaluate(request, &mut verdicts);
         verdicts
+    }
+
+    /// The exceptions that name a rule.
+    fn exceptions_for(&self, policy: &Policy, rule: &Rule) -> Vec<&Exception> {
+        let named = |exception: &&Exception| exception.names(&policy.name, &rule.name);
+        self.exceptions.iter().filter(named).collect()
     }
 
     /// The kind of the object, and the rules for it with the place of their policy, in the order of loading.
@@ -276,7 +287,7 @@ fn too_deep<'p>(
         let mut verdict = blank(policy, rule, kind.to_owned());
         verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
         verdict.enforce = match rule.work {
-            Work::Validate(_) => {
+            Work::Validate(_) | Work::VerifyImages(_) => {
                 rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce
             }
             _ => policy.fail_closed,
@@ -290,10 +301,14 @@ fn read_all<'a>(documents: impl Iterator<Item = (Origin<'a>, &'a Value)>) -> (Po
     let mut policies = Policies::default();
     let mut refusals = Vec::new();
     for (origin, document) in documents {
-        let read = policies
-            .cel
-            .read(origin, document)
-            .unwrap_or_else(|| Policy::read(origin, document).map(|policy| policies.loaded.push(policy)));
+        let read = if exception::is_one(document) {
+            Exception::read(origin, document).map(|exception| policies.exceptions.push(exception))
+        } else {
+            policies
+                .cel
+                .read(origin, document)
+                .unwrap_or_else(|| Policy::read(origin, document).map(|policy| policies.loaded.push(policy)))
+        };
         refusals.extend(read.err());
     }
     policies.cel.index();
@@ -322,6 +337,36 @@ fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
     }
 }
 
+/// What matching looks at.
+fn asked<'a>(request: &Request<'a>) -> Subject<'a> {
+    Subject::of(
+        request.object,
+        request.namespace_labels,
+        request.operation,
+        request.subresource,
+    )
+    .asked_in(request)
+}
+
+/// The verdict of a rule that is about an object, and whether that is all: the rule cannot be applied.
+fn begin(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Option<(Verdict, bool)> {
+    let depends = match applies(policy, rule, subject) {
+        Match::No => return None,
+        Match::Yes => false,
+        Match::DependsOnUser => true,
+    };
+    let mut verdict = blank(policy, rule, format!("{}/{}", subject.kind, subject.name));
+    verdict.enforce = policy.fail_closed;
+    if let Some(reason) = &rule.unsupported {
+        verdict.message.clone_from(reason);
+        return Some((verdict, true));
+    }
+    if depends {
+        UNKNOWN_USER.clone_into(&mut verdict.message);
+    }
+    Some((verdict, depends))
+}
+
 /// Whether a rule is about an object. `DependsOnUser` when only the one who asks decides.
 fn applies(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Match {
     if policy
@@ -344,6 +389,7 @@ fn judge(
     request: &Request<'_>,
     subject: &Subject<'_>,
     object: &str,
+    exceptions: &[&Exception],
 ) -> Option<Verdict> {
     let depends = match applies(policy, rule, subject) {
         Match::No => return None,
@@ -357,15 +403,21 @@ fn judge(
         verdict.message.clone_from(reason);
         return Some(verdict);
     }
-    let Work::Validate(validate) = &rule.work else {
-        return Some(verdict);
+    let judge = Judge::new(policy, rule, request, subject, exceptions);
+    let allow_existing = match &rule.work {
+        Work::Validate(validate) => {
+            verdict.say(judge.judge()?);
+            validate.allow_existing
+        }
+        Work::VerifyImages(entries) if request.operation != Operation::Delete => {
+            verdict.say(judge.verify_images(entries));
+            false
+        }
+        _ => return None,
     };
-    let judged = Judge::new(policy, rule, request, subject).judge()?;
-    (verdict.outcome, verdict.message) = (judged.outcome, judged.message);
-    (verdict.path, verdict.value) = (judged.path, judged.value);
     if verdict.outcome == Outcome::Fail {
         let enforced = rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce;
-        if enforced && validate.allow_existing && violated_before(policy, rule, request, subject) {
+        if enforced && allow_existing && violated_before(policy, rule, request, subject, exceptions) {
             verdict.outcome = Outcome::Skip;
             "skipping the rule evaluation as pre-existing violations are allowed"
                 .clone_into(&mut verdict.message);
@@ -380,7 +432,13 @@ fn judge(
 }
 
 /// Whether an update changes an object that broke the rule already.
-fn violated_before(policy: &Policy, rule: &Rule, request: &Request<'_>, subject: &Subject<'_>) -> bool {
+fn violated_before(
+    policy: &Policy,
+    rule: &Rule,
+    request: &Request<'_>,
+    subject: &Subject<'_>,
+    exceptions: &[&Exception],
+) -> bool {
     let (Operation::Update, Some(old)) = (request.operation, request.old) else {
         return false;
     };
@@ -398,7 +456,7 @@ fn violated_before(policy: &Policy, rule: &Rule, request: &Request<'_>, subject:
     )
     .asked_in(request);
     applies(policy, rule, &then) == Match::Yes
-        && Judge::new(policy, rule, &before, &then)
+        && Judge::new(policy, rule, &before, &then, exceptions)
             .judge()
             .is_some_and(|judged| judged.outcome == Outcome::Fail)
 }

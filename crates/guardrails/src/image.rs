@@ -61,6 +61,11 @@ impl Image {
         reference
     }
 
+    /// Whether it says exactly which image.
+    pub(crate) fn has_digest(&self) -> bool {
+        self.digest.is_some()
+    }
+
     fn with_registry(&self) -> String {
         format!("{}/{}", self.registry, self.path)
     }

@@ -38,7 +38,12 @@
 //! Messages are Kyverno's own.
 //!
 //! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
-//! already ([`Policies::mutate_existing`]).
+//! already ([`Policies::mutate_existing`]). `generate` says what is wanted ([`Policies::generate`]), cleanup policies
+//! what is to go ([`Policies::to_delete`]). `verifyImages` asks [`Facts::verify`] who signed an image; where nobody
+//! can say, that is an error. PolicyExceptions let through what they name: their conditions must hold, and with the
+//! annotation `policies.towpath.dev/expires` (a date such as `2026-12-31`) they end with that day, UTC. Where nobody
+//! knows what day it is, an exception that ends does not hold. `policies.towpath.dev/owner` and
+//! `policies.towpath.dev/reason` are for people.
 //!
 //! In CEL: `ValidatingPolicy` and `NamespacedValidatingPolicy` of `policies.kyverno.io` with their `PolicyException`,
 //! `ValidatingAdmissionPolicy` of `admissionregistration.k8s.io` with its bindings and parameters, `validate.cel` and
@@ -52,8 +57,8 @@
 //! | --- | --- |
 //! | YAML of another shape, names that no cluster takes, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
-//! | PolicyException and CleanupPolicy of `kyverno.io`, kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
-//! | `generate`, `verifyImages`, `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
+//! | `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
 //! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
 //! | `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
@@ -79,13 +84,17 @@
 mod autogen;
 mod budget;
 mod cel;
+mod cleanup;
 mod conditions;
 mod context;
 mod cursor;
 mod element;
 mod engine;
+mod exception;
 mod facts;
+mod generate;
 mod image;
+mod images;
 mod jmespath;
 mod judge;
 mod matching;
@@ -104,7 +113,7 @@ mod wildcard;
 
 pub use cel::evaluate_cel;
 pub use cursor::Refusal;
-pub use engine::{Error, Existing, Mutated, Policies};
+pub use engine::{Deletion, Error, Existing, Generated, Generation, Mutated, Policies};
 pub use facts::{Call, Callee, Facts, NoFacts, Unavailable};
 pub use jmespath::query;
 pub use request::{Operation, Request, User};

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::judge::Judged;
+
 /// How a rule came out for an object: the results of a PolicyReport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -98,6 +100,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Takes over how a rule came out.
+    pub(crate) fn say(&mut self, judged: Judged) {
+        (self.outcome, self.message) = (judged.outcome, judged.message);
+        (self.path, self.value) = (judged.path, judged.value);
+        self.exception = judged.exception;
+    }
+
     /// Whether this verdict keeps the object out: an enforced rule that failed or could not be judged.
     pub fn refuses(&self) -> bool {
         self.enforce && matches!(self.outcome, Outcome::Fail | Outcome::Error)

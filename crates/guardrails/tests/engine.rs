@@ -129,11 +129,6 @@ fn a_malformed_policy_is_refused_with_line_and_reason() {
     check(&format!("{head}  background: maybe\n{rule}"), 6, "true or false");
     check(&format!("{head}  rules: []\n"), 6, "between 1 and");
     check(
-        "apiVersion: kyverno.io/v2\nkind: PolicyException\nmetadata: {name: a}\n",
-        2,
-        "not supported yet",
-    );
-    check(
         "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: a}\n",
         1,
         "the field spec is missing",
@@ -261,14 +256,6 @@ fn what_is_not_supported_is_an_error_for_what_it_matches() {
         assert!(verdict.message.contains(reason), "{verdict:?}");
         assert!(verdict.refuses());
     };
-    check(
-        json!({"validate": null, "generate": {"kind": "ConfigMap"}}),
-        "generate rules are not supported yet",
-    );
-    check(
-        json!({"validate": null, "verifyImages": [{"imageReferences": ["*"]}]}),
-        "verifyImages rules",
-    );
     check(
         json!({"validate": {"pattern": {"data": {"a": "$(./b)"}}}}),
         "failed to resolve $(./b) at path /data/a: there is nothing",

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Policies, applies, blank};
+use super::{Policies, asked, begin};
+use crate::exception::Exception;
 use crate::judge::{Found, Judge};
-use crate::matching::{Match, Subject};
 use crate::policy::{Policy, Rule, Work};
 use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Verdict};
@@ -45,7 +45,7 @@ impl Policies {
         }
         rules
             .into_iter()
-            .flat_map(|(policy, rule)| existing(policy, rule, request))
+            .flat_map(|(policy, rule)| existing(policy, rule, request, &self.exceptions_for(policy, rule)))
             .collect()
     }
 
@@ -74,7 +74,13 @@ impl Policies {
             if done == Some(at) {
                 continue;
             }
-            let Some((verdict, changed)) = mutate(policy, rule, request, &mutated.object) else {
+            let Some((verdict, changed)) = mutate(
+                policy,
+                rule,
+                request,
+                &mutated.object,
+                &self.exceptions_for(policy, rule),
+            ) else {
                 continue;
             };
             if policy.apply_one && verdict.outcome == Outcome::Pass {
@@ -85,7 +91,36 @@ impl Policies {
                 mutated.object = changed;
             }
         }
+        self.pin(request, &mut mutated.object);
         mutated
+    }
+
+    /// Writes the digests that were verified into the images of an object (`mutateDigest`). What cannot be verified
+    /// is left to the judgement of the object.
+    fn pin(&self, request: &Request<'_>, object: &mut Value) {
+        let (_, rules) = self.rules_for(request);
+        let rules: Vec<_> = rules
+            .filter_map(|(_, policy, rule)| match &rule.work {
+                Work::VerifyImages(entries) if rule.unsupported.is_none() => Some((policy, rule, entries)),
+                _ => None,
+            })
+            .collect();
+        for (policy, rule, entries) in rules {
+            let digests = {
+                let request = Request { object, ..*request };
+                let subject = asked(&request);
+                if !matches!(begin(policy, rule, &subject), Some((_, false))) {
+                    continue;
+                }
+                let exceptions = self.exceptions_for(policy, rule);
+                Judge::new(policy, rule, &request, &subject, &exceptions).digests(entries)
+            };
+            for (pointer, image) in digests {
+                if let Some(place) = object.pointer_mut(&pointer) {
+                    *place = Value::String(image);
+                }
+            }
+        }
     }
 }
 
@@ -97,36 +132,11 @@ fn alone(verdict: Verdict) -> Existing {
     }
 }
 
-/// The verdict of a rule that is about an object, and whether that is all: the rule cannot be applied.
-fn begin(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Option<(Verdict, bool)> {
-    let depends = match applies(policy, rule, subject) {
-        Match::No => return None,
-        Match::Yes => false,
-        Match::DependsOnUser => true,
-    };
-    let mut verdict = blank(policy, rule, format!("{}/{}", subject.kind, subject.name));
-    verdict.enforce = policy.fail_closed;
-    if let Some(reason) = &rule.unsupported {
-        verdict.message.clone_from(reason);
-        return Some((verdict, true));
-    }
-    if depends {
-        super::UNKNOWN_USER.clone_into(&mut verdict.message);
-    }
-    Some((verdict, depends))
-}
-
-fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>) -> Vec<Existing> {
+fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>, exceptions: &[&Exception]) -> Vec<Existing> {
     let Work::Mutate(work) = &rule.work else {
         return Vec::new();
     };
-    let subject = Subject::of(
-        request.object,
-        request.namespace_labels,
-        request.operation,
-        request.subresource,
-    )
-    .asked_in(request);
+    let subject = asked(request);
     let Some((mut verdict, over)) = begin(policy, rule, &subject) else {
         return Vec::new();
     };
@@ -135,20 +145,22 @@ fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>) -> Vec<Existing
     if over {
         return vec![alone(verdict)];
     }
-    let judge = Judge::new(policy, rule, request, &subject);
+    let judge = Judge::new(policy, rule, request, &subject, exceptions);
     let found = match judge.targets(work) {
         Ok(found) => found,
         Err(judged) => {
-            (verdict.outcome, verdict.message) = (judged.outcome, judged.message);
+            verdict.say(judged);
             return vec![alone(verdict)];
         }
     };
     let change = |found: Found<'_>| {
-        let (judged, object) = Judge::new(policy, rule, request, &subject).mutate_target(work, &found);
+        let (judged, object) =
+            Judge::new(policy, rule, request, &subject, exceptions).mutate_target(work, &found);
         Existing {
             verdict: Verdict {
                 outcome: judged.outcome,
                 message: judged.message,
+                exception: judged.exception,
                 ..verdict.clone()
             },
             before: Some(found.object),
@@ -163,23 +175,18 @@ fn mutate(
     rule: &Rule,
     request: &Request<'_>,
     object: &Value,
+    exceptions: &[&Exception],
 ) -> Option<(Verdict, Option<Value>)> {
     let Work::Mutate(work) = &rule.work else {
         return None;
     };
     let request = Request { object, ..*request };
-    let subject = Subject::of(
-        object,
-        request.namespace_labels,
-        request.operation,
-        request.subresource,
-    )
-    .asked_in(&request);
+    let subject = asked(&request);
     let (mut verdict, over) = begin(policy, rule, &subject)?;
     if over {
         return Some((verdict, None));
     }
-    let (judged, changed) = Judge::new(policy, rule, &request, &subject).mutate(work);
-    (verdict.outcome, verdict.message) = (judged.outcome, judged.message);
+    let (judged, changed) = Judge::new(policy, rule, &request, &subject, exceptions).mutate(work);
+    verdict.say(judged);
     Some((verdict, changed))
 }

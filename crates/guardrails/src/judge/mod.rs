@@ -5,6 +5,8 @@
 
 mod context;
 mod foreach;
+mod generate;
+mod images;
 mod mutate;
 mod targets;
 
@@ -14,13 +16,15 @@ pub(crate) use targets::Found;
 
 use crate::autogen;
 use crate::budget::Budget;
+use crate::cleanup::Delete;
 use crate::conditions::{Condition, Conditions};
 use crate::context::Context;
 use crate::element::{Element, Place, below};
+use crate::exception::{Excepted, Exception};
 use crate::jmespath::{QueryError, as_json};
 use crate::matching::Subject;
 use crate::pattern::{self, Finding, Mismatch, Node};
-use crate::pod_security::PodSecurity;
+use crate::pod_security::{Exclude, PodSecurity};
 use crate::policy::{Check, Pattern, Policy, Rule, Validate, Work};
 use crate::request::{Operation, Request};
 use crate::verdict::Outcome;
@@ -32,6 +36,8 @@ pub(crate) struct Judged {
     pub(crate) message: String,
     pub(crate) path: Option<String>,
     pub(crate) value: Option<Value>,
+    /// The exceptions that let the object through.
+    pub(crate) exception: Option<String>,
 }
 
 impl Judged {
@@ -41,6 +47,7 @@ impl Judged {
             message: message.into(),
             path: None,
             value: None,
+            exception: None,
         }
     }
 
@@ -61,7 +68,48 @@ pub(crate) struct Judge<'a> {
     rule: &'a Rule,
     request: &'a Request<'a>,
     subject: &'a Subject<'a>,
+    /// The exceptions that name the rule.
+    exceptions: &'a [&'a Exception],
     budget: Budget,
+}
+
+/// The exceptions that hold for an object.
+#[derive(Default)]
+struct Excepting<'a> {
+    holding: Vec<&'a Exception>,
+    /// Why one of them does not hold any more.
+    over: Option<String>,
+}
+
+impl<'a> Excepting<'a> {
+    /// The verdict that they give.
+    fn skip(&self) -> Option<Judged> {
+        if self.holding.is_empty() {
+            return None;
+        }
+        let names: Vec<&str> = self
+            .holding
+            .iter()
+            .map(|exception| exception.name.as_str())
+            .collect();
+        let names = names.join(", ");
+        let message = format!("rule is skipped due to policy exceptions {names}");
+        Some(Judged {
+            exception: Some(names),
+            ..Judged::new(Outcome::Skip, message)
+        })
+    }
+
+    /// The controls they leave out, when each leaves out no more than that.
+    fn controls(&self) -> Vec<&'a Exclude> {
+        if self.holding.iter().any(|exception| exception.controls.is_empty()) {
+            return Vec::new();
+        }
+        self.holding
+            .iter()
+            .flat_map(|exception| &exception.controls)
+            .collect()
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -70,12 +118,14 @@ impl<'a> Judge<'a> {
         rule: &'a Rule,
         request: &'a Request<'a>,
         subject: &'a Subject<'a>,
+        exceptions: &'a [&'a Exception],
     ) -> Judge<'a> {
         Judge {
             policy,
             rule,
             request,
             subject,
+            exceptions,
             budget: Budget::default(),
         }
     }
@@ -87,9 +137,12 @@ impl<'a> Judge<'a> {
             return None;
         };
         // The common case is a fixed pattern, which needs no variables at all.
-        if let (Check::Pattern(Pattern::Compiled(pattern)), true, None) =
-            (check, rule.context.is_empty(), &rule.preconditions)
-        {
+        if let (Check::Pattern(Pattern::Compiled(pattern)), true, true, None) = (
+            check,
+            rule.context.is_empty(),
+            self.exceptions.is_empty(),
+            &rule.preconditions,
+        ) {
             if self.request.operation == Operation::Delete {
                 return None;
             }
@@ -102,7 +155,61 @@ impl<'a> Judge<'a> {
         if let Some(judged) = Self::precondition(&context, rule.preconditions.as_ref()) {
             return Some(judged);
         }
-        self.check(&context, check, None)
+        let excepting = self.excepting(&context);
+        let controls = match check {
+            Check::PodSecurity(_) => excepting.controls(),
+            _ => Vec::new(),
+        };
+        if let (Some(judged), true) = (excepting.skip(), controls.is_empty()) {
+            return Some(judged);
+        }
+        let mut judged = match check {
+            Check::PodSecurity(standard) if !controls.is_empty() => (self.request.operation
+                != Operation::Delete)
+                .then(|| self.pod_security(standard, &controls, &excepting))?,
+            check => self.check(&context, check, None)?,
+        };
+        if matches!(judged.outcome, Outcome::Fail | Outcome::Error)
+            && let Some(over) = &excepting.over
+        {
+            judged.message = format!("{} ({over})", judged.message);
+        }
+        Some(judged)
+    }
+
+    /// Whether a cleanup policy deletes the object.
+    pub(crate) fn delete(&'a self, work: &'a Delete) -> Judged {
+        let context = match self.context() {
+            Ok(context) => context,
+            Err(error) => return Judged::error(error.to_string()),
+        };
+        match self.budget.copy(self.request.object) {
+            Ok(target) => context.set("target", target),
+            Err(exhausted) => return Judged::error(exhausted.to_string()),
+        }
+        match work
+            .conditions
+            .as_ref()
+            .map(|conditions| conditions.judge(&context))
+        {
+            None => Judged::new(Outcome::Pass, "to be deleted"),
+            Some(Ok(judged)) if judged.holds => Judged::new(Outcome::Pass, "to be deleted"),
+            Some(Ok(_)) => Judged::new(Outcome::Skip, "conditions not met"),
+            Some(Err(error)) => Judged::error(format!("failed to evaluate conditions: {error}")),
+        }
+    }
+
+    /// The exceptions that let the object through.
+    fn excepting(&self, context: &Context<'_>) -> Excepting<'a> {
+        let mut excepting = Excepting::default();
+        for exception in self.exceptions {
+            match exception.holds(self.subject, self.request.background, context) {
+                Excepted::Yes => excepting.holding.push(exception),
+                Excepted::No => {}
+                Excepted::Over(why) => excepting.over = Some(why),
+            }
+        }
+        excepting
     }
 
     fn precondition(context: &Context<'_>, conditions: Option<&Conditions>) -> Option<Judged> {
@@ -159,7 +266,7 @@ impl<'a> Judge<'a> {
             }
             Check::Deny(conditions) => Some(self.deny(context, conditions, element)),
             Check::Foreach(list) => self.foreach(context, list, element.as_ref()),
-            Check::PodSecurity(standard) => Some(self.pod_security(standard)),
+            Check::PodSecurity(standard) => Some(self.pod_security(standard, &[], &Excepting::default())),
             Check::Unsupported(reason) => Some(Judged::error(reason.clone())),
         }
     }
@@ -346,7 +453,12 @@ impl<'a> Judge<'a> {
         element.place(self.request.object, &self.policy.expressions)
     }
 
-    fn pod_security(&self, standard: &PodSecurity) -> Judged {
+    fn pod_security(
+        &self,
+        standard: &PodSecurity,
+        excluded: &[&Exclude],
+        excepting: &Excepting<'_>,
+    ) -> Judged {
         let name = &self.rule.name;
         let Some(at) = autogen::pod_in(self.subject.kind) else {
             return Judged::error(format!("a {} holds no pod", self.subject.kind));
@@ -357,7 +469,13 @@ impl<'a> Judge<'a> {
         if let Err(exhausted) = self.budget.pay_for(pod) {
             return Judged::error(exhausted.to_string());
         }
-        let failed = standard.judge(pod);
+        let mut failed = standard.judge(pod);
+        if !failed.is_empty() && !excluded.is_empty() {
+            PodSecurity::except(&mut failed, excluded, pod);
+            if let (true, Some(judged)) = (failed.is_empty(), excepting.skip()) {
+                return judged;
+            }
+        }
         match failed.first().and_then(|check| check.violations.first()) {
             None => Judged::new(Outcome::Pass, format!("Validation rule '{name}' passed.")),
             Some(violation) => {

@@ -25,6 +25,9 @@ impl<'a> Judge<'a> {
         if let Some(judged) = Self::precondition(&context, self.rule.preconditions.as_ref()) {
             return (judged, None);
         }
+        if let Some(judged) = self.excepting(&context).skip() {
+            return (judged, None);
+        }
         Self::outcome(self.changed(&context, &rule.change, self.request.object, 0))
     }
 

@@ -36,6 +36,9 @@ impl<'a> Judge<'a> {
         if let Some(judged) = Self::precondition(&context, self.rule.preconditions.as_ref()) {
             return Err(judged);
         }
+        if let Some(judged) = self.excepting(&context).skip() {
+            return Err(judged);
+        }
         let mut found = Vec::new();
         for (index, target) in rule.targets.iter().enumerate() {
             let selector = context.fill(&target.selector).map_err(|error| {

@@ -26,8 +26,9 @@ pub(crate) struct PodSecurity {
     excludes: Vec<Exclude>,
 }
 
+/// A control that is not asked for: of some images, or some values of a field.
 #[derive(Debug, Clone)]
-struct Exclude {
+pub(crate) struct Exclude {
     control: String,
     images: Vec<String>,
     field: Option<String>,
@@ -93,23 +94,10 @@ impl PodSecurity {
                 }
             },
         };
-        let mut excludes = Vec::new();
-        if let Some(list) = cursor.field("exclude") {
-            for item in list.items()? {
-                item.only(&["controlName", "images", "restrictedField", "values"])?;
-                let control = item.required("controlName")?;
-                let name = control.string()?;
-                if !CONTROLS.contains(&name) {
-                    return Err(control.refuse(format!("the control {name:?} does not exist")));
-                }
-                excludes.push(Exclude {
-                    control: name.to_owned(),
-                    images: item.strings("images")?,
-                    field: item.text("restrictedField")?.map(str::to_owned),
-                    values: item.strings("values")?,
-                });
-            }
-        }
+        let excludes = match cursor.field("exclude") {
+            Some(list) => PodSecurity::read_excludes(&list)?,
+            None => Vec::new(),
+        };
         let level = level.string()?.to_owned();
         let version = if version.is_empty() {
             "latest".to_owned()
@@ -125,6 +113,38 @@ impl PodSecurity {
         })
     }
 
+    /// Reads the controls that are excluded.
+    pub(crate) fn read_excludes(list: &Cursor<'_>) -> Result<Vec<Exclude>, Refusal> {
+        let mut excludes = Vec::new();
+        for item in list.items()? {
+            item.only(&["controlName", "images", "restrictedField", "values"])?;
+            let control = item.required("controlName")?;
+            let name = control.string()?;
+            if !CONTROLS.contains(&name) {
+                return Err(control.refuse(format!("the control {name:?} does not exist")));
+            }
+            excludes.push(Exclude {
+                control: name.to_owned(),
+                images: item.strings("images")?,
+                field: item.text("restrictedField")?.map(str::to_owned),
+                values: item.strings("values")?,
+            });
+        }
+        Ok(excludes)
+    }
+
+    /// Leaves out what is excluded from checks that a pod does not pass.
+    pub(crate) fn except(failed: &mut Vec<Failed>, excludes: &[&Exclude], pod: &Value) {
+        for check in &mut *failed {
+            check.violations.retain(|violation| {
+                !excludes
+                    .iter()
+                    .any(|exclude| exclude.covers(check.control, violation, pod))
+            });
+        }
+        failed.retain(|check| !check.violations.is_empty());
+    }
+
     /// The checks a pod does not pass. `pod` holds `metadata` and `spec`.
     pub(crate) fn judge(&self, pod: &Value) -> Vec<Failed> {
         let view = Pod::new(pod, self.minor);
@@ -132,15 +152,7 @@ impl PodSecurity {
         if self.restricted {
             failed.extend(restricted(&view));
         }
-        for check in &mut failed {
-            check.violations.retain(|violation| {
-                !self
-                    .excludes
-                    .iter()
-                    .any(|exclude| exclude.covers(check.control, violation, pod))
-            });
-        }
-        failed.retain(|check| !check.violations.is_empty());
+        PodSecurity::except(&mut failed, &self.excludes.iter().collect::<Vec<_>>(), pod);
         failed
     }
 

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::autogen::{self, Generated};
+use crate::cleanup;
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::selector::Selector;
 use crate::variables::Expressions;
@@ -30,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) apply_one: bool,
     /// What cannot be judged keeps the object out (`failurePolicy`, `Fail` unless said otherwise).
     pub(crate) fail_closed: bool,
+    /// Its `generate` rules are also for objects that are there already.
+    pub(crate) generate_existing: bool,
     pub(crate) failure_action: FailureAction,
     pub(crate) overrides: Vec<Override>,
     pub(crate) expressions: Expressions,
@@ -99,7 +102,11 @@ impl Policy {
         let version = root.required("apiVersion")?;
         let kind = root.required("kind")?;
         match (version.string()?, kind.string()?) {
-            ("kyverno.io/v1" | "kyverno.io/v2beta1" | "kyverno.io/v2", "ClusterPolicy" | "Policy") => {}
+            ("kyverno.io/v1" | "kyverno.io/v2beta1" | "kyverno.io/v2", "ClusterPolicy" | "Policy")
+            | (
+                "kyverno.io/v2" | "kyverno.io/v2beta1" | "kyverno.io/v2alpha1",
+                "CleanupPolicy" | "ClusterCleanupPolicy",
+            ) => {}
             (group, kind_name)
                 if group.starts_with("kyverno.io/") || group.starts_with("policies.kyverno.io/") =>
             {
@@ -109,6 +116,7 @@ impl Policy {
                 return Err(kind.refuse(format!("{kind_name} of {group} is not a Kyverno policy")));
             }
         }
+        let cleanup = cleanup::is_one(document);
         root.only(&["apiVersion", "kind", "metadata", "spec", "status"])?;
         let metadata = root.required("metadata")?;
         let name = metadata.required("name")?;
@@ -116,7 +124,7 @@ impl Policy {
             return Err(name.refuse(format!("{:?} is not the name of an object", name.string()?)));
         }
         let name = name.string()?;
-        let namespace = (kind.string()? == "Policy")
+        let namespace = matches!(kind.string()?, "Policy" | "CleanupPolicy")
             .then(|| {
                 metadata
                     .text("namespace")
@@ -124,6 +132,9 @@ impl Policy {
             })
             .transpose()?;
         let spec = root.required("spec")?;
+        if cleanup {
+            return Policy::read_cleanup(name, namespace, &metadata, &spec);
+        }
         spec.only(&[
             "rules",
             "applyRules",
@@ -159,6 +170,10 @@ impl Policy {
         };
         let mut policy = Policy {
             fail_closed,
+            generate_existing: spec
+                .flag("generateExisting")?
+                .or(spec.flag("generateExistingOnPolicyUpdate")?)
+                .unwrap_or(false),
             name: namespace
                 .as_ref()
                 .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")),
@@ -178,6 +193,33 @@ impl Policy {
         };
         policy.read_rules(&spec, &metadata)?;
         Ok(policy)
+    }
+
+    /// A cleanup policy: one rule, which deletes.
+    fn read_cleanup(
+        name: &str,
+        namespace: Option<String>,
+        metadata: &Cursor<'_>,
+        spec: &Cursor<'_>,
+    ) -> Result<Policy, Refusal> {
+        let mut expressions = Expressions::default();
+        let rule = cleanup::read_rule(name, spec, &mut expressions)?;
+        Ok(Policy {
+            name: namespace
+                .as_ref()
+                .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")),
+            namespace,
+            annotations: read_annotations(metadata)?,
+            background: true,
+            admission: false,
+            apply_one: false,
+            fail_closed: false,
+            generate_existing: false,
+            failure_action: FailureAction::Audit,
+            overrides: Vec::new(),
+            expressions,
+            rules: vec![rule],
+        })
     }
 
     fn read_rules(&mut self, spec: &Cursor<'_>, metadata: &Cursor<'_>) -> Result<(), Refusal> {
@@ -267,7 +309,7 @@ pub(crate) fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Ref
 }
 
 impl FailureAction {
-    fn read(cursor: &Cursor<'_>) -> Result<FailureAction, Refusal> {
+    pub(crate) fn read(cursor: &Cursor<'_>) -> Result<FailureAction, Refusal> {
         match cursor.string()?.to_lowercase().as_str() {
             "audit" => Ok(FailureAction::Audit),
             "enforce" => Ok(FailureAction::Enforce),

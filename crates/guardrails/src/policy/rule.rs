@@ -5,8 +5,11 @@ use serde_json::Value;
 use super::context::{Entry, read_context};
 use super::{FailureAction, Override, read_overrides};
 use crate::cel::CelCheck;
+use crate::cleanup::Delete;
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
+use crate::generate::Generate;
+use crate::images::{self, VerifyImages};
 use crate::matching::Matcher;
 use crate::mutate::Mutate;
 use crate::pattern::Node;
@@ -38,8 +41,10 @@ pub(crate) struct Rule {
 pub(crate) enum Work {
     Validate(Validate),
     Mutate(Mutate),
-    Generate,
-    VerifyImages,
+    Generate(Generate),
+    VerifyImages(Vec<VerifyImages>),
+    /// Of a cleanup policy.
+    Delete(Delete),
 }
 
 impl Work {
@@ -48,8 +53,9 @@ impl Work {
         match self {
             Work::Validate(_) => Task::Validate,
             Work::Mutate(_) => Task::Mutate,
-            Work::Generate => Task::Generate,
-            Work::VerifyImages => Task::VerifyImages,
+            Work::Generate(_) => Task::Generate,
+            Work::VerifyImages(_) => Task::VerifyImages,
+            Work::Delete(_) => Task::Delete,
         }
     }
 }
@@ -169,16 +175,11 @@ impl Rule {
                     &mut reading,
                 )?),
                 "mutate" => Work::Mutate(Mutate::read(&cursor.required(kind)?, &mut reading)?),
-                "generate" => Work::Generate,
-                _ => Work::VerifyImages,
+                "generate" => Work::Generate(Generate::read(&cursor.required(kind)?, &mut reading)?),
+                _ => Work::VerifyImages(images::read(&cursor.required(kind)?, &mut reading)?),
             },
             unsupported: None,
         };
-        if matches!(*kind, "generate" | "verifyImages") {
-            reading
-                .unsupported
-                .get_or_insert_with(|| format!("{kind} rules are not supported yet"));
-        }
         let by_cel =
             matches!(&rule.work, Work::Validate(validate) if matches!(validate.check, Check::Cel(_)));
         if let Some(conditions) = cursor.field("celPreconditions").filter(|_| !by_cel) {
@@ -197,6 +198,11 @@ impl Rule {
     pub(crate) fn failure_action(&self) -> Option<FailureAction> {
         match &self.work {
             Work::Validate(validate) => validate.failure_action,
+            // One entry that is enforced speaks for the rule.
+            Work::VerifyImages(entries) => {
+                let actions = entries.iter().filter_map(|entry| entry.failure_action);
+                actions.max_by_key(|action| *action == FailureAction::Enforce)
+            }
             _ => None,
         }
     }

@@ -1,0 +1,181 @@
+//! A `verifyImages` rule as written: which images, and who must have signed them.
+//!
+//! Signatures are checked by whoever answers [`crate::Facts::verify`]; here it is only said what is asked for.
+
+use serde_json::Value;
+
+use crate::cursor::{Cursor, Refusal};
+use crate::policy::{FailureAction, Reading, learn};
+use crate::wildcard;
+
+/// One entry of a `verifyImages` rule.
+#[derive(Debug, Clone)]
+pub(crate) struct VerifyImages {
+    references: Vec<String>,
+    skipped: Vec<String>,
+    pub(crate) failure_action: Option<FailureAction>,
+    /// An image without a digest gets the one that was verified.
+    pub(crate) mutate_digest: bool,
+    /// An image without a digest is refused.
+    pub(crate) verify_digest: bool,
+    /// Somebody must have signed or attested the image.
+    pub(crate) has_attestors: bool,
+    /// The entry whole, for whoever verifies.
+    pub(crate) entry: Value,
+}
+
+/// Reads the list of a `verifyImages` rule.
+pub(crate) fn read(list: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Vec<VerifyImages>, Refusal> {
+    let items = list.items()?;
+    if items.is_empty() {
+        return Err(list.refuse("at least one entry is needed here"));
+    }
+    items
+        .iter()
+        .map(|item| VerifyImages::read(item, reading))
+        .collect()
+}
+
+impl VerifyImages {
+    fn read(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<VerifyImages, Refusal> {
+        cursor.only(&[
+            "failureAction",
+            "type",
+            "image",
+            "imageReferences",
+            "skipImageReferences",
+            "key",
+            "roots",
+            "subject",
+            "issuer",
+            "additionalExtensions",
+            "attestors",
+            "attestations",
+            "annotations",
+            "repository",
+            "cosignOCI11",
+            "mutateDigest",
+            "verifyDigest",
+            "validate",
+            "required",
+            "imageRegistryCredentials",
+            "useCache",
+        ])?;
+        let notary = match cursor.text("type")? {
+            None | Some("" | "Cosign" | "SigstoreBundle") => false,
+            Some("Notary") => true,
+            Some(other) => {
+                let reason = format!("{other:?} is none of Cosign, SigstoreBundle, Notary");
+                return Err(cursor.refuse_below("/type", reason));
+            }
+        };
+        let mut references = cursor.strings("imageReferences")?;
+        references.extend(cursor.text("image")?.map(str::to_owned));
+        if references.is_empty() {
+            return Err(cursor.refuse("an image reference is required"));
+        }
+        for field in ["required", "useCache", "cosignOCI11"] {
+            cursor.flag(field)?;
+        }
+        let mut has_attestors = ["key", "subject", "issuer", "roots"]
+            .iter()
+            .any(|field| cursor.field(field).is_some());
+        if let Some(sets) = cursor.field("attestors") {
+            let sets = sets.items()?;
+            has_attestors |= !sets.is_empty();
+            sets.iter().try_for_each(|set| check_set(set, notary, 0))?;
+        }
+        if let Some(list) = cursor.field("attestations") {
+            for item in list.items()? {
+                has_attestors = true;
+                item.only(&["name", "predicateType", "type", "attestors", "conditions"])?;
+                if item.field("type").is_none() && item.field("predicateType").is_none() {
+                    return Err(item.refuse("the field type is missing"));
+                }
+                if let Some(sets) = item.field("attestors") {
+                    sets.items()?
+                        .iter()
+                        .try_for_each(|set| check_set(set, notary, 0))?;
+                }
+            }
+        }
+        if cursor.field("validate").is_some() {
+            reading
+                .unsupported
+                .get_or_insert_with(|| "verifyImages.validate is not supported yet".to_owned());
+        }
+        if let Some(attestors) = cursor.field("attestors") {
+            learn(&attestors, reading)?;
+        }
+        Ok(VerifyImages {
+            references,
+            skipped: cursor.strings("skipImageReferences")?,
+            failure_action: cursor
+                .field("failureAction")
+                .map(|action| FailureAction::read(&action))
+                .transpose()?,
+            mutate_digest: cursor.flag("mutateDigest")?.unwrap_or(true),
+            verify_digest: cursor.flag("verifyDigest")?.unwrap_or(true),
+            has_attestors,
+            entry: cursor.value.clone(),
+        })
+    }
+
+    /// Whether an image, its defaults filled in, is meant.
+    pub(crate) fn is_about(&self, reference: &str) -> bool {
+        let any = |patterns: &[String]| {
+            patterns
+                .iter()
+                .any(|pattern| wildcard::matches(pattern, reference))
+        };
+        any(&self.references) && !any(&self.skipped)
+    }
+}
+
+/// How deep sets of attestors may nest.
+const MAX_NESTING: usize = 10;
+
+fn check_set(set: &Cursor<'_>, notary: bool, depth: usize) -> Result<(), Refusal> {
+    set.only(&["count", "entries"])?;
+    let list = set.required("entries")?;
+    let entries = list.items()?;
+    if entries.is_empty() || depth > MAX_NESTING {
+        return Err(list.refuse("an entry is required"));
+    }
+    if let Some(count) = set.field("count") {
+        let most = entries.len() as u64;
+        if !count
+            .value
+            .as_u64()
+            .is_some_and(|count| (1..=most).contains(&count))
+        {
+            return Err(count.refuse(format!("a whole number between 1 and {most} is expected here")));
+        }
+    }
+    for entry in entries {
+        entry.only(&[
+            "keys",
+            "certificates",
+            "keyless",
+            "attestor",
+            "annotations",
+            "repository",
+            "signatureAlgorithm",
+        ])?;
+        let ways = ["keys", "certificates", "keyless", "attestor"];
+        let present: Vec<&str> = ways
+            .into_iter()
+            .filter(|way| entry.field(way).is_some())
+            .collect();
+        let [way] = present.as_slice() else {
+            return Err(entry.refuse(format!("exactly one of {} is needed here", ways.join(", "))));
+        };
+        if notary && matches!(*way, "keys" | "keyless") {
+            return Err(entry.refuse(format!("{way} cannot be used with the type Notary")));
+        }
+        if *way == "attestor" {
+            check_set(&entry.required("attestor")?, notary, depth + 1)?;
+        }
+    }
+    Ok(())
+}
