@@ -143,7 +143,10 @@ impl Repository {
             });
         }
         let repository = Self::at(path);
-        let head = repository.ask_head()?;
+        let head = match repository.plain_head() {
+            Some(head) => head,
+            None => repository.ask_head()?,
+        };
         Ok((repository, head))
     }
 
@@ -192,6 +195,21 @@ impl Repository {
         }
     }
 
+    /// The head, where the folder looks whole and says it itself: git need not be asked then. Whoever reads from it
+    /// learns what else may be wrong.
+    fn plain_head(&self) -> Option<CommitId> {
+        let points = fs::read_to_string(self.path.join("HEAD")).ok()?;
+        let whole = points.starts_with("ref: refs/") && self.path.join("config").is_file();
+        let loose = self.path.join("refs/heads").join(BRANCH);
+        let text = fs::read_to_string(loose).ok().filter(|_| whole)?;
+        let id = CommitId::new(text.trim_end()).ok()?;
+        let objects = self.path.join("objects");
+        let (folder, file) = id.as_str().split_at_checked(2)?;
+        let has_packs =
+            || fs::read_dir(objects.join("pack")).is_ok_and(|mut packs| packs.any(|pack| pack.is_ok()));
+        (objects.join(folder).join(file).is_file() || has_packs()).then_some(id)
+    }
+
     fn ask_head(&self) -> Result<CommitId> {
         let doing = "read the repository";
         let reference = format!("refs/heads/{BRANCH}^{{commit}}");
@@ -203,7 +221,7 @@ impl Repository {
         }
         let path = self.path.clone();
         let complaint = finished.complaint;
-        if complaint.contains("not a git repository") || complaint.contains("dubious ownership") {
+        if is_none(&complaint) {
             return Err(Error::NotARepository {
                 path,
                 detail: complaint,
@@ -256,6 +274,12 @@ impl Repository {
         {
             return Error::NoSuchCommit {
                 commit: commit.to_string(),
+            };
+        }
+        if is_none(&complaint) {
+            return Error::NotARepository {
+                path: self.path.clone(),
+                detail: complaint,
             };
         }
         Error::Corrupt {
@@ -422,6 +446,11 @@ impl Repository {
             email.as_deref().unwrap_or_else(|| fallback.email()),
         )
     }
+}
+
+/// Whether git says that there is no repository, or none that it would touch.
+fn is_none(complaint: &str) -> bool {
+    complaint.contains("not a git repository") || complaint.contains("dubious ownership")
 }
 
 /// The blob in the answer of `git ls-tree -z -l` for one path; links and submodules are no files.
