@@ -21,9 +21,11 @@ pub(crate) struct Part {
 
 /// Reads a stream, or gives up.
 pub(crate) fn read(text: &str) -> Option<Vec<Part>> {
-    // Other line breaks than newlines, controls, and marks that editors leave.
-    let odd = |byte: &u8| matches!(byte, b'\r' | 0x7f) || *byte < b' ' && !matches!(byte, b'\n' | b'\t');
-    if text.as_bytes().iter().any(odd)
+    // Other line breaks than newlines, controls, and marks that editors leave. Without branches, many bytes are
+    // looked at in one step.
+    let odd = |byte: &u8| *byte == 0x7f || *byte < b' ' && *byte != b'\n' && *byte != b'\t';
+    let any_odd = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | odd(byte));
+    if text.as_bytes().chunks(256).any(any_odd)
         || !text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'])
     {
         return None;
@@ -441,7 +443,7 @@ impl Reader<'_> {
             }
             _ => None,
         };
-        if self.peek()? != b'\n' || self.bytes.last() != Some(&b'\n') {
+        if self.peek()? != b'\n' {
             return None;
         }
         self.newline();
@@ -450,10 +452,15 @@ impl Reader<'_> {
         let mut waiting = 0_usize;
         while self.position < self.bytes.len() {
             let rest = self.text.get(self.position..)?;
-            let length = rest.find('\n')?;
+            // A last line without its break may stand behind the block, not in it.
+            let ended = rest.find('\n');
+            let length = ended.unwrap_or(rest.len());
             let line = &rest[..length];
             let blanks = line.len() - line.trim_start_matches(' ').len();
             let is_blank = blanks == line.len();
+            if is_blank && ended.is_none() {
+                return None;
+            }
             let content = match indent {
                 Some(content) => content,
                 None if is_blank => {
@@ -472,6 +479,8 @@ impl Reader<'_> {
                 waiting += 1;
             } else if blanks < content {
                 break;
+            } else if ended.is_none() {
+                return None;
             } else {
                 out.extend(std::iter::repeat_n('\n', waiting));
                 waiting = 0;
