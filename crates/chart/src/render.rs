@@ -315,10 +315,13 @@ fn print(
 
 /// Makes objects of what was printed, in the order of installation.
 fn sorted(printed: Printed) -> Result<Rendered, ChartError> {
-    let (manifests, hook_manifests) = manifest::sort(&printed.files)?;
+    let (mut manifests, hook_manifests) = manifest::sort(&printed.files)?;
+    let hooks = hook_manifests
+        .iter()
+        .filter_map(|hook| Some(object(hook, hook.value.clone()?)));
     Ok(Rendered {
-        objects: objects(&manifests),
-        hooks: objects(&hook_manifests),
+        objects: objects(&mut manifests),
+        hooks: hooks.collect(),
         crds: printed.crds,
         crd_files: printed.crd_files,
         notes: printed.notes,
@@ -345,28 +348,33 @@ fn check(chart: &Chart, capabilities: &Capabilities) -> Result<(), ChartError> {
         )));
     }
     let wanted = &chart.metadata.kube_version;
-    let set = capability_set(capabilities);
-    if !wanted.is_empty() && !is_compatible(wanted, &set.normalized) {
-        return Err(ChartError::KubeVersion {
-            wanted: wanted.clone(),
-            found: set.version,
-        });
+    if !wanted.is_empty() {
+        let set = capability_set(capabilities);
+        if !is_compatible(wanted, &set.normalized) {
+            return Err(ChartError::KubeVersion {
+                wanted: wanted.clone(),
+                found: set.version,
+            });
+        }
     }
     Ok(())
 }
 
-fn objects(manifests: &[Manifest]) -> Vec<RenderedObject> {
-    manifests
-        .iter()
-        .filter_map(|manifest| {
-            let value = manifest.value.clone()?;
-            Some(RenderedObject {
-                source: manifest.source.clone(),
-                line: manifest.line,
-                value,
-            })
-        })
-        .collect()
+fn object(manifest: &Manifest, value: Json) -> RenderedObject {
+    RenderedObject {
+        source: manifest.source.clone(),
+        line: manifest.line,
+        value,
+    }
+}
+
+/// The objects of manifests, which keep their text only.
+fn objects(manifests: &mut [Manifest]) -> Vec<RenderedObject> {
+    let taken = manifests.iter_mut().filter_map(|manifest| {
+        let value = manifest.value.take()?;
+        Some(object(manifest, value))
+    });
+    taken.collect()
 }
 
 fn failed(template: &str, failure: Failure) -> ChartError {
@@ -436,7 +444,7 @@ impl<'chart> Collected<'chart> {
             let text = String::from_utf8_lossy(data).into_owned();
             for (line, content) in manifest::split(&text) {
                 let manifest = manifest::read(&source, line, content)?;
-                self.crds.extend(objects(&[manifest]));
+                self.crds.extend(objects(&mut [manifest]));
             }
             self.crd_files.push((source, text));
         }

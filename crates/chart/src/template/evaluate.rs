@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::ast::{Command, NumberTerm, Operand, Pipeline, Term};
 use super::engine::Failure;
 use super::run::{At, Result, Run};
@@ -288,7 +290,7 @@ impl<'tree> Run<'_, '_, 'tree> {
                 .or(function.rest)
                 .unwrap_or(Kind::Any)
         };
-        let mut values = Vec::with_capacity(count);
+        let mut values = SmallVec::<[Value; 4]>::with_capacity(count);
         for (index, argument) in arguments.iter().enumerate() {
             let value = self.argument(dot, argument, kind_at(index))?;
             values.push(value);
