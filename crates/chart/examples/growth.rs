@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use chart::{Capabilities, Chart, Release, Values, render_values};
+use nix::time::{ClockId, clock_gettime};
 
 const MANIFEST: &str = "kind: X\nmetadata: {name: a}\n";
 
@@ -173,7 +174,6 @@ fn includes(deep: usize) -> Files {
 
 /// Milliseconds that this thread has run so far; rendering starts no other.
 fn cpu_time() -> Result<f64, Box<dyn Error>> {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = told.split_whitespace().next().unwrap_or_default().parse()?;
-    Ok(nanoseconds as f64 / 1e6)
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(now.tv_sec() as f64 * 1e3 + now.tv_nsec() as f64 / 1e6)
 }

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use chart::{Capabilities, Chart, Release, render};
+use nix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -52,7 +53,6 @@ fn measure(times: u32, chart: &Path, values: Option<&Path>) -> Result<f64, Box<d
 
 /// Milliseconds that this thread has run so far; rendering starts no other.
 fn cpu_time() -> Result<f64, Box<dyn Error>> {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds: u64 = told.split_whitespace().next().unwrap_or_default().parse()?;
-    Ok(nanoseconds as f64 / 1e6)
+    let now = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(now.tv_sec() as f64 * 1e3 + now.tv_nsec() as f64 / 1e6)
 }
