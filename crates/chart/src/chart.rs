@@ -38,7 +38,7 @@ pub struct Chart {
     pub(crate) templates: Vec<TemplateFile>,
     pub(crate) files: Files,
     /// The files under `crds/`, by path.
-    pub(crate) crds: Vec<(String, Arc<[u8]>)>,
+    pub(crate) crds: Vec<(String, Arc<str>)>,
     pub(crate) subcharts: Vec<Chart>,
     digest: String,
 }
@@ -167,7 +167,8 @@ impl Chart {
                 _ => {
                     let is_manifest = matches!(extension(&path), Some("yaml" | "yml" | "json"));
                     if path.starts_with("crds/") && is_manifest {
-                        chart.crds.push((path.clone(), Arc::clone(&data)));
+                        let text = String::from_utf8_lossy(&data);
+                        chart.crds.push((path.clone(), Arc::from(text)));
                     }
                     others.push((path, data));
                 }

@@ -241,9 +241,8 @@ fn rendering(chart: &Chart, error: &ChartError, findings: &mut Findings) {
 }
 
 fn check_definitions(chart: &Chart, findings: &mut Findings) {
-    for (path, data) in &chart.crds {
-        let text = String::from_utf8_lossy(data);
-        let documents = match yaml::parse_all(&text) {
+    for (path, text) in &chart.crds {
+        let documents = match yaml::parse_all(text) {
             Ok(documents) => documents,
             Err(error) => {
                 findings

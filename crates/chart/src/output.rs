@@ -55,15 +55,19 @@ impl Rendered {
     }
 
     /// The objects, in the same order.
-    pub fn objects_of(&self, print: Print) -> Vec<Json> {
-        let crds = self.crds.iter().filter(|_| print.crds);
-        let plain = crds.chain(&self.objects).map(|object| object.value.clone());
+    ///
+    /// # Errors
+    /// If a file of the `crds` folders is wanted and cannot be read.
+    pub fn objects_of(&self, print: Print) -> Result<Vec<Json>, ChartError> {
+        let crds = if print.crds { self.crds()? } else { Vec::new() };
+        let crds = crds.into_iter().map(|object| object.value);
+        let plain = crds.chain(self.objects.iter().map(|object| object.value.clone()));
         let hooks = self
             .hook_manifests
             .iter()
             .filter(|hook| is_wanted(hook, print))
             .filter_map(|hook| hook.value.clone());
-        plain.chain(hooks).collect()
+        Ok(plain.chain(hooks).collect())
     }
 
     /// What `helm template --show-only` prints: the manifests of the templates whose paths in the chart match one of

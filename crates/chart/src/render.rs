@@ -98,14 +98,12 @@ pub struct Rendered {
     pub objects: Vec<RenderedObject>,
     /// The objects that Helm runs around an installation, in the same order.
     pub hooks: Vec<RenderedObject>,
-    /// The objects of the `crds` folders, which are not templates.
-    pub crds: Vec<RenderedObject>,
     /// What `NOTES.txt` says to who installs the chart.
     pub notes: Option<String>,
     pub(crate) manifests: Vec<Manifest>,
     pub(crate) hook_manifests: Vec<Manifest>,
     /// The files of the `crds` folders as they are: source and text.
-    pub(crate) crd_files: Vec<(String, String)>,
+    pub(crate) crd_files: Vec<(String, Arc<str>)>,
 }
 
 /// Renders a chart as `helm template` does, at the time 0 and with random values drawn from nothing, so that
@@ -206,8 +204,7 @@ pub(crate) struct Printed {
     /// The files that are not empty, by template, in the order of their names.
     pub(crate) files: Vec<(String, String)>,
     notes: Option<String>,
-    crds: Vec<RenderedObject>,
-    crd_files: Vec<(String, String)>,
+    crd_files: Vec<(String, Arc<str>)>,
 }
 
 fn print(
@@ -227,7 +224,6 @@ fn print(
 
     let mut collected = Collected {
         templates: Vec::new(),
-        crds: Vec::new(),
         crd_files: Vec::new(),
     };
     let shared = Shared {
@@ -308,7 +304,6 @@ fn print(
     Ok(Printed {
         files,
         notes,
-        crds: collected.crds,
         crd_files: collected.crd_files,
     })
 }
@@ -322,7 +317,6 @@ fn sorted(printed: Printed) -> Result<Rendered, ChartError> {
     Ok(Rendered {
         objects: objects(&mut manifests),
         hooks: hooks.collect(),
-        crds: printed.crds,
         crd_files: printed.crd_files,
         notes: printed.notes,
         manifests,
@@ -358,6 +352,23 @@ fn check(chart: &Chart, capabilities: &Capabilities) -> Result<(), ChartError> {
         }
     }
     Ok(())
+}
+
+impl Rendered {
+    /// The objects of the `crds` folders, which are not templates: read when they are asked for, because they are
+    /// often large.
+    ///
+    /// # Errors
+    /// If one of the files cannot be read.
+    pub fn crds(&self) -> Result<Vec<RenderedObject>, ChartError> {
+        let mut found = Vec::new();
+        for (source, text) in &self.crd_files {
+            for (line, content) in manifest::split(text) {
+                found.extend(objects(&mut [manifest::read(source, line, content)?]));
+            }
+        }
+        Ok(found)
+    }
 }
 
 fn object(manifest: &Manifest, value: Json) -> RenderedObject {
@@ -417,8 +428,7 @@ struct Collection<'chart> {
 
 struct Collected<'chart> {
     templates: Vec<Collection<'chart>>,
-    crds: Vec<RenderedObject>,
-    crd_files: Vec<(String, String)>,
+    crd_files: Vec<(String, Arc<str>)>,
 }
 
 /// What every chart of the tree sees alike.
@@ -439,14 +449,9 @@ impl<'chart> Collected<'chart> {
     ) -> Result<Value, ChartError> {
         let chart = instance.chart;
         let mut subcharts = Entries::new();
-        for (path, data) in &chart.crds {
-            let source = format!("{full_path}/{path}");
-            let text = String::from_utf8_lossy(data).into_owned();
-            for (line, content) in manifest::split(&text) {
-                let manifest = manifest::read(&source, line, content)?;
-                self.crds.extend(objects(&mut [manifest]));
-            }
-            self.crd_files.push((source, text));
+        for (path, text) in &chart.crds {
+            self.crd_files
+                .push((format!("{full_path}/{path}"), Arc::clone(text)));
         }
         for child in &instance.children {
             let own = match values {

@@ -282,7 +282,7 @@ fn files_become_objects_hooks_definitions_and_notes() {
         list(&rendered.hooks),
         [("c/templates/hook.yaml".to_owned(), 1, json!("Job"))]
     );
-    assert_eq!(rendered.crds.len(), 2);
+    assert_eq!(rendered.crds().unwrap().len(), 2);
     assert_eq!(rendered.notes.as_deref(), Some("Thanks, release-name: !\n"));
     assert_eq!(
         rendered.text(),

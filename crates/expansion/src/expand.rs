@@ -143,14 +143,13 @@ impl GoldenPath {
         known
             .api_versions
             .extend(capabilities.api_versions.iter().cloned());
+        let failed = |source| ExpandError::Render {
+            path: self.id(),
+            what: what.to_owned(),
+            source,
+        };
         let render = |surroundings: &Surroundings| {
-            chart::render_in(&self.chart, values, &release, &known, surroundings).map_err(|source| {
-                ExpandError::Render {
-                    path: self.id(),
-                    what: what.to_owned(),
-                    source,
-                }
-            })
+            chart::render_in(&self.chart, values, &release, &known, surroundings).map_err(failed)
         };
         let rendered = render(&Surroundings::default())?;
         if !self.shipped {
@@ -168,7 +167,7 @@ impl GoldenPath {
                 "is a hook: golden paths are applied as a whole, without hooks",
             ));
         }
-        if let Some(crd) = rendered.crds.first() {
+        if let Some(crd) = rendered.crds().map_err(failed)?.first() {
             return Err(self.refuse(
                 &crd.value,
                 "defines a new kind: golden paths only use kinds that exist",

@@ -1,5 +1,5 @@
-//! A fast reader for the YAML that programs and most people write: block mappings and lists, scalars on one
-//! line, literal blocks, short lists in brackets. Whatever else turns up (anchors, tags, other flow collections, folded or continued lines,
+//! A fast reader for the YAML that programs and most people write: block mappings and lists, plain and quoted scalars,
+//! literal blocks, short lists in brackets. Whatever else turns up (anchors, tags, other flow collections, folded blocks,
 //! errors) makes it give up, and the general reader takes the text from the start. Both give the same values
 //! for what this one reads; a property test holds them to it.
 
@@ -82,6 +82,37 @@ enum Content {
     /// A line `---`.
     Marker,
     End,
+}
+
+/// A line that goes on with the scalar of the line before.
+struct Continuation {
+    /// Where its content begins, and in which column.
+    start: usize,
+    indent: usize,
+    /// How many empty lines stand before it.
+    empty: usize,
+}
+
+/// A line break in a scalar is a blank; of several, all but the first stay.
+fn fold(text: &mut String, empty_lines: usize) {
+    if empty_lines == 0 {
+        text.push(' ');
+    } else {
+        text.extend(std::iter::repeat_n('\n', empty_lines));
+    }
+}
+
+/// Where a plain scalar on a line ends: at a comment, or with the line. Nothing if it is no scalar after all.
+fn plain_end(line: &[u8]) -> Option<usize> {
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            b'\t' => return None,
+            b':' if matches!(line.get(at + 1), None | Some(b' ')) => return None,
+            b'#' if at > 0 && line[at - 1] == b' ' => return Some(at),
+            _ => {}
+        }
+    }
+    Some(line.len())
 }
 
 struct Reader<'text> {
@@ -252,8 +283,8 @@ impl Reader<'_> {
     fn key(&mut self) -> Option<String> {
         self.count()?;
         let key = match self.peek()? {
-            b'"' => self.double_quoted()?,
-            b'\'' => self.single_quoted()?,
+            b'"' => self.double_quoted(None)?,
+            b'\'' => self.single_quoted(None)?,
             first if first.is_ascii_alphanumeric() || matches!(first, b'_' | b'.' | b'/' | b'$') => {
                 let rest = &self.bytes[self.position..];
                 let fits = |byte: &u8| {
@@ -297,15 +328,15 @@ impl Reader<'_> {
         }
         self.count()?;
         let value = match first? {
-            b'"' => Value::String(self.double_quoted()?),
-            b'\'' => Value::String(self.single_quoted()?),
+            b'"' => Value::String(self.double_quoted(Some(column))?),
+            b'\'' => Value::String(self.single_quoted(Some(column))?),
             b'{' if self.bytes[self.position..].starts_with(b"{}") => {
                 self.advance(2);
                 Value::Object(Map::new())
             }
             b'[' => self.short_list()?,
             b'|' => return self.literal(column),
-            _ => self.plain()?,
+            _ => self.plain(column)?,
         };
         self.end_of_line()?;
         // Whatever is further in would continue the scalar, or be an error.
@@ -329,8 +360,8 @@ impl Reader<'_> {
             self.count()?;
             match self.peek()? {
                 b']' if items.is_empty() => break,
-                b'"' => items.push(Value::String(self.double_quoted()?)),
-                b'\'' => items.push(Value::String(self.single_quoted()?)),
+                b'"' => items.push(Value::String(self.double_quoted(None)?)),
+                b'\'' => items.push(Value::String(self.single_quoted(None)?)),
                 first if first.is_ascii_alphanumeric() || matches!(first, b'_' | b'.' | b'/') => {
                     let rest = &self.bytes[self.position..];
                     let fits = |byte: &u8| {
@@ -354,7 +385,8 @@ impl Reader<'_> {
         Some(Value::Array(items))
     }
 
-    fn plain(&mut self) -> Option<Value> {
+    /// A scalar without quotes, with the lines further in than `column` that continue it.
+    fn plain(&mut self, column: usize) -> Option<Value> {
         let rest = &self.bytes[self.position..];
         let line = &rest[..rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())];
         match line {
@@ -368,69 +400,140 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let mut end = line.len();
-        for (at, byte) in line.iter().enumerate() {
-            match byte {
-                b'\t' => return None,
-                b':' if matches!(line.get(at + 1), None | Some(b' ')) => return None,
-                b'#' if at > 0 && line[at - 1] == b' ' => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-        }
+        let end = plain_end(line)?;
         let written = self
             .text
             .get(self.position..self.position + end)?
             .trim_end_matches(' ');
         self.advance(written.len());
-        json_scalar(resolve_plain(written), written).ok()
+        let mut whole: Option<String> = None;
+        // A comment ends a scalar.
+        while end == line.len()
+            && let Some(next) = self.continuation(column)
+        {
+            let line = self.text.get(next.start..)?;
+            let line = &line[..line.find('\n').unwrap_or(line.len())];
+            let starts_anew = matches!(line.as_bytes(), [b'-' | b'?', b' ', ..] | [b'-' | b'?']);
+            if starts_anew || plain_end(line.as_bytes())? < line.len() {
+                return None;
+            }
+            let line = line.trim_end_matches(' ');
+            let whole = whole.get_or_insert_with(|| written.to_owned());
+            fold(whole, next.empty);
+            whole.push_str(line);
+            self.move_to(&next);
+            self.advance(line.len());
+        }
+        match whole {
+            Some(whole) => json_scalar(resolve_plain(&whole), &whole).ok(),
+            None => json_scalar(resolve_plain(written), written).ok(),
+        }
     }
 
-    fn single_quoted(&mut self) -> Option<String> {
-        let mut out = String::new();
-        let mut rest = self.text.get(self.position + 1..)?;
+    /// The next line with anything on it, if it is further in than `column` and no comment. Only from behind what
+    /// stands on a line; looks only.
+    fn continuation(&self, column: usize) -> Option<Continuation> {
+        let blanks = |from: usize| {
+            self.bytes[from..]
+                .iter()
+                .take_while(|byte| **byte == b' ')
+                .count()
+        };
+        let mut line_end = self.position + blanks(self.position);
+        let mut empty = 0;
         loop {
+            if *self.bytes.get(line_end)? != b'\n' {
+                return None;
+            }
+            let indent = blanks(line_end + 1);
+            let start = line_end + 1 + indent;
+            match self.bytes.get(start)? {
+                b'\n' => {
+                    empty += 1;
+                    line_end = start;
+                }
+                b'#' => return None,
+                _ if indent <= column => return None,
+                _ => {
+                    return Some(Continuation { start, indent, empty });
+                }
+            }
+        }
+    }
+
+    fn move_to(&mut self, next: &Continuation) {
+        self.position = next.start;
+        self.column = next.indent;
+        self.line += next.empty + 1;
+    }
+
+    /// What stands between single quotes; over several lines, if those are further in than a column.
+    fn single_quoted(&mut self, column: Option<usize>) -> Option<String> {
+        let mut out = String::new();
+        let mut of_line = 0;
+        self.advance(1);
+        loop {
+            let rest = self.text.get(self.position..)?;
             let end = rest.find(['\'', '\n', '\t'])?;
             out.push_str(&rest[..end]);
-            rest = rest[end..].strip_prefix('\'')?;
-            match rest.strip_prefix('\'') {
-                Some(after) => {
+            self.advance(end);
+            match rest.as_bytes()[end..] {
+                [b'\'', b'\'', ..] => {
                     out.push('\'');
-                    rest = after;
+                    self.advance(2);
                 }
-                None => break,
+                [b'\'', ..] => {
+                    self.advance(1);
+                    return Some(out);
+                }
+                [b'\n', ..] => self.fold_line(&mut out, &mut of_line, column?)?,
+                _ => return None,
             }
         }
-        self.advance(self.text.len() - rest.len() - self.position);
-        Some(out)
     }
 
-    fn double_quoted(&mut self) -> Option<String> {
+    /// What stands between double quotes; over several lines, if those are further in than a column.
+    fn double_quoted(&mut self, column: Option<usize>) -> Option<String> {
         let mut out = String::new();
-        let mut rest = self.text.get(self.position + 1..)?;
+        let mut of_line = 0;
+        self.advance(1);
         loop {
+            let rest = self.text.get(self.position..)?;
             let end = rest.find(['"', '\\', '\n', '\t'])?;
             out.push_str(&rest[..end]);
-            rest = &rest[end..];
-            if let Some(after) = rest.strip_prefix('"') {
-                rest = after;
-                break;
-            }
-            rest = rest.strip_prefix('\\')?;
-            let escape = rest.chars().next()?;
-            rest = &rest[escape.len_utf8()..];
-            out.push(match escape {
-                'n' => '\n',
-                't' => '\t',
-                'r' => '\r',
-                '"' | '\\' | '/' => escape,
+            self.advance(end);
+            match rest.as_bytes()[end..] {
+                [b'"', ..] => {
+                    self.advance(1);
+                    return Some(out);
+                }
+                [b'\\', escape, ..] => {
+                    out.push(match escape {
+                        b'n' => '\n',
+                        b't' => '\t',
+                        b'r' => '\r',
+                        b'"' | b'\\' | b'/' => char::from(escape),
+                        _ => return None,
+                    });
+                    self.advance(2);
+                    // What is written as an escape is never a blank at the end of a line.
+                    of_line = out.len();
+                }
+                [b'\n', ..] => self.fold_line(&mut out, &mut of_line, column?)?,
                 _ => return None,
-            });
+            }
         }
-        self.advance(self.text.len() - rest.len() - self.position);
-        Some(out)
+    }
+
+    /// The break in a quoted scalar that stands here: blanks around it go, and it becomes a blank itself.
+    fn fold_line(&mut self, out: &mut String, of_line: &mut usize, column: usize) -> Option<()> {
+        let kept = out[*of_line..].trim_end_matches(' ').len();
+        out.truncate(*of_line + kept);
+        let next = self.continuation(column)?;
+        fold(out, next.empty);
+        *of_line = out.len();
+        self.move_to(&next);
+        Some(())
     }
 
     /// A literal block behind its bar.

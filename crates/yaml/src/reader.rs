@@ -826,6 +826,8 @@ mod tests {
             Just("*a".to_owned()),
             Just("yes".to_owned()),
             Just("- b".to_owned()),
+            "['\"][a-c \\\\]{0,4}",
+            "[a-c ]{0,4}['\"] ?",
         ];
         let line = (
             0..4_usize,

@@ -101,7 +101,7 @@ impl Templated {
     /// The objects that are printed, in the order of the text.
     pub fn objects(&self) -> Result<Vec<Value>, OperationError> {
         if self.show_only.is_empty() {
-            return Ok(self.all_objects());
+            return self.all_objects();
         }
         let text = self.text()?;
         let documents = yaml::parse_all(&text)
@@ -111,13 +111,14 @@ impl Templated {
     }
 
     /// The objects, whichever templates are to be shown.
-    pub fn all_objects(&self) -> Vec<Value> {
-        self.rendered.objects_of(self.print)
+    pub fn all_objects(&self) -> Result<Vec<Value>, OperationError> {
+        self.rendered.objects_of(self.print).map_err(failed(&self.chart))
     }
 
     /// The definitions of new kinds that the chart brings, printed or not.
-    pub fn crds(&self) -> impl Iterator<Item = &Value> {
-        self.rendered.crds.iter().map(|object| &object.value)
+    pub fn crds(&self) -> Result<Vec<Value>, OperationError> {
+        let crds = self.rendered.crds().map_err(failed(&self.chart))?;
+        Ok(crds.into_iter().map(|object| object.value).collect())
     }
 
     /// Writes each template's manifests to a file of its path under a folder; gives the files.

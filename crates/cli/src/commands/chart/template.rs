@@ -69,9 +69,9 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Template) -> Result<ExitC
 }
 
 fn findings(global: &Global, made: &Templated) -> Result<Vec<ObjectFinding>, OperationError> {
-    let objects = made.all_objects();
+    let objects = made.all_objects()?;
     match &global.context {
-        None => Ok(check_offline(&objects, made.crds())),
+        None => Ok(check_offline(&objects, made.crds()?.iter())),
         Some(name) => crate::runtime()?.block_on(async {
             let client = connect(name).await?;
             check_in_cluster(&client, &objects, &made.namespace).await
