@@ -45,7 +45,7 @@ pub(crate) fn read(text: &str) -> Option<Vec<Part>> {
         let value = match content {
             Content::At(0) => {
                 let line = reader.line;
-                let value = reader.node(0, 0)?;
+                let value = reader.root()?;
                 Some((value, line))
             }
             Content::At(_) => return None,
@@ -217,6 +217,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A whole document. Programs write empty ones as `{}` and `[]`.
+    fn root(&mut self) -> Option<Value> {
+        let value = match &self.bytes[self.position..] {
+            [b'{', b'}', ..] => Value::Object(Map::new()),
+            [b'[', b']', ..] => Value::Array(Vec::new()),
+            _ => return self.node(0, 0),
+        };
+        self.advance(2);
+        self.end_of_line()?;
+        Some(value)
+    }
+
     fn count(&mut self) -> Option<()> {
         self.nodes += 1;
         (self.nodes <= MAX_NODES).then_some(())
@@ -313,10 +325,13 @@ impl Reader<'_> {
             self.end_of_line()?;
             return match self.next_content()? {
                 Content::At(next) if next > column => {
-                    if !(self.at_dash() || self.is_key()) {
-                        return None;
+                    if self.at_dash() || self.is_key() {
+                        self.node(next, depth + 1)
+                    } else if self.peek() == Some(b'|') {
+                        None
+                    } else {
+                        self.scalar(column)
                     }
-                    self.node(next, depth + 1)
                 }
                 // The dashes of a list may stand right below their key.
                 Content::At(next) if of_key && next == column && self.at_dash() => self.node(next, depth + 1),
@@ -326,8 +341,13 @@ impl Reader<'_> {
                 }
             };
         }
+        self.scalar(column)
+    }
+
+    /// A scalar or an empty or short collection that starts here, in a place further in than `column`.
+    fn scalar(&mut self, column: usize) -> Option<Value> {
         self.count()?;
-        let value = match first? {
+        let value = match self.peek()? {
             b'"' => Value::String(self.double_quoted(Some(column))?),
             b'\'' => Value::String(self.single_quoted(Some(column))?),
             b'{' if self.bytes[self.position..].starts_with(b"{}") => {
