@@ -186,6 +186,14 @@ spec:
     let both = json!({"hostNetwork": true, "containers": [{"name": "a", "image": "x", "securityContext": {"privileged": true}}]});
     let plain = json!({"containers": [{"name": "a", "image": "x"}]});
     let namespaces = "  podSecurity: [{controlName: Host Namespaces}]\n";
+    let volume = json!({"volumes": [{"name": "v", "hostPath": {"path": "/var/lib1"}}], "containers": [{"name": "a", "image": "x"}]});
+    let path = |path: &str| {
+        format!(
+            "  podSecurity: [{{controlName: HostPath Volumes, restrictedField: 'spec.volumes[*].hostPath', values: [{path}]}}]\n"
+        )
+    };
+    check(volume.clone(), &path("/var/lib1"), Outcome::Skip);
+    check(volume, &path("/var/lib2"), Outcome::Fail);
     check(host.clone(), "", Outcome::Skip);
     check(host, namespaces, Outcome::Skip);
     check(both, namespaces, Outcome::Fail);

@@ -18,6 +18,8 @@ pub(crate) struct VerifyImages {
     pub(crate) mutate_digest: bool,
     /// An image without a digest is refused.
     pub(crate) verify_digest: bool,
+    /// An image that nobody verified is refused.
+    pub(crate) required: bool,
     /// Somebody must have signed or attested the image.
     pub(crate) has_attestors: bool,
     /// The entry whole, for whoever verifies.
@@ -74,7 +76,7 @@ impl VerifyImages {
         if references.is_empty() {
             return Err(cursor.refuse("an image reference is required"));
         }
-        for field in ["required", "useCache", "cosignOCI11"] {
+        for field in ["useCache", "cosignOCI11"] {
             cursor.flag(field)?;
         }
         let mut has_attestors = ["key", "subject", "issuer", "roots"]
@@ -116,6 +118,7 @@ impl VerifyImages {
                 .transpose()?,
             mutate_digest: cursor.flag("mutateDigest")?.unwrap_or(true),
             verify_digest: cursor.flag("verifyDigest")?.unwrap_or(true),
+            required: cursor.flag("required")?.unwrap_or(true),
             has_attestors,
             entry: cursor.value.clone(),
         })

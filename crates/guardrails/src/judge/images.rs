@@ -81,6 +81,12 @@ impl<'a> Judge<'a> {
         image: &Image,
         reference: &str,
     ) -> Result<Option<String>, Judged> {
+        if !entry.has_attestors && entry.required {
+            return Err(Judged::new(
+                Outcome::Fail,
+                format!("unverified image {reference}"),
+            ));
+        }
         if !entry.has_attestors {
             return Ok(if image.has_digest() || !entry.mutate_digest {
                 None

@@ -187,10 +187,11 @@ fn add(object: &mut Value, path: &[String], value: Value, budget: &Budget) -> Re
             }
             Value::Array(items) => {
                 let length = items.len();
-                let wanted = if step == "-" {
-                    Some(length)
-                } else {
-                    index(step, length)
+                let wanted = match step.as_str() {
+                    "-" => Some(length),
+                    // Counted from the end of nothing: the first.
+                    "-1" if length == 0 => Some(0),
+                    step => index(step, length),
                 };
                 match wanted {
                     Some(at) if at < length => &mut items[at],

@@ -269,6 +269,12 @@ fn json_patch() {
     check(json!({}), &add("/a/-", "x"), json!({"a": ["x"]}));
     check(json!({}), &add("/a/0", "x"), json!({"a": ["x"]}));
     check(json!({}), &add("/a/-1", "x"), json!({"a": ["x"]}));
+    check(json!({}), &add("/a/-1/b/-1", "x"), json!({"a": [{"b": ["x"]}]}));
+    check(
+        json!({"a": [{"c": 1}]}),
+        &add("/a/-1/b/-1", "x"),
+        json!({"a": [{"b": ["x"], "c": 1}]}),
+    );
     check(json!({}), &add("/a/0/b", "x"), json!({"a": [{"b": "x"}]}));
     check(json!({"a": [1, 2]}), &add("/a/1", "x"), json!({"a": [1, "x", 2]}));
     check(json!({"a": [1, 2]}), &add("/a/-", "x"), json!({"a": [1, 2, "x"]}));

@@ -240,6 +240,8 @@ impl Violation {
         match &self.value {
             None => Vec::new(),
             Some(Value::Array(items)) => items.iter().map(text).collect(),
+            // Of a volume of the host its path is meant.
+            Some(Value::Object(volume)) if volume.contains_key("path") => vec![text(&volume["path"])],
             Some(value) => vec![text(value)],
         }
     }
