@@ -142,6 +142,52 @@ fn a_malformed_policy_is_refused_with_line_and_reason() {
 }
 
 #[test]
+fn what_no_cluster_would_take() {
+    let check = |change: &dyn Fn(&mut Value), reason: &str| {
+        let mut policy = policy(json!({}), json!({}));
+        change(&mut policy);
+        let (_, refusals) = Policies::from_values("p", [&policy]);
+        assert!(
+            refusals
+                .first()
+                .is_some_and(|refusal| refusal.reason.contains(reason)),
+            "{reason}: {refusals:?}"
+        );
+    };
+    let set = |pointer: &'static str, value: Value| {
+        move |policy: &mut Value| {
+            let (map, key) = pointer.rsplit_once('/').expect("a key");
+            policy.pointer_mut(map).expect("a map")[key] = value.clone();
+        }
+    };
+    check(&set("/metadata/namespace", json!("shop")), "has no namespace");
+    let neither = |policy: &mut Value| {
+        policy["spec"]["admission"] = json!(false);
+        policy["spec"]["background"] = json!(false);
+    };
+    check(&neither, "for admission or for background scans");
+    let mutates = |policy: &mut Value| {
+        policy["spec"]["admission"] = json!(false);
+        policy["spec"]["rules"][0]["validate"] = Value::Null;
+        policy["spec"]["rules"][0]["mutate"] = json!({"patchStrategicMerge": {"a": 1}});
+    };
+    check(&mutates, "needs admission");
+    let variable = json!({"any": [{"resources": {"kinds": ["Pod"], "names": ["{{ request.name }}"]}}]});
+    check(
+        &set("/spec/rules/0/match", variable.clone()),
+        "variables cannot be used here",
+    );
+    check(
+        &set("/spec/rules/0/exclude", variable),
+        "variables cannot be used here",
+    );
+    check(
+        &set("/spec/failurePolicy", json!("Open")),
+        "neither Fail nor Ignore",
+    );
+}
+
+#[test]
 fn the_rest_loads_only_if_asked_to() {
     let good = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: good}\nspec:\n  rules:\n    - name: a\n      match: {resources: {kinds: [Pod]}}\n      validate: {deny: {}}\n";
     let text = format!(

@@ -132,6 +132,14 @@ impl Policy {
             })
             .transpose()?;
         let spec = root.required("spec")?;
+        if let Some(other) = metadata.field("namespace").filter(|other| {
+            kind.value
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("Cluster"))
+                && other.value != ""
+        }) {
+            return Err(other.refuse("a policy of the whole cluster has no namespace"));
+        }
         if cleanup {
             return Policy::read_cleanup(name, namespace, &metadata, &spec);
         }
@@ -191,7 +199,20 @@ impl Policy {
             expressions: Expressions::default(),
             rules: Vec::new(),
         };
+        if !policy.admission && !policy.background {
+            return Err(spec.refuse("a policy is for admission or for background scans, or both"));
+        }
         policy.read_rules(&spec, &metadata)?;
+        let changes = |rule: &&Rule| !matches!(rule.work, Work::Validate(_));
+        if let (false, Some(rule)) = (policy.admission, policy.rules.iter().find(changes)) {
+            return Err(spec.refuse_below(
+                "/admission",
+                format!(
+                    "the rule {} needs admission: only rules that validate can do without",
+                    rule.name
+                ),
+            ));
+        }
         Ok(policy)
     }
 

@@ -140,6 +140,14 @@ impl Rule {
             return Err(name.refuse("the name of a rule has no control characters"));
         }
         let matcher = cursor.required("match")?;
+        for side in [Some(matcher.clone()), cursor.field("exclude")]
+            .into_iter()
+            .flatten()
+        {
+            if has_variables(side.value) {
+                return Err(side.refuse("variables cannot be used here"));
+            }
+        }
         let matches = Matcher::read(&matcher)?;
         if matches.is_empty() {
             return Err(matcher.refuse("the rule matches nothing"));
@@ -311,6 +319,13 @@ fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> R
                     .iter()
                     .map(|item| read_foreach(item, reading, depth))
                     .collect::<Result<_, _>>()?,
+            )
+        }
+        "manifests" => {
+            images::check_manifests(&inner)?;
+            Check::Unsupported(
+                "the signature of the manifest is not verified: nobody verifies signatures of manifests here"
+                    .to_owned(),
             )
         }
         other => Check::Unsupported(format!("validate.{other} is not supported yet")),
