@@ -7,6 +7,7 @@
 
 pub(crate) mod charts;
 mod compare;
+pub(crate) mod jmespath;
 pub(crate) mod policies;
 mod render;
 mod suites;

@@ -63,6 +63,8 @@ Chores of this repository: cargo xtask <chore>
       --only PART      only suites whose path contains PART (may be repeated)
       --report FILE    write the table and the suites that differ
       --causes FILE    write what differs by cause, with examples
+  conformance jmespath --suites DIR
+                       the expressions of guardrails against the public compliance suite of JMESPath
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -98,6 +100,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["conformance", "guardrails", rest @ ..] => {
             conformance::policies::guardrails(&conformance::policies::Options::parse(rest)?)
         }
+        ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
         ["bench", "chart", rest @ ..] => {
             let (runs, charts) = bench_options(rest)?;
             bench::chart::run_all(runs, charts)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::facts::{NoFacts, Unavailable};
+use crate::facts::Unavailable;
 use proptest::prelude::*;
 use serde_json::json;
 
