@@ -62,7 +62,7 @@
 //! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
 //! | `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
-//! | functions that do not exist, `x509_decode` | an error verdict for the objects the rule matches |
+//! | functions that do not exist | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |
 //! | subjects, roles and cluster roles in `match` or `exclude` | a rule that would fail is an error verdict ("unknown: …") |

@@ -1,6 +1,8 @@
 //! The functions: those of JMESPath and those that Kyverno adds.
 
+mod certificates;
 mod collections;
+mod der;
 mod digests;
 mod layouts;
 mod numbers;
@@ -65,7 +67,7 @@ const fn function(name: &'static str, takes: &'static [Kind], call: Room) -> Fun
     }
 }
 
-const FUNCTIONS: [Function; 75] = [
+const FUNCTIONS: [Function; 76] = [
     function("abs", &[Number], numbers::call),
     function("add", &[Any, Any], numbers::call),
     function("avg", &[Numbers], numbers::call),
@@ -159,6 +161,7 @@ const FUNCTIONS: [Function; 75] = [
     function("truncate", &[Text, Number], text::call),
     function("type", &[Any], collections::call),
     function("values", &[Object], collections::call),
+    function("x509_decode", &[Text], certificates::call),
 ];
 
 fn find(name: &str) -> Option<&'static Function> {
