@@ -294,7 +294,7 @@ fn mentions(expression: &str, name: &str) -> bool {
 /// What is not known, if a value holds the marker of such a thing.
 fn unknown_in(value: &Value) -> Option<&str> {
     match value {
-        Value::String(text) => text.strip_prefix(UNKNOWN),
+        Value::String(text) => text.split_once(UNKNOWN).map(|(_, what)| what),
         Value::Array(items) => items.iter().find_map(unknown_in),
         Value::Object(map) => map.values().find_map(unknown_in),
         _ => None,

@@ -1,6 +1,6 @@
 //! Policies by kind, and the judgement of an object by all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -329,6 +329,7 @@ fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
         value: None,
         why: policy.annotations.why.clone(),
         hint: policy.annotations.hint(&rule.written).cloned(),
+        properties: BTreeMap::new(),
         title: policy.annotations.title.clone(),
         severity: policy.annotations.severity.clone(),
         category: policy.annotations.category.clone(),
@@ -415,6 +416,7 @@ fn judge(
         }
         _ => return None,
     };
+    verdict.properties = judge.properties();
     if verdict.outcome == Outcome::Fail {
         let enforced = rule.failure_action().unwrap_or(policy.failure_action) == FailureAction::Enforce;
         if enforced && allow_existing && violated_before(policy, rule, request, subject, exceptions) {

@@ -1,5 +1,7 @@
 //! What an evaluation says.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::judge::Judged;
@@ -89,6 +91,8 @@ pub struct Verdict {
     pub why: Option<String>,
     /// What to do, from the annotation `policies.towpath.dev/hint.<rule>` or `policies.towpath.dev/hint`.
     pub hint: Option<String>,
+    /// What the rule adds to reports: its `reportProperties`.
+    pub properties: BTreeMap<String, String>,
     /// From the annotation `policies.kyverno.io/title`.
     pub title: Option<String>,
     /// From the annotation `policies.kyverno.io/severity`: critical, high, medium, low or info.

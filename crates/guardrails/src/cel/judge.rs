@@ -399,6 +399,7 @@ fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, enforce: bool
         path: None,
         value: None,
         why: policy.annotations.why.clone(),
+        properties: std::collections::BTreeMap::new(),
         title: policy.annotations.title.clone(),
         severity: policy.annotations.severity.clone(),
         category: policy.annotations.category.clone(),

@@ -170,14 +170,18 @@ fn field<'a>(name: &str, value: Cow<'a, Value>) -> Outcome<'a> {
     let found = match value {
         Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),
         Cow::Owned(Value::Object(mut map)) => map.remove(name).map(Cow::Owned),
-        _ => return Ok(Cow::Borrowed(NULL)),
+        other => return known(&other).map(|()| Cow::Borrowed(NULL)),
     };
-    match found {
-        None => Err(QueryError::NotFound(name.to_owned())),
-        Some(value) => match value.as_str().and_then(|text| text.strip_prefix(UNKNOWN)) {
-            Some(what) => Err(QueryError::Unknown(what.to_owned())),
-            None => Ok(value),
-        },
+    let value = found.ok_or_else(|| QueryError::NotFound(name.to_owned()))?;
+    known(&value)?;
+    Ok(value)
+}
+
+/// An error if a value is only the marker of one that is not known.
+pub(super) fn known(value: &Value) -> Result<(), QueryError> {
+    match value.as_str().and_then(|text| text.strip_prefix(UNKNOWN)) {
+        Some(what) => Err(QueryError::Unknown(what.to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -147,16 +147,5 @@ fn leading<'a>(node: &'a Node, path: &mut Vec<&'a str>) -> bool {
     }
 }
 
-/// What an expression finds in a value, within the budget of one rule; the error says why it finds nothing.
-pub fn query(expression: &str, value: &Value) -> Result<Value, String> {
-    let world = World {
-        budget: &Budget::default(),
-        facts: &NoFacts,
-    };
-    Expression::parse(expression)?
-        .query(value, world)
-        .map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! What variables stand for while a rule is judged: the request, and the rule's own `context`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::Judge;
@@ -15,6 +17,22 @@ use crate::request::{Operation, User};
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 impl<'a> Judge<'a> {
+    /// What the rule adds to reports, with its variables filled in as far as all of them have a value.
+    pub(crate) fn properties(&'a self) -> BTreeMap<String, String> {
+        let written = &self.rule.properties;
+        let filled = |context: Context<'_>| -> Result<BTreeMap<String, String>, QueryError> {
+            let pairs = written.iter();
+            pairs
+                .map(|(key, text)| Ok((context.filled_text(key)?, context.filled_text(text)?)))
+                .collect()
+        };
+        let as_written = || written.iter().cloned().collect();
+        if written.is_empty() {
+            return BTreeMap::new();
+        }
+        self.context().and_then(filled).unwrap_or_else(|_| as_written())
+    }
+
     /// The variables every rule has, and the entries of the rule's own context.
     pub(super) fn context(&'a self) -> Result<Context<'a>, QueryError> {
         let (subject, request) = (self.subject, self.request);

@@ -31,6 +31,8 @@ pub(crate) struct Rule {
     pub(crate) generated: Option<(Vec<&'static str>, &'static str)>,
     pub(crate) context: Vec<Entry>,
     pub(crate) preconditions: Option<Conditions>,
+    /// What the rule adds to reports, its variables not filled in yet.
+    pub(crate) properties: Vec<(String, String)>,
     pub(crate) work: Work,
     /// Why the rule cannot be judged, when something in it is not supported yet.
     pub(crate) unsupported: Option<String>,
@@ -176,6 +178,7 @@ impl Rule {
             generated: None,
             context: read_context(cursor.field("context"), &mut reading)?,
             preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
+            properties: cursor.string_map("reportProperties")?,
             work: match *kind {
                 "validate" => Work::Validate(Validate::read(
                     &cursor.required(kind)?,
@@ -188,6 +191,9 @@ impl Rule {
             },
             unsupported: None,
         };
+        if let Some(properties) = cursor.field("reportProperties") {
+            learn(&properties, &mut reading)?;
+        }
         let by_cel =
             matches!(&rule.work, Work::Validate(validate) if matches!(validate.check, Check::Cel(_)));
         if let Some(conditions) = cursor.field("celPreconditions").filter(|_| !by_cel) {

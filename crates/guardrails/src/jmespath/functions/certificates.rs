@@ -143,11 +143,7 @@ fn request(whole: &[u8]) -> Option<Map<String, Value>> {
     set("Version", json!(version));
     set("Attributes", Value::Null);
     let mut extensions = None;
-    for attribute in inner
-        .expect(0xa0)
-        .map(|attributes| attributes.reader().all())
-        .unwrap_or(Some(Vec::new()))?
-    {
+    for attribute in listed(inner.expect(0xa0))? {
         let mut attribute = attribute.reader();
         if identifier(attribute.expect(IDENTIFIER)?.content)? == [1, 2, 840, 113_549, 1, 9, 14] {
             extensions = Some(attribute.expect(SET)?.reader().expect(SEQUENCE)?);
@@ -314,11 +310,13 @@ fn moment(element: &Element<'_>) -> Option<Value> {
     Some(Value::String(read))
 }
 
+/// What a list holds that may be left out.
+fn listed(list: Option<Element<'_>>) -> Option<Vec<Element<'_>>> {
+    list.map_or(Some(Vec::new()), |list| list.reader().all())
+}
+
 fn add_extensions(fields: &mut Map<String, Value>, extensions: Option<Element<'_>>) -> Option<()> {
-    for extension in extensions
-        .map(|list| list.reader().all())
-        .unwrap_or(Some(Vec::new()))?
-    {
+    for extension in listed(extensions)? {
         let mut parts = extension.reader();
         let id = identifier(parts.expect(IDENTIFIER)?.content)?;
         let critical = parts.expect(BOOLEAN).is_some_and(|flag| flag.content != [0]);
@@ -359,7 +357,7 @@ fn add_extensions(fields: &mut Map<String, Value>, extensions: Option<Element<'_
                     match numbers.as_slice() {
                         [2, 5, 29, 37, 0] => push(fields, "ExtKeyUsage", json!(0)),
                         [1, 3, 6, 1, 5, 5, 7, 3, number @ 1..=9] => {
-                            push(fields, "ExtKeyUsage", json!(number))
+                            push(fields, "ExtKeyUsage", json!(number));
                         }
                         _ => push(fields, "UnknownExtKeyUsage", json!(numbers)),
                     }

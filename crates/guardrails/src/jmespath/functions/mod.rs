@@ -13,7 +13,7 @@ mod times;
 
 use serde_json::{Map, Value};
 
-use super::evaluate::{argument, evaluate, owned};
+use super::evaluate::{argument, evaluate, known, owned};
 use super::syntax::Node;
 use super::{QueryError, World};
 use crate::facts::Unavailable;
@@ -203,6 +203,7 @@ pub(super) fn call(name: &str, nodes: &[Node], value: &Value, world: World<'_>) 
             }
             (_, node) => argument(node, value, world)?,
         };
+        known(&value)?;
         world
             .budget
             .spend(value.as_str().map_or(1, |text| 1 + text.len() / 64))?;
