@@ -76,6 +76,7 @@ pub(crate) fn read_rule(
     });
     let context = read_context(spec.field("context"), &mut reading)?;
     Ok(Rule {
+        properties: Vec::new(),
         name: name.to_owned(),
         written: name.to_owned(),
         matches,

@@ -65,7 +65,7 @@
 //! | functions that do not exist | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |
-//! | subjects, roles and cluster roles in `match` or `exclude` | a rule that would fail is an error verdict ("unknown: …") |
+//! | subjects, roles and cluster roles in `match` or `exclude`, where the request does not say who asks | a rule that would fail is an error verdict ("unknown: …") |
 //! | a rule or object that costs too much | an error verdict |
 //!
 //! # Annotations read from policies

@@ -4,6 +4,7 @@ use super::*;
 
 fn verdict(rule: &str, outcome: Outcome, enforce: bool) -> Verdict {
     Verdict {
+        properties: std::collections::BTreeMap::new(),
         policy: "require-limits".to_owned(),
         rule: rule.to_owned(),
         task: crate::verdict::Task::Validate,
