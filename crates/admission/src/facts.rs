@@ -1,0 +1,178 @@
+//! Answers to what policies ask beyond the object: ConfigMaps and other reads of the Kubernetes API.
+//!
+//! A policy for the whole cluster is an administrator's and may ask what the webhook's account may read. A policy of a
+//! namespace is a tenant's, and what it reads can be told to anybody in its message: it sees its own namespace.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use guardrails::{Call, Callee, Facts, Unavailable};
+use kube::Client;
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+/// No answer may be larger than this.
+const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// One request may ask this many different questions.
+const QUESTIONS: usize = 64;
+
+/// Asks a cluster, on a thread that may wait.
+pub(crate) struct ClusterFacts<'a> {
+    client: &'a Client,
+    runtime: Handle,
+    /// Who must have answered by when.
+    deadline: Instant,
+    /// The only namespace that may be looked at.
+    namespace: Option<&'a str>,
+    /// The same question has the same answer throughout a request.
+    known: RefCell<HashMap<String, Result<Value, Unavailable>>>,
+    now: (i64, u32),
+}
+
+impl<'a> ClusterFacts<'a> {
+    pub(crate) fn new(client: &'a Client, runtime: Handle, deadline: Instant, now: jiff::Timestamp) -> Self {
+        Self {
+            client,
+            runtime,
+            deadline,
+            namespace: None,
+            known: RefCell::default(),
+            now: (now.as_second(), now.subsec_nanosecond().unsigned_abs()),
+        }
+    }
+
+    /// The same, for the policies of a namespace.
+    pub(crate) fn within(&self, namespace: &'a str) -> Self {
+        Self {
+            client: self.client,
+            runtime: self.runtime.clone(),
+            deadline: self.deadline,
+            namespace: Some(namespace),
+            known: RefCell::default(),
+            now: self.now,
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<Value, Unavailable> {
+        let failed = |why: &dyn std::fmt::Display| Unavailable::Failed(format!("cannot read {path}: {why}"));
+        let request = http::Request::get(path)
+            .body(Vec::new())
+            .map_err(|error| failed(&error))?;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left < Duration::from_millis(1) {
+            return Err(failed(&"no time is left"));
+        }
+        let asked = self
+            .runtime
+            .block_on(async { tokio::time::timeout(left, self.client.request_text(request)).await });
+        match asked {
+            Err(_) => Err(failed(&"the cluster did not answer in time")),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+                Err(Unavailable::Missing(format!("what the cluster has at {path}")))
+            }
+            Ok(Err(error)) => Err(failed(&error)),
+            Ok(Ok(text)) if text.len() > ANSWER_LIMIT => Err(failed(&"the answer is too large")),
+            Ok(Ok(text)) => serde_json::from_str(&text).map_err(|error| failed(&error)),
+        }
+    }
+}
+
+impl Facts for ClusterFacts<'_> {
+    fn call(&self, call: &Call) -> Result<Value, Unavailable> {
+        let Callee::Cluster(path) = &call.to else {
+            return Err(Unavailable::Unknown(call.to_string()));
+        };
+        if call.data.is_some() {
+            return Err(Unavailable::Failed(format!(
+                "cannot send anything to {path}: policies may read the cluster and not write to it"
+            )));
+        }
+        if !may_read(path, self.namespace) {
+            return Err(Unavailable::Failed(match self.namespace {
+                Some(namespace) => {
+                    format!("cannot read {path}: a policy of {namespace} sees its own namespace only")
+                }
+                None => {
+                    format!("cannot read {path}: it is no path of the cluster's API, or it holds secrets")
+                }
+            }));
+        }
+        let known = self.known.borrow().get(path).cloned();
+        if let Some(known) = known {
+            return known;
+        }
+        if self.known.borrow().len() >= QUESTIONS {
+            return Err(Unavailable::Failed(format!(
+                "more than {QUESTIONS} questions to the cluster"
+            )));
+        }
+        let answer = self.read(path);
+        self.known.borrow_mut().insert(path.clone(), answer.clone());
+        answer
+    }
+
+    fn now(&self) -> Option<(i64, u32)> {
+        Some(self.now)
+    }
+}
+
+/// Whether a path may be read: a plain path of the API, of one namespace when only that may be seen. Secrets are never
+/// told to a policy, whatever the account may do.
+fn may_read(path: &str, namespace: Option<&str>) -> bool {
+    let (plain, query) = path.split_once('?').unwrap_or((path, ""));
+    let clean = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains('#');
+    let mut parts: Vec<&str> = plain.trim_start_matches('/').split('/').collect();
+    if parts.last() == Some(&"") {
+        parts.pop();
+    }
+    let odd = |part: &&str| part.is_empty() || *part == "." || *part == ".." || part.contains(['%', '\\']);
+    if !path.starts_with('/') || !clean(plain) || !clean(query) || parts.iter().any(|part| odd(&part)) {
+        return false;
+    }
+    let rest: &[&str] = match parts.as_slice() {
+        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
+        ["version"] | ["api" | "apis", ..] => &[],
+        _ => return false,
+    };
+    let (place, resource) = match rest {
+        ["namespaces", place, resource, ..] => (Some(*place), Some(*resource)),
+        ["namespaces", place] => (Some(*place), None),
+        [resource, ..] => (None, Some(*resource)),
+        [] => (None, None),
+    };
+    resource != Some("secrets") && namespace.is_none_or(|namespace| place == Some(namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_policies_may_read() {
+        for (path, in_cluster, in_shop) in [
+            ("/api/v1/namespaces/shop/configmaps/regions", true, true),
+            ("/api/v1/namespaces/other/configmaps/regions", true, false),
+            ("/apis/apps/v1/namespaces/shop/deployments?limit=5", true, true),
+            ("/apis/apps/v1/deployments", true, false),
+            ("/api/v1/namespaces", true, false),
+            ("/api/v1/namespaces/shop", true, true),
+            ("/api/v1/namespaces/shop/secrets", false, false),
+            ("/api/v1/namespaces/shop/secrets/a", false, false),
+            ("/api/v1/secrets", false, false),
+            ("/api/v1/namespaces/shop/../other/configmaps", false, false),
+            ("/api/v1/namespaces/shop/%2e%2e/other/configmaps", false, false),
+            ("/api/v1//namespaces/shop/configmaps", false, false),
+            ("/apis", true, false),
+            ("/version", true, false),
+            ("/metrics", false, false),
+            ("api/v1/pods", false, false),
+            ("/api/v1/pods#a", false, false),
+            ("/api/v1/po ds", false, false),
+            ("/proxy/http://other", false, false),
+        ] {
+            assert_eq!(may_read(path, None), in_cluster, "{path}");
+            assert_eq!(may_read(path, Some("shop")), in_shop, "{path} of shop");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Which resources a cluster serves, subresources included, and which of them a scope means.
+
+use kube::Client;
+
+use crate::error::AdmissionError;
+use crate::scope::Kinds;
+
+/// One resource or subresource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Served {
+    /// The API group; empty for the core.
+    pub(crate) group: String,
+    /// The version that the cluster prefers.
+    pub(crate) version: String,
+    /// The kind of what lies there; of a subresource, the kind of its parent.
+    pub(crate) kind: String,
+    /// The plural name.
+    pub(crate) plural: String,
+    /// What lies beneath; empty for the object itself.
+    pub(crate) subresource: String,
+    /// Whether its objects live in namespaces.
+    pub(crate) namespaced: bool,
+    /// Whether it can be listed.
+    pub(crate) listable: bool,
+}
+
+/// What a cluster says all the time, and what asks and answers rather than lasts. A wildcard does not mean them: were
+/// they stopped while no webhook answers, no webhook could ever answer again. Who means them names them.
+const UNMEANT: [(&str, &str); 12] = [
+    ("", "events"),
+    ("", "bindings"),
+    ("", "nodes"),
+    ("", "componentstatuses"),
+    ("events.k8s.io", "events"),
+    ("coordination.k8s.io", "*"),
+    ("authentication.k8s.io", "*"),
+    ("authorization.k8s.io", "*"),
+    ("apiregistration.k8s.io", "*"),
+    ("admissionregistration.k8s.io", "*"),
+    ("flowcontrol.apiserver.k8s.io", "*"),
+    ("wgpolicyk8s.io", "*"),
+];
+
+/// Asks a cluster what it serves. A group that does not answer is left out: its server is away.
+pub(crate) async fn discover(client: &Client) -> Result<Vec<Served>, AdmissionError> {
+    let asking = || AdmissionError::cluster("ask the cluster for its kinds");
+    let mut lists = vec![(
+        "",
+        "v1".to_owned(),
+        client.list_core_api_resources("v1").await.map_err(asking())?,
+    )];
+    let groups = client.list_api_groups().await.map_err(asking())?;
+    for group in &groups.groups {
+        let Some(version) = group.preferred_version.as_ref().or(group.versions.first()) else {
+            continue;
+        };
+        match client.list_api_group_resources(&version.group_version).await {
+            Ok(list) => lists.push((group.name.as_str(), version.version.clone(), list)),
+            Err(error) => tracing::warn!(%error, group = group.name, "a group of kinds does not answer"),
+        }
+    }
+    let mut served = Vec::new();
+    for (group, version, list) in lists {
+        for resource in &list.resources {
+            let (plural, subresource) = resource.name.split_once('/').unwrap_or((&resource.name, ""));
+            let parent = list.resources.iter().find(|parent| parent.name == plural);
+            served.push(Served {
+                group: group.to_owned(),
+                version: version.clone(),
+                kind: parent.unwrap_or(resource).kind.clone(),
+                plural: plural.to_owned(),
+                subresource: subresource.to_owned(),
+                namespaced: resource.namespaced,
+                listable: resource.verbs.iter().any(|verb| verb == "list"),
+            });
+        }
+    }
+    Ok(served)
+}
+
+/// Whether a scope's kinds mean this resource.
+pub(crate) fn means(kinds: &Kinds, served: &Served) -> bool {
+    let name = if kinds.by_resource {
+        &served.plural
+    } else {
+        &served.kind
+    };
+    let unmeant = || {
+        UNMEANT
+            .iter()
+            .any(|(group, plural)| *group == served.group && (*plural == "*" || *plural == served.plural))
+    };
+    // Ephemeral containers arrive beneath a pod; policies for pods mean them too.
+    let ephemeral = served.plural == "pods"
+        && served.subresource == "ephemeralcontainers"
+        && kinds.subresource.is_empty();
+    wild(&kinds.group, &served.group)
+        && wild(&kinds.name, name)
+        && (ephemeral || wild(&kinds.subresource, &served.subresource))
+        && !(kinds.name.contains('*') && unmeant())
+}
+
+/// Whether a name fits a pattern with `*` and `?`.
+fn wild(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while let Some(&letter) = name.get(n) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&wanted) if wanted == b'?' || wanted == letter => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((at, begun)) = star else { return false };
+                star = Some((at, begun + 1));
+                p = at + 1;
+                n = begun + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|&letter| letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(group: &str, kind: &str, path: &str) -> Served {
+        let (plural, subresource) = path.split_once('/').unwrap_or((path, ""));
+        Served {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            subresource: subresource.to_owned(),
+            namespaced: true,
+            listable: true,
+        }
+    }
+
+    #[test]
+    fn a_scope_means_some_resources() {
+        let check = |group: &str, name: &str, subresource: &str, by_resource, served: &Served, expect| {
+            let kinds = Kinds {
+                group: group.to_owned(),
+                name: name.to_owned(),
+                subresource: subresource.to_owned(),
+                by_resource,
+            };
+            assert_eq!(means(&kinds, served), expect, "{kinds:?} {served:?}");
+        };
+        let pods = served("", "Pod", "pods");
+        check("*", "Pod", "", false, &pods, true);
+        check("apps", "Pod", "", false, &pods, false);
+        check("*", "P*", "", false, &pods, true);
+        check("*", "pods", "", true, &pods, true);
+        check("*", "pods", "", false, &pods, false);
+        check("*", "Pod", "exec", false, &pods, false);
+        check("*", "Pod", "exec", false, &served("", "Pod", "pods/exec"), true);
+        check("*", "Pod", "", false, &served("", "Pod", "pods/exec"), false);
+        check(
+            "*",
+            "Pod",
+            "",
+            false,
+            &served("", "Pod", "pods/ephemeralcontainers"),
+            true,
+        );
+        check(
+            "*",
+            "*",
+            "scale",
+            false,
+            &served("apps", "Deployment", "deployments/scale"),
+            true,
+        );
+        // What keeps a cluster alive is meant by name only.
+        let lease = served("coordination.k8s.io", "Lease", "leases");
+        check("*", "*", "", false, &lease, false);
+        check("*", "Lease", "", false, &lease, true);
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, name, expect) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("*a*", "bab", true),
+            ("a?", "ab", true),
+            ("a?", "a", false),
+        ] {
+            assert_eq!(wild(pattern, name), expect, "{pattern} {name}");
+        }
+    }
+}
