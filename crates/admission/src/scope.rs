@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// What becomes of a request when the webhook does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum FailurePolicy {
     /// It is let through.
     Ignore,
     /// It is refused.
-    #[default]
     Fail,
 }
 

@@ -14,7 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template};
-pub(crate) use install::{Install, LogFormat, LogLevel, Operator, Uninstall};
+pub(crate) use install::{Install, LogFormat, LogLevel, Logging, Operator, Uninstall, Webhook};
 pub(crate) use look::{Environment, GoldenPath};
 pub(crate) use policy::{Policy, PolicyApply, PolicyTest};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
@@ -132,6 +132,8 @@ pub(crate) enum Command {
     Uninstall(Uninstall),
     /// Keep the Applications and Teams of a cluster true, until Ctrl-C
     Operator(Operator),
+    /// Judge what is written to a cluster by its guardrails, at its door, until Ctrl-C
+    Webhook(Webhook),
     /// Runs of this platform: what was done, what was left half done
     #[command(subcommand)]
     Operation(Operation),
@@ -194,20 +196,28 @@ pub(crate) enum Operation {
 
 /// `90s`, `5m`, `1h`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
+    time_within(text, 1..=86_400).map_err(|why| why.unwrap_or_else(|| "not between 1s and 24h".to_owned()))
+}
+
+/// How long a certificate lasts: long enough that everybody hears of the next one.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    time_within(text, 30..=86_400 * 365).map_err(|why| why.unwrap_or_else(|| "not between 30s and 8760h".to_owned()))
+}
+
+/// A time; `None` says that it is one, but not of these.
+fn time_within(text: &str, seconds: std::ops::RangeInclusive<u64>) -> Result<Duration, Option<String>> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match &text[digits.len()..] {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,
-        _ => return Err("not a time such as 90s, 5m or 1h".to_owned()),
+        _ => return Err(Some("not a time such as 90s, 5m or 1h".to_owned())),
     };
     let number: u64 = digits
         .parse()
-        .map_err(|_| "not a time such as 90s, 5m or 1h".to_owned())?;
-    let seconds = number.checked_mul(factor).filter(|s| (1..=86_400).contains(s));
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| "not between 1s and 24h".to_owned())
+        .map_err(|_| Some("not a time such as 90s, 5m or 1h".to_owned()))?;
+    let found = number.checked_mul(factor).filter(|s| seconds.contains(s));
+    found.map(Duration::from_secs).ok_or(None)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod policy;
 mod serve;
 mod service;
 mod team;
+mod webhook;
 
 use operations::{ExitCode, OperationError};
 
@@ -33,6 +34,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Install(asked) => install::install(talk, &global, asked),
         Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
         Command::Operator(asked) => operator::run(&global, &asked),
+        Command::Webhook(asked) => webhook::run(&global, &asked),
         Command::Operation(command) => operation::run(talk, &global, command),
         Command::Completion { shell } => learn::completion(shell),
         Command::Man { folder } => learn::man(talk, &folder),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::{LEFT_OUT, PolicyStore};
 use api::Group;
 use delivery::sync::Syncer;
 use guardrails::Request;
 use kube::Client;
 use operations::{Nudge, OperationError, Platform};
-use operator::{Operator, PolicyStore};
+use operator::Operator;
 use sandbox::{Admission, AdmissionRequest, Denial, Sandbox};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -89,9 +90,6 @@ impl GuardrailAdmission {
     }
 }
 
-/// Namespaces where teams cannot write; guardrails are for what teams write.
-const EXEMPT: [&str; 2] = ["kube-system", api::SYSTEM_NAMESPACE];
-
 impl Admission for GuardrailAdmission {
     fn name(&self) -> &'static str {
         "guardrails.platform"
@@ -103,7 +101,7 @@ impl Admission for GuardrailAdmission {
             sandbox::Operation::Update => guardrails::Operation::Update,
             sandbox::Operation::Delete => return Ok(None),
         };
-        if !request.resource.subresource.is_empty() || EXEMPT.contains(&request.namespace) {
+        if !request.resource.subresource.is_empty() || LEFT_OUT.contains(&request.namespace) {
             return Ok(None);
         }
         let verdicts = self.policies.current().evaluate(&Request {
@@ -112,15 +110,11 @@ impl Admission for GuardrailAdmission {
             namespace_labels: request.namespace_labels,
             ..Request::new(request.object)
         });
-        let refusals: Vec<String> = verdicts
-            .iter()
-            .filter(|verdict| verdict.refuses())
-            .map(|verdict| format!("{}/{}: {}", verdict.policy, verdict.rule, verdict.message))
-            .collect();
-        if refusals.is_empty() {
-            Ok(None)
-        } else {
-            Err(Denial::forbidden(refusals.join("; ")))
+        let slash = if request.namespace.is_empty() { "" } else { "/" };
+        let object = format!("{}/{}{slash}{}", request.resource.kind, request.namespace, request.name);
+        match admission::refusal(&object, &verdicts) {
+            None => Ok(None),
+            Some(message) => Err(Denial::forbidden(message)),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode as ProcessExit;
 use clap::Parser;
 use operations::{ExitCode, OperationError};
 
-use args::{Cli, Command, LogFormat, LogLevel, Operator};
+use args::{Cli, Command, LogFormat, LogLevel, Logging};
 use print::failure;
 use print::talk::Talk;
 
@@ -30,7 +30,8 @@ fn main() -> ProcessExit {
 fn run(talk: &Talk, cli: Cli) -> ExitCode {
     match &cli.command {
         // What runs for ever in a cluster writes a log in any case.
-        Command::Operator(operator) => log(talk, operator),
+        Command::Operator(operator) => log(talk, operator.logging),
+        Command::Webhook(webhook) => log(talk, webhook.logging),
         _ => trace(talk, cli.global.verbose),
     }
     match commands::run(talk, cli) {
@@ -57,7 +58,7 @@ fn trace(talk: &Talk, verbose: u8) {
 }
 
 /// The log of what runs for ever: on stderr, for people on a terminal and for machines elsewhere.
-fn log(talk: &Talk, asked: &Operator) {
+fn log(talk: &Talk, asked: Logging) {
     let level = match asked.log_level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",

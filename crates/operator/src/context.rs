@@ -1,5 +1,6 @@
 //! What the reconcilers work with.
 
+use admission::PolicyStore;
 use api::{Capabilities, Environment, EnvironmentSpec, Group, Kind, Team, TeamSpec};
 use apply::Applier;
 use expansion::Place;
@@ -10,7 +11,6 @@ use tokio_util::task::TaskTracker;
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::golden_path::GoldenPathStore;
-use crate::policies::PolicyStore;
 use crate::telemetry::Telemetry;
 
 /// What the reconcilers work with.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use admission::PolicyStore;
 use api::{Application, Cache, Database, Environment, GoldenPath, Group, Kind, Team};
 use apply::Applier;
 use futures::{Stream, StreamExt};
@@ -22,7 +23,6 @@ use crate::context::Context;
 use crate::deployer::Deployers;
 use crate::error::OperatorError;
 use crate::golden_path::GoldenPathStore;
-use crate::policies::PolicyStore;
 use crate::telemetry::Telemetry;
 use crate::{application, golden_path, team};
 

@@ -152,27 +152,56 @@ impl Telemetry {
         text
     }
 
-    /// What is said to a request for this path.
-    fn answer(&self, path: &str) -> (StatusCode, &'static str, String) {
-        let plain = "text/plain; charset=utf-8";
-        let say = |good: bool, bad: &str| {
-            if good {
-                (StatusCode::OK, plain, "ok\n".to_owned())
-            } else {
-                (StatusCode::SERVICE_UNAVAILABLE, plain, format!("{bad}\n"))
-            }
-        };
-        match path {
-            "/metrics" => (StatusCode::OK, METRICS, self.text()),
-            // Whoever answers lives. A cluster that cannot be reached is not healed by starting anew.
-            "/healthz" => say(true, ""),
-            "/readyz" => say(self.inner.ready.load(Ordering::Relaxed), "not ready"),
-            _ => (
-                StatusCode::NOT_FOUND,
-                plain,
-                "there is /healthz, /readyz and /metrics\n".to_owned(),
-            ),
+}
+
+/// Whoever has figures and is ready or not.
+pub trait Figures: Clone + Send + Sync + 'static {
+    /// All figures as text.
+    fn text(&self) -> String;
+    /// Whether it is ready.
+    fn is_ready(&self) -> bool;
+}
+
+impl Figures for Telemetry {
+    fn text(&self) -> String {
+        Telemetry::text(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.inner.ready.load(Ordering::Relaxed)
+    }
+}
+
+impl Figures for admission::Telemetry {
+    fn text(&self) -> String {
+        admission::Telemetry::text(self)
+    }
+
+    fn is_ready(&self) -> bool {
+        admission::Telemetry::is_ready(self)
+    }
+}
+
+/// What is said to a request for this path.
+fn answer(figures: &impl Figures, path: &str) -> (StatusCode, &'static str, String) {
+    let plain = "text/plain; charset=utf-8";
+    let say = |good: bool, bad: &str| {
+        if good {
+            (StatusCode::OK, plain, "ok\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, plain, format!("{bad}\n"))
         }
+    };
+    match path {
+        "/metrics" => (StatusCode::OK, METRICS, figures.text()),
+        // Whoever answers lives. A cluster that cannot be reached is not healed by starting anew.
+        "/healthz" => say(true, ""),
+        "/readyz" => say(figures.is_ready(), "not ready"),
+        _ => (
+            StatusCode::NOT_FOUND,
+            plain,
+            "there is /healthz, /readyz and /metrics\n".to_owned(),
+        ),
     }
 }
 
@@ -207,7 +236,7 @@ impl TelemetryServer {
     }
 
     /// Answers until `stop`.
-    pub async fn run(self, telemetry: Telemetry, stop: CancellationToken) {
+    pub async fn run(self, figures: impl Figures, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -222,10 +251,10 @@ impl TelemetryServer {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let (telemetry, stop) = (telemetry.clone(), stop.clone());
+            let (figures, stop) = (figures.clone(), stop.clone());
             tokio::spawn(async move {
                 let service = service_fn(|request: Request<Incoming>| {
-                    let response = respond(&telemetry, &request);
+                    let response = respond(&figures, &request);
                     async { Ok::<_, Infallible>(response) }
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
@@ -242,9 +271,9 @@ impl TelemetryServer {
     }
 }
 
-fn respond(telemetry: &Telemetry, request: &Request<Incoming>) -> Response<String> {
+fn respond(figures: &impl Figures, request: &Request<Incoming>) -> Response<String> {
     let (status, form, text) = if request.method() == Method::GET || request.method() == Method::HEAD {
-        telemetry.answer(request.uri().path())
+        answer(figures, request.uri().path())
     } else {
         (
             StatusCode::METHOD_NOT_ALLOWED,

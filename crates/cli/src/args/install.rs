@@ -1,11 +1,11 @@
-//! What can be typed after `install`, `uninstall` and `operator`.
+//! What can be typed after `install`, `uninstall`, `operator` and `webhook`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::duration;
+use super::{duration, lifetime};
 
 #[derive(Debug, Args)]
 pub(crate) struct Install {
@@ -47,6 +47,34 @@ pub(crate) struct Operator {
     /// Work at once, also beside another operator; for development
     #[arg(long = "no-leader-election")]
     pub alone: bool,
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Webhook {
+    /// Where to answer the API server, over HTTPS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9443")]
+    pub listen: SocketAddr,
+    /// Where to answer /healthz, /readyz and /metrics, such as 0.0.0.0:8080 [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+    /// How the API server reaches it, such as https://10.0.0.7:9443; for development [default: the installed Service]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// How long a certificate lasts, such as 12h; it is renewed when a third of that is left
+    #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "2160h")]
+    pub certificate_lifetime: Duration,
+    /// Keep certificates and configurations at once, also beside another webhook; for development
+    #[arg(long = "no-leader-election")]
+    pub alone: bool,
+    #[command(flatten)]
+    pub logging: Logging,
+}
+
+/// The log of what runs for ever.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Logging {
     /// How to write the log [default: text on a terminal, else json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,

@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, asked: &Operator) -> Result<ExitCode, Operati
         let stop = interrupts();
         let telemetry = Telemetry::default();
         let server = match asked.listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen(address, "--listen").await?),
             None => None,
         };
         // Probes are answered from the beginning, so that a slow cluster is not taken for a dead operator.
@@ -106,23 +106,29 @@ async fn group(global: &Global, client: &Client) -> Result<Group, OperationError
     Ok(platform.group().clone())
 }
 
-async fn listen(address: SocketAddr) -> Result<TelemetryServer, OperationError> {
+/// Takes the address for probes and figures, which `option` names.
+pub(super) async fn listen(address: SocketAddr, option: &str) -> Result<TelemetryServer, OperationError> {
     TelemetryServer::bind(address)
         .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => OperationError::Conflict {
-                message: format!("port {} is in use by another program", address.port()),
-                hint: Some("choose another with --listen, or port 0 for a free one".to_owned()),
-            },
-            _ => OperationError::invalid_hint(
-                format!("cannot listen at {address}: {error}"),
-                "choose another address with --listen",
-            ),
-        })
+        .map_err(|error| address_problem(address, option, &error))
+}
+
+/// Why nobody can listen at an address.
+pub(super) fn address_problem(address: SocketAddr, option: &str, error: &std::io::Error) -> OperationError {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => OperationError::Conflict {
+            message: format!("port {} is in use by another program", address.port()),
+            hint: Some(format!("choose another with {option}, or port 0 for a free one")),
+        },
+        _ => OperationError::invalid_hint(
+            format!("cannot listen at {address}: {error}"),
+            format!("choose another address with {option}"),
+        ),
+    }
 }
 
 /// Who stands for the lease: the pod, or this very process and no other.
-fn identity() -> String {
+pub(super) fn identity() -> String {
     let pod = std::env::var("POD_NAME").ok().filter(|name| !name.is_empty());
     let chance = RandomState::new().hash_one(std::process::id());
     format!(
