@@ -19,6 +19,19 @@ app.kubernetes.io/name: platform-operator
 app.kubernetes.io/instance: platform
 {{- end }}
 
+{{- define "platform.webhook.labels" -}}
+{{ include "platform.webhook.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: webhook
+app.kubernetes.io/part-of: platform
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+{{- end }}
+
+{{- define "platform.webhook.selector" -}}
+app.kubernetes.io/name: platform-webhook
+app.kubernetes.io/instance: platform
+{{- end }}
+
 {{- define "platform.image" -}}
 {{- required "which image is the operator to run? Give one with --set image=REGISTRY/NAME:VERSION" .Values.image -}}
 {{- end }}

@@ -40,3 +40,22 @@ golden paths need more on the cluster's side adds it under `services.rules`.
 {{ toYaml . }}
 {{- end }}
 {{- end }}
+
+{{/* The kinds of policies that say what the guardrails are. */}}
+{{- define "platform.policies.rules" -}}
+- apiGroups: [kyverno.io]
+  resources: [clusterpolicies, policies, policyexceptions]
+  verbs: [get, list, watch]
+- apiGroups: [policies.kyverno.io]
+  resources:
+    - generatingpolicies
+    - imagevalidatingpolicies
+    - mutatingpolicies
+    - namespacedgeneratingpolicies
+    - namespacedimagevalidatingpolicies
+    - namespacedmutatingpolicies
+    - namespacedvalidatingpolicies
+    - policyexceptions
+    - validatingpolicies
+  verbs: [get, list, watch]
+{{- end }}
