@@ -5,6 +5,7 @@
 //! are printed and the median is held against the goal.
 
 pub(crate) mod chart;
+pub(crate) mod webhook;
 
 use crate::e2e::main_job::CREATE;
 use crate::e2e::platform::Platform;

@@ -74,6 +74,8 @@ const SCENARIOS: &[Scenario] = &[
     ("charts are fetched as Helm fetches them", |world| charts::fetched(world.platform()?)),
     ("the image runs with nothing around it", |world| image::runs(world.image()?)),
     ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?, world.image()?)),
+    ("guardrails at the door of the sandbox", |world| install::door::sandbox(world.platform()?)),
+    ("guardrails at the door of Kubernetes", |world| install::door::kubernetes(world.platform()?)),
     ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
     ("the Node scaffold builds and runs", |world| scaffold::node(world.platform()?)),

@@ -44,6 +44,8 @@ Chores of this repository: cargo xtask <chore>
   bench chart [--charts DIR] [--runs N]
                        the chart engine beside Helm's own SDK in process, and beside helm as a program; with the public
                        charts below a folder, if one is given
+  bench webhook [--seconds N]
+                       the webhook's answers at 500 requests a second with 50 policies, asked from another process
   image [--output FILE]
                        the operator's container image: an OCI archive of one static program, platform.tar when not said
   conformance chart --charts DIR
@@ -105,6 +107,12 @@ fn chore(arguments: &[&str]) -> Result<()> {
             let (runs, charts) = bench_options(rest)?;
             bench::chart::run_all(runs, charts)
         }
+        ["bench", "webhook"] => bench::webhook::run_all(20),
+        ["bench", "webhook", "--seconds", seconds] => match seconds.parse() {
+            Ok(seconds @ 1..=3_600) => bench::webhook::run_all(seconds),
+            _ => fail!("--seconds needs a number from 1 to 3600"),
+        },
+        ["load-webhook", rest @ ..] => bench::webhook::load(rest),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()
             .and_then(|()| protobuf_data::generate())

@@ -119,7 +119,8 @@ fn entries(side: Side, scopes: &[Scope], served: &[Served]) -> BTreeMap<(Failure
     for resource in served {
         let mut all: Option<((FailurePolicy, u8), BTreeSet<String>)> = None;
         for scope in relevant.iter().filter(|scope| means(&scope.kinds, resource)) {
-            let ((failure, timeout), operations) = all.get_or_insert(((FailurePolicy::Ignore, 0), BTreeSet::new()));
+            let ((failure, timeout), operations) =
+                all.get_or_insert(((FailurePolicy::Ignore, 0), BTreeSet::new()));
             *failure = (*failure).max(scope.failure);
             *timeout = (*timeout).max(scope.timeout);
             operations.extend(scope.operations.iter().cloned());

@@ -49,6 +49,8 @@ const CONNECTIONS: usize = 1024;
 const EVALUATIONS: usize = 64;
 /// How many requests one connection may have under way.
 const STREAMS: u32 = 256;
+/// How long a replica behind a Service goes on after it is told to stop, until nobody is sent to it any more.
+const LINGER: Duration = Duration::from_secs(5);
 /// How long open requests may take to finish at the end.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long an API server waits when it does not say.
@@ -158,8 +160,17 @@ impl Webhook {
                 self.tell_machines(background.clone()),
             )
         };
+        let leave = CancellationToken::new();
+        let linger = match self.keeper.place {
+            Place::Service => LINGER,
+            Place::Url(_) => Duration::ZERO,
+        };
         let serve = async {
-            accept(listener, acceptor, desk, stop).await;
+            tokio::join!(accept(listener, acceptor, desk, leave.clone()), async {
+                stop.cancelled().await;
+                tokio::time::sleep(linger).await;
+                leave.cancel();
+            });
             // Only now: whoever is still being answered is answered by what is known.
             background.cancel();
         };

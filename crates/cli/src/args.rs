@@ -201,7 +201,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// How long a certificate lasts: long enough that everybody hears of the next one.
 fn lifetime(text: &str) -> Result<Duration, String> {
-    time_within(text, 30..=86_400 * 365).map_err(|why| why.unwrap_or_else(|| "not between 30s and 8760h".to_owned()))
+    time_within(text, 30..=86_400 * 365)
+        .map_err(|why| why.unwrap_or_else(|| "not between 30s and 8760h".to_owned()))
 }
 
 /// A time; `None` says that it is one, but not of these.

@@ -111,7 +111,10 @@ impl Admission for GuardrailAdmission {
             ..Request::new(request.object)
         });
         let slash = if request.namespace.is_empty() { "" } else { "/" };
-        let object = format!("{}/{}{slash}{}", request.resource.kind, request.namespace, request.name);
+        let object = format!(
+            "{}/{}{slash}{}",
+            request.resource.kind, request.namespace, request.name
+        );
         match admission::refusal(&object, &verdicts) {
             None => Ok(None),
             Some(message) => Err(Denial::forbidden(message)),

@@ -21,9 +21,12 @@ use ::chart::Capabilities;
 use api::{Group, SYSTEM_NAMESPACE};
 use apply::health::{Facts, first_cause};
 use apply::{Applied, Applier, ApplySet, InventoryItem, ObjectId, Outcome, Prune, PrunedOutcome, Tracking};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,7 +36,7 @@ use crate::create::{Lap, plural};
 use crate::error::OperationError;
 use crate::progress::Reporter;
 use crate::wait::Patience;
-use chart::{Choices, OPERATOR, VERSION, image_problem, manifests};
+use chart::{Choices, GUARDRAILS, OPERATOR, VERSION, WEBHOOK, image_problem, manifests};
 use found::Found;
 use memory::Memory;
 
@@ -47,6 +50,8 @@ pub const MANAGER_INSTALL: &str = "platform-install";
 const SET: &str = "platform-install";
 /// How many operators run when nobody says.
 const REPLICAS: u16 = 2;
+/// How many webhooks run, as the chart has it.
+const WEBHOOKS: u16 = 2;
 /// What an install does to its objects.
 const VERBS: [&str; 3] = ["get", "create", "patch"];
 /// A kind that a golden path of monitoring uses and a cluster may lack.
@@ -65,6 +70,8 @@ pub struct InstallRequest {
     pub image: Option<String>,
     /// How many operators run.
     pub replicas: Option<u16>,
+    /// Whether the guardrails stand at the cluster's door; they do when nobody ever said otherwise.
+    pub webhook: Option<bool>,
     /// How long to wait until the operator is ready.
     pub timeout: Duration,
 }
@@ -86,6 +93,8 @@ pub struct Installed {
     pub image: String,
     /// How many operators run.
     pub replicas: u16,
+    /// Whether the guardrails stand at the cluster's door.
+    pub webhook: bool,
     /// What was made or changed, and what was as wished already.
     pub objects: Vec<InstalledObject>,
 }
@@ -155,6 +164,9 @@ pub async fn install(
         ));
     }
     lap.started("applying");
+    if !choices.webhook {
+        open_door(client).await?;
+    }
     let applied = put(client, &applier, &choices, objects, memory).await?;
     let objects = told(&applied);
     let changed = objects
@@ -167,12 +179,21 @@ pub async fn install(
     };
     lap.done("applied", detail, String::new());
     lap.started("waiting for the operator");
-    ready(client, &choices, &patience).await?;
+    ready(client, OPERATOR, choices.replicas, &patience).await?;
     lap.done(
         "operator ready",
         plural(usize::from(choices.replicas), "replica"),
         choices.image.clone(),
     );
+    if choices.webhook {
+        lap.started("waiting for the webhook");
+        ready(client, WEBHOOK, WEBHOOKS, &patience).await?;
+        lap.done(
+            "webhook ready",
+            plural(usize::from(WEBHOOKS), "replica"),
+            "enforced guardrails refuse what they forbid".to_owned(),
+        );
+    }
     Ok(Installed {
         group: choices.group.to_string(),
         version: VERSION.to_owned(),
@@ -183,6 +204,7 @@ pub async fn install(
         namespace: SYSTEM_NAMESPACE.to_owned(),
         image: choices.image,
         replicas: choices.replicas,
+        webhook: choices.webhook,
         objects,
     })
 }
@@ -202,6 +224,7 @@ fn any_manifests() -> Result<Vec<Value>, OperationError> {
         group: Group::default(),
         image: "registry.invalid/platform:0".to_owned(),
         replicas: REPLICAS,
+        webhook: true,
     };
     manifests(&choices, &Capabilities::default())
 }
@@ -255,6 +278,7 @@ fn choose(request: &InstallRequest, found: &Found, memory: &Memory) -> Result<Ch
         group,
         image,
         replicas: request.replicas.or(memory.replicas).unwrap_or(REPLICAS),
+        webhook: request.webhook.or(memory.webhook).unwrap_or(true),
     })
 }
 
@@ -351,6 +375,7 @@ async fn put(
 
     memory.image = Some(choices.image.clone());
     memory.replicas = Some(choices.replicas);
+    memory.webhook = Some(choices.webhook);
     let planned = rest.iter().map(|object| ObjectId::of(object).item(""));
     let known = std::mem::take(&mut memory.inventory);
     memory.inventory = known
@@ -439,13 +464,35 @@ fn told(applied: &Applied) -> Vec<InstalledObject> {
     results.chain(pruned).collect()
 }
 
-/// Waits until as many operators as wanted are ready, all of them of this version.
-async fn ready(client: &Client, choices: &Choices, patience: &Patience) -> Result<(), OperationError> {
+/// Takes away what tells the API server to ask the webhook. First of all: while it stands and nobody answers, what the
+/// webhook would be asked about is refused.
+async fn open_door(client: &Client) -> Result<(), OperationError> {
+    let parameters = DeleteParams::default();
+    let judging: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    let changing: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let judging = judging.delete(GUARDRAILS, &parameters).await.map(drop);
+    let changing = changing.delete(GUARDRAILS, &parameters).await.map(drop);
+    for outcome in [judging, changing] {
+        match outcome {
+            Ok(()) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => {
+                return Err(OperationError::cluster(format!(
+                    "take away the webhook configuration {GUARDRAILS}"
+                ))(error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until as many as wanted of what a Deployment runs are ready, all of them of this version.
+async fn ready(client: &Client, name: &str, wanted: u16, patience: &Patience) -> Result<(), OperationError> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
-    let wanted = i32::from(choices.replicas);
+    let wanted = i32::from(wanted);
     let mut state = "its Deployment is being made".to_owned();
     let waited = patience
-        .watch(deployments, OPERATOR, |deployment| {
+        .watch(deployments, name, |deployment| {
             let deployment = deployment?;
             let status = deployment.status.clone().unwrap_or_default();
             let available = status.available_replicas.unwrap_or_default();
@@ -457,18 +504,19 @@ async fn ready(client: &Client, choices: &Choices, patience: &Patience) -> Resul
         })
         .await;
     let Err(impatience) = waited else { return Ok(()) };
-    if let Some(cause) = cause(client).await {
+    if let Some(cause) = cause(client, name).await {
         state = format!("{state}; {cause}");
     }
     let hint = format!(
-        "look at it with: kubectl --namespace {SYSTEM_NAMESPACE} describe deployment {OPERATOR}; the same command goes on with it"
+        "look at it with: kubectl --namespace {SYSTEM_NAMESPACE} describe deployment {name}; the same command goes on with it"
     );
-    Err(impatience.explain("the start of the operator", state, hint))
+    let what = if name == OPERATOR { "operator" } else { "webhook" };
+    Err(impatience.explain(&format!("the start of the {what}"), state, hint))
 }
 
-/// Why the operator's pods are not ready, as far as the cluster tells.
-async fn cause(client: &Client) -> Option<String> {
-    let selector = format!("{}={OPERATOR}", api::LABEL_NAME);
+/// Why the pods of a Deployment are not ready, as far as the cluster tells.
+async fn cause(client: &Client, name: &str) -> Option<String> {
+    let selector = format!("{}={name}", api::LABEL_NAME);
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
     let events: Api<Event> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
     let pods = pods.list(&ListParams::default().labels(&selector)).await.ok()?;

@@ -151,7 +151,6 @@ impl Telemetry {
         let _ = encode(&mut text, &self.inner.registry);
         text
     }
-
 }
 
 /// Whoever has figures and is ready or not.

@@ -5,6 +5,7 @@
 //! pod would, the other as anybody's program.
 
 mod cast;
+pub(super) mod door;
 
 use super::image::Root;
 use super::main_job::holds;
@@ -33,7 +34,8 @@ const CUTS: [&str; 4] = [
 ];
 /// Everything that an install makes and an uninstall takes away.
 const OURS: &str = "clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts,deployments,services,\
-                    poddisruptionbudgets,networkpolicies,configmaps";
+                    poddisruptionbudgets,networkpolicies,configmaps,validatingwebhookconfigurations,\
+                    mutatingwebhookconfigurations,secrets";
 
 /// Install, two teams, five services, changes, an upgrade, a leader that dies, uninstall, and again.
 pub(super) fn life(platform: &Platform, image: &Root) -> Result<()> {
@@ -197,7 +199,7 @@ impl<'a> Stage<'a> {
         let missing = ["customresourcedefinitions.apiextensions.k8s.io"];
         self.refused_as(&nobody, &format!("install --image {IMAGE}"), 7, &missing)?;
         // Somebody who may write everything, but not hand out rights they do not have.
-        self.kubectl("create clusterrole writer --verb=* --resource=namespaces,configmaps,serviceaccounts,services,deployments.apps,poddisruptionbudgets.policy,networkpolicies.networking.k8s.io,customresourcedefinitions.apiextensions.k8s.io")?;
+        self.kubectl("create clusterrole writer --verb=* --resource=namespaces,configmaps,serviceaccounts,services,deployments.apps,poddisruptionbudgets.policy,networkpolicies.networking.k8s.io,validatingwebhookconfigurations.admissionregistration.k8s.io,mutatingwebhookconfigurations.admissionregistration.k8s.io,customresourcedefinitions.apiextensions.k8s.io")?;
         self.kubectl("create clusterrole roles --verb=get,list,create,patch --resource=clusterroles,clusterrolebindings,roles,rolebindings")?;
         for role in ["writer", "roles"] {
             self.kubectl(&format!(

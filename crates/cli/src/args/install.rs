@@ -21,6 +21,12 @@ pub(crate) struct Install {
     /// How many operators run; one leads, the others stand by [default: 2]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=10))]
     pub replicas: Option<u16>,
+    /// Install no webhook: guardrails are judged before a commit and by the operator, but not at the cluster's door
+    #[arg(long, conflicts_with = "with_webhook")]
+    pub without_webhook: bool,
+    /// Install the webhook again where an earlier install left it out
+    #[arg(long)]
+    pub with_webhook: bool,
     /// How long to wait for the operator, such as 90s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
     pub timeout: Duration,

@@ -25,6 +25,11 @@ pub(super) fn install(talk: &Talk, global: &Global, asked: Install) -> Result<Ex
         repository_group: None,
         image: asked.image,
         replicas: asked.replicas,
+        webhook: match (asked.with_webhook, asked.without_webhook) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        },
         timeout: asked.timeout,
     };
     let context = match (&global.context, asked.print) {

@@ -11,6 +11,10 @@ use crate::error::OperationError;
 
 /// The name of the operator's Deployment and everything around it.
 pub(super) const OPERATOR: &str = "platform-operator";
+/// The name of the webhook's Deployment and everything around it.
+pub(super) const WEBHOOK: &str = "platform-webhook";
+/// The name of both configurations that tell the API server of the webhook.
+pub(super) const GUARDRAILS: &str = "platform-guardrails";
 /// The config map that says which platform is installed.
 pub(super) const RECORD: &str = "platform";
 /// The release under which the chart is rendered.
@@ -29,6 +33,8 @@ pub(super) struct Choices {
     pub(super) group: Group,
     pub(super) image: String,
     pub(super) replicas: u16,
+    /// Whether the guardrails stand at the cluster's door.
+    pub(super) webhook: bool,
 }
 
 /// All objects of an install, the namespace first.
@@ -40,6 +46,7 @@ pub(super) fn manifests(
         "group": choices.group.as_str(),
         "image": choices.image,
         "replicas": choices.replicas,
+        "webhook": {"enabled": choices.webhook},
     });
     let release = Release {
         name: RELEASE.to_owned(),
@@ -132,6 +139,7 @@ mod tests {
             group: Group::parse(group).unwrap(),
             image: "registry.example.com/platform:1.0.0".to_owned(),
             replicas,
+            webhook: true,
         }
     }
 
@@ -178,6 +186,8 @@ mod tests {
                 "CustomResourceDefinition",
                 "ClusterRole",
                 "ClusterRoleBinding",
+                "MutatingWebhookConfiguration",
+                "ValidatingWebhookConfiguration",
             ]
             .contains(&id.kind.as_str());
             let place = (!cluster_wide).then(|| SYSTEM_NAMESPACE.to_owned());
@@ -194,6 +204,11 @@ mod tests {
                 .evaluate(&guardrails::Request::new(&object))
                 .into_iter()
                 .filter(guardrails::Verdict::refuses)
+                // An API server is no pod, and its address is known to nobody: whoever finds the webhook may ask it.
+                .filter(|verdict| {
+                    (verdict.rule.as_str(), verdict.object.as_str())
+                        != ("open-ingress", "NetworkPolicy/platform-webhook")
+                })
                 .collect();
             assert!(refusals.is_empty(), "{refusals:?}");
         }
@@ -216,7 +231,8 @@ mod tests {
                     for key in ["apiGroups", "resources", "verbs"] {
                         assert!(!words(key).contains(&"*"), "{rule}");
                     }
-                    if words("resources").contains(&"secrets") {
+                    // A Secret is made; but for the webhook's own certificate, none is read.
+                    if words("resources").contains(&"secrets") && rule["resourceNames"] != json!([WEBHOOK]) {
                         assert_eq!(words("verbs"), ["create"], "{rule}");
                     }
                     let powers = ["bind", "escalate", "impersonate"];
@@ -251,9 +267,39 @@ mod tests {
             let objects = manifests(&choices("a.b", replicas), &Capabilities::default()).unwrap();
             objects.into_iter().map(|o| o["kind"].clone()).collect()
         };
-        assert!(kinds(2).contains(&json!("PodDisruptionBudget")));
-        assert!(!kinds(1).contains(&json!("PodDisruptionBudget")));
+        let budgets = |replicas| {
+            kinds(replicas)
+                .iter()
+                .filter(|kind| *kind == "PodDisruptionBudget")
+                .count()
+        };
+        assert_eq!((budgets(2), budgets(1)), (2, 1), "the webhook has its own");
         assert!(!kinds(2).contains(&json!("ServiceMonitor")));
+    }
+
+    #[test]
+    fn whoever_wants_no_webhook_gets_nothing_of_it() {
+        let without = Choices {
+            webhook: false,
+            ..choices("a.b", 2)
+        };
+        let made = manifests(&without, &Capabilities::default()).unwrap();
+        assert!(made.iter().all(|object| {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            ![WEBHOOK, GUARDRAILS].contains(&name)
+        }));
+        let objects = made_names();
+        for name in [WEBHOOK, GUARDRAILS] {
+            assert!(objects.iter().any(|object| object == name), "{name}");
+        }
+    }
+
+    fn made_names() -> Vec<String> {
+        let objects = made("a.b");
+        let names = objects
+            .iter()
+            .map(|object| object["metadata"]["name"].as_str().unwrap().to_owned());
+        names.collect()
     }
 
     #[test]

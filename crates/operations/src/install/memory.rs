@@ -20,6 +20,7 @@ const NAME: &str = "platform-install";
 pub(super) struct Memory {
     pub(super) image: Option<String>,
     pub(super) replicas: Option<u16>,
+    pub(super) webhook: Option<bool>,
     pub(super) inventory: Vec<InventoryItem>,
 }
 

@@ -42,6 +42,7 @@ fn request() -> InstallRequest {
         repository_group: None,
         image: Some(IMAGE.to_owned()),
         replicas: None,
+        webhook: None,
         timeout: Duration::from_mins(1),
     }
 }
@@ -146,7 +147,8 @@ async fn the_same_again_changes_nothing_and_a_new_image_changes_the_operator() {
         changed,
         [
             "ConfigMap platform-system/platform",
-            "Deployment platform-system/platform-operator"
+            "Deployment platform-system/platform-operator",
+            "Deployment platform-system/platform-webhook"
         ]
     );
     let said = installation(&world.client).await.unwrap().unwrap();

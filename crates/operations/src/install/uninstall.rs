@@ -4,7 +4,7 @@
 use api::{Kind, SYSTEM_NAMESPACE};
 use apply::{Applier, ApplySet, InventoryItem, ObjectId, Prune, PrunedOutcome, Tracking};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt};
@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::chart::OPERATOR;
+use super::chart::{OPERATOR, WEBHOOK};
 use super::found::Found;
 use super::memory::Memory;
-use super::{MANAGER_INSTALL, SET, any_manifests, found, holds, rights};
+use super::{MANAGER_INSTALL, SET, any_manifests, found, holds, open_door, rights};
 use crate::create::{Lap, plural};
 use crate::error::OperationError;
 use crate::progress::Reporter;
@@ -81,6 +81,7 @@ pub async fn uninstall(
     );
 
     lap.started("removing");
+    open_door(client).await?;
     let mut removed = take_away(client, &applier, &group, &objects, &found).await?;
     lap.done(
         "removed the operator and its rights",
@@ -185,10 +186,13 @@ async fn take_away(
     Ok(removed)
 }
 
-/// Takes the lease away for which operators stood: they made it themselves.
+/// Takes away what they made themselves: the leases for which they stood, the certificate of the webhook.
 async fn release(client: &Client) -> Result<(), OperationError> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
-    delete(&leases, OPERATOR, "lease").await
+    delete(&leases, OPERATOR, "lease").await?;
+    delete(&leases, WEBHOOK, "lease").await?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    delete(&secrets, WEBHOOK, "secret").await
 }
 
 /// Fails while services or data would go with the definitions.

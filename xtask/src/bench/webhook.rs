@@ -1,0 +1,376 @@
+//! The webhook under load: 500 requests a second from another process, judged by 50 policies.
+//!
+//! Requests are sent when they are due, whether or not earlier ones were answered, and are timed from when they were
+//! due: a webhook that stalls cannot slow down who measures it.
+
+use crate::cluster::free_ports;
+use crate::e2e::platform::{Platform, User};
+use crate::failure::{Doing, Failure, Result, fail};
+use crate::https::ApiServer;
+use crate::peers::KUBERNETES;
+use crate::process::{Daemon, run};
+use crate::{cluster, say};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_mins(2);
+/// Requests a second.
+const RATE: u32 = 500;
+/// Connections, as an API server has some.
+const CONNECTIONS: u32 = 8;
+const POLICIES: usize = 50;
+/// What 99 of 100 answers may take.
+const GOAL: Duration = Duration::from_millis(5);
+
+/// Measures for so many seconds.
+pub(crate) fn run_all(seconds: u64) -> Result<()> {
+    let platform = Platform::build_release()?;
+    let user = platform.new_user()?;
+    let (_up, _) = user.up()?;
+    let kubeconfig = user.sandbox_kubeconfig();
+    let text = fs::read_to_string(&kubeconfig).doing(|| "read the kubeconfig".to_owned())?;
+    let config = yaml::parse(&text)
+        .doing(|| "read the kubeconfig".to_owned())?
+        .value;
+    let context = config["current-context"].as_str().unwrap_or_default().to_owned();
+    user.succeed(
+        Some(&kubeconfig),
+        &format!("install --context {context} --image registry.internal/platform:0.1.0"),
+    )?;
+    let policies = user.work().join("policies.yaml");
+    fs::write(&policies, many_policies()?).doing(|| "write the policies".to_owned())?;
+    let mut kubectl = cluster::kubectl(&KUBERNETES.binary("kubectl")?, &kubeconfig);
+    run(
+        kubectl.args(["apply", "--server-side", "-f"]).arg(&policies),
+        LIMIT,
+    )?
+    .success("kubectl apply")?;
+
+    let [port, metrics] = free_ports()?;
+    let webhook = user.start(
+        Some(&kubeconfig),
+        &format!(
+            "webhook --context {context} --listen 127.0.0.1:{port} --url https://127.0.0.1:{port} --metrics 127.0.0.1:{metrics} --log-level warn"
+        ),
+    )?;
+    let authority = user.work().join("ca.crt");
+    wait(&webhook, &user, &kubeconfig, metrics, &authority)?;
+    let program = std::env::current_exe().doing(|| "find this program".to_owned())?;
+    let mut load = Command::new(program);
+    load.args(["load-webhook", &port.to_string(), &seconds.to_string()])
+        .arg(&authority);
+    let told = run(&mut load, Duration::from_secs(seconds) + LIMIT)?.success("the load")?;
+    webhook.check()?;
+    say::line(table(told.trim())?);
+    Ok(())
+}
+
+/// As many policies as are wanted: those that ship, and some of them again under other names.
+fn many_policies() -> Result<String> {
+    let mut files: Vec<_> = fs::read_dir(crate::root().join("policies"))
+        .doing(|| "read policies/".to_owned())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    let mut text = String::new();
+    let policies: Vec<Value> = files
+        .iter()
+        .map(|path| {
+            let text = fs::read_to_string(path).doing(|| format!("read {}", path.display()))?;
+            Ok(yaml::parse(&text)
+                .doing(|| format!("read {}", path.display()))?
+                .value)
+        })
+        .collect::<Result<_>>()?;
+    for (index, policy) in policies.iter().cycle().take(POLICIES).enumerate() {
+        let mut policy = policy.clone();
+        let name = policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        policy["metadata"]["name"] = json!(format!("{name}-{index}"));
+        text = format!("{text}---\n{}", yaml::emit(&policy));
+    }
+    Ok(text)
+}
+
+/// Waits until the webhook has all policies and is configured; writes down whom it is trusted by.
+fn wait(webhook: &Daemon, user: &User<'_>, kubeconfig: &Path, metrics: u16, authority: &Path) -> Result<()> {
+    let api = ApiServer::of(kubeconfig)?;
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/platform-guardrails";
+    let started = Instant::now();
+    loop {
+        webhook.check()?;
+        let answer = api.get(path, "application/json")?;
+        let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let bundle = found["webhooks"][0]["clientConfig"]["caBundle"]
+            .as_str()
+            .and_then(|text| STANDARD.decode(text).ok());
+        let wanted = format!("platform_webhook_policies {POLICIES}");
+        let ready = figures(metrics).is_ok_and(|text| text.lines().any(|line| line == wanted));
+        if let (Some(bundle), true) = (bundle, ready) {
+            return fs::write(authority, bundle).doing(|| "write the authority".to_owned());
+        }
+        if started.elapsed() > LIMIT {
+            fail!(
+                "the webhook of {} is not ready:\n{}",
+                user.work().display(),
+                webhook.last_lines()
+            );
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn figures(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The other process: asks at the rate, and prints how many failed and how long each took, in microseconds.
+pub(crate) fn load(arguments: &[&str]) -> Result<()> {
+    let &[port, seconds, authority] = arguments else {
+        fail!("load-webhook needs a port, seconds and an authority")
+    };
+    let seconds: u32 = seconds.parse().doing(|| format!("understand {seconds}"))?;
+    let pem = fs::read(authority).doing(|| format!("read {authority}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let what = || "read the authority".to_owned();
+        roots.add(certificate.doing(what)?).doing(what)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .doing(|| "set up TLS".to_owned())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let config = Arc::new(config);
+    let begin = Instant::now() + Duration::from_millis(200);
+    let total = RATE * seconds;
+    let threads: Vec<_> = (0..CONNECTIONS)
+        .map(|which| {
+            let (config, port) = (Arc::clone(&config), port.to_owned());
+            thread::spawn(move || {
+                one_connection(
+                    &config,
+                    &port,
+                    begin,
+                    (which..total).step_by(CONNECTIONS as usize),
+                )
+            })
+        })
+        .collect();
+    let (mut errors, mut times) = (0, Vec::new());
+    for thread in threads {
+        let joined = thread
+            .join()
+            .map_err(|_| Failure::new("a connection panicked".to_owned()))??;
+        errors += joined.0;
+        times.extend(joined.1);
+    }
+    times.sort_unstable();
+    let at = |share: f64| {
+        let index = ((times.len() as f64 - 1.0) * share).round() as usize;
+        times.get(index).copied().unwrap_or_default()
+    };
+    say::line(format!(
+        "{} {errors} {} {} {} {}",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    ));
+    Ok(())
+}
+
+type Measured = (u32, Vec<u64>);
+
+fn one_connection(
+    config: &Arc<ClientConfig>,
+    port: &str,
+    begin: Instant,
+    requests: impl Iterator<Item = u32>,
+) -> Result<Measured> {
+    let what = || format!("ask 127.0.0.1:{port}");
+    let connect = || -> Result<StreamOwned<ClientConnection, TcpStream>> {
+        let stream = TcpStream::connect(format!("127.0.0.1:{port}")).doing(what)?;
+        stream.set_nodelay(true).doing(what)?;
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .doing(what)?;
+        let name = ServerName::try_from("127.0.0.1").doing(what)?;
+        let connection = ClientConnection::new(Arc::clone(config), name).doing(what)?;
+        Ok(StreamOwned::new(connection, stream))
+    };
+    let bodies = [body(true), body(false)];
+    let mut stream = connect()?;
+    let (mut errors, mut times) = (0, Vec::new());
+    for number in requests {
+        let due = begin + Duration::from_secs(1) / RATE * number;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let good = number % 2 == 0;
+        let body = &bodies[usize::from(!good)];
+        match ask(&mut stream, body) {
+            Ok(answer) if answer["response"]["allowed"] == good => {}
+            Ok(_) => errors += 1,
+            Err(_) => {
+                errors += 1;
+                stream = connect()?;
+            }
+        }
+        times.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+    }
+    Ok((errors, times))
+}
+
+/// A Deployment that every policy lets through, or one that some refuse.
+fn body(good: bool) -> String {
+    let image = if good {
+        "registry.internal/web:v1"
+    } else {
+        "registry.internal/web:latest"
+    };
+    let mut metadata = json!({"name": "web", "namespace": "default", "labels": {}});
+    for key in ["app.kubernetes.io/name", "platform.company.com/team"] {
+        metadata["labels"][key] = json!("web");
+    }
+    let probe = json!({"httpGet": {"path": "/", "port": 8080}});
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "0b6e7a51-5b0e-4d5c-8f57-6a6a0d3c7f10",
+            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+            "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+            "name": "web", "namespace": "default", "operation": "CREATE", "dryRun": true,
+            "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
+            "object": {
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+                "spec": {
+                    "replicas": 2,
+                    "selector": {"matchLabels": {"app": "web"}},
+                    "template": {
+                        "metadata": {"labels": {"app": "web", "app.kubernetes.io/name": "web", "platform.company.com/team": "web"}},
+                        "spec": {
+                            "serviceAccountName": "web",
+                            "automountServiceAccountToken": false,
+                            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+                            "containers": [{
+                                "name": "web", "image": image,
+                                "ports": [{"containerPort": 8080}],
+                                "livenessProbe": probe, "readinessProbe": probe,
+                                "resources": {
+                                    "requests": {"cpu": "10m", "memory": "16Mi"},
+                                    "limits": {"cpu": "100m", "memory": "64Mi"},
+                                },
+                                "securityContext": {
+                                    "allowPrivilegeEscalation": false,
+                                    "readOnlyRootFilesystem": true,
+                                    "capabilities": {"drop": ["ALL"]},
+                                },
+                            }],
+                        },
+                    },
+                },
+            },
+        },
+    })
+    .to_string()
+}
+
+fn ask(stream: &mut StreamOwned<ClientConnection, TcpStream>, body: &str) -> std::io::Result<Value> {
+    let bad = |why: &str| std::io::Error::other(why.to_owned());
+    let head = format!(
+        "POST /validate?timeout=10s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
+    stream.flush()?;
+    let (mut got, mut piece) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let read = stream.read(&mut piece)?;
+        if read == 0 {
+            return Err(bad("the connection ended"));
+        }
+        got.extend_from_slice(&piece[..read]);
+        let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&got[..end]).to_lowercase();
+        if !head.starts_with("http/1.1 200") {
+            return Err(bad(&head));
+        }
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        let Some(length) = length else {
+            return Err(bad("no length"));
+        };
+        if got.len() >= end + 4 + length {
+            return Ok(serde_json::from_slice(&got[end + 4..])?);
+        }
+    }
+}
+
+fn table(told: &str) -> Result<String> {
+    let numbers: Vec<u64> = told
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let &[count, errors, median, p99, p999, longest] = numbers.as_slice() else {
+        fail!("the load said {told:?}")
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let milliseconds = |micros: u64| format!("{:.2} ms", micros as f64 / 1_000.0);
+    let goal = u64::try_from(GOAL.as_micros()).unwrap_or(u64::MAX);
+    let verdict = if p99 <= goal && errors == 0 {
+        "met"
+    } else {
+        "MISSED"
+    };
+    Ok(format!(
+        "\nrelease build, {POLICIES} policies, {RATE} requests/s on {CONNECTIONS} connections from another process, {cores} cores for both\n\n  answers   {count}\n  errors    {errors}\n  median    {}\n  p99       {}   goal {}: {verdict}\n  p99.9     {}\n  longest   {}\n",
+        milliseconds(median),
+        milliseconds(p99),
+        milliseconds(goal),
+        milliseconds(p999),
+        milliseconds(longest),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_misses_the_goal() {
+        let check = |told: &str, expect: &str| assert!(table(told).unwrap().contains(expect), "{told}");
+        check(
+            "10000 0 500 4000 5000 6000",
+            "p99       4.00 ms   goal 5.00 ms: met",
+        );
+        check("10000 1 500 4000 5000 6000", "MISSED");
+        check("10000 0 500 5001 6000 7000", "MISSED");
+        assert!(table("nothing").is_err());
+    }
+
+    #[test]
+    fn policies_are_as_many_as_wanted() {
+        let text = many_policies().unwrap();
+        assert_eq!(yaml::parse_all(&text).unwrap().len(), POLICIES);
+    }
+}
