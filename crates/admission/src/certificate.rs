@@ -108,8 +108,8 @@ pub(crate) fn due(
     if material.leaf.expires <= now || newest.expires <= now {
         // Nobody was there in time. What is trusted still stays trusted.
         let mut fresh = anew(now, lifetimes, names)?;
-        let old = material.authorities.iter().filter(|pair| pair.expires > now);
-        fresh.authorities.splice(0..0, old.last().cloned());
+        let old = material.authorities.iter().rfind(|pair| pair.expires > now);
+        fresh.authorities.splice(0..0, old.cloned());
         return Ok(Some(fresh));
     }
     let mut next = material.clone();

@@ -216,7 +216,9 @@ where
                 tell(key, Some(object));
             }
             Ok(Some(watcher::Event::InitDone)) => {
-                before.drain().for_each(|gone| tell(gone, None));
+                for gone in before.drain() {
+                    tell(gone, None);
+                }
                 done();
             }
             Ok(Some(watcher::Event::Delete(object))) => {

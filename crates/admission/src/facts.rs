@@ -127,7 +127,7 @@ fn may_read(path: &str, namespace: Option<&str>) -> bool {
         parts.pop();
     }
     let odd = |part: &&str| part.is_empty() || *part == "." || *part == ".." || part.contains(['%', '\\']);
-    if !path.starts_with('/') || !clean(plain) || !clean(query) || parts.iter().any(|part| odd(&part)) {
+    if !path.starts_with('/') || !clean(plain) || !clean(query) || parts.iter().any(odd) {
         return false;
     }
     let rest: &[&str] = match parts.as_slice() {

@@ -42,10 +42,13 @@ const BELIEVED: Duration = Duration::from_mins(1);
 /// Seconds since 1970.
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+type Current = (String, Arc<CertifiedKey>);
+
 /// The certificate that is shown now, to whoever opens a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
-    current: Arc<RwLock<Option<(String, Arc<CertifiedKey>)>>>,
+    /// The certificate in PEM, and what it becomes.
+    current: Arc<RwLock<Option<Current>>>,
 }
 
 impl ResolvesServerCert for Shown {
