@@ -302,7 +302,7 @@ impl Keeper {
             knows.asked = Some(Instant::now());
         }
         let in_force = self.policies.in_force();
-        for side in SIDES {
+        for side in Side::ALL {
             let wanted = configuration(
                 side,
                 &self.group,
@@ -335,9 +335,6 @@ impl Keeper {
         Ok(())
     }
 }
-
-/// The sides that are configured.
-const SIDES: [Side; 1] = [Side::Validating];
 
 #[cfg(test)]
 mod tests {

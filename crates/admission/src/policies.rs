@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::AdmissionError;
-use crate::scope::{Scope, scopes};
+use crate::scope::{FailurePolicy, Scope, failure, scopes};
 
 /// The groups whose policies are followed.
 const GROUPS: [&str; 2] = ["kyverno.io", "policies.kyverno.io"];
@@ -57,6 +57,8 @@ pub(crate) struct InForce {
     pub(crate) scopes: Vec<Scope>,
     /// Policies whose failures are told to whoever asks, even when they refuse nothing.
     pub(crate) loud: BTreeSet<String>,
+    /// Policies that say of themselves that a request goes on without them when they cannot do their work.
+    pub(crate) lenient: BTreeSet<String>,
     /// Whether some policy asks which roles a user has.
     pub(crate) asks_roles: bool,
 }
@@ -89,10 +91,14 @@ impl InForce {
         {
             let namespace = policy["metadata"]["namespace"].as_str().unwrap_or_default();
             namespaces.entry(namespace).or_default().push(policy);
+            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+            let slash = if namespace.is_empty() { "" } else { "/" };
+            let name = format!("{namespace}{slash}{name}");
+            if failure(policy) == FailurePolicy::Ignore {
+                in_force.lenient.insert(name.clone());
+            }
             if is_loud(policy) {
-                let name = policy["metadata"]["name"].as_str().unwrap_or_default();
-                let slash = if namespace.is_empty() { "" } else { "/" };
-                in_force.loud.insert(format!("{namespace}{slash}{name}"));
+                in_force.loud.insert(name);
             }
         }
         for (namespace, of_namespace) in namespaces {

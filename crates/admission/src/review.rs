@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use guardrails::{Facts, Operation, Outcome, Policies, Request, Task, User, Verdict};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use guardrails::{Facts, Mutated, Operation, Outcome, Policies, Request, Task, User, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cluster::Space;
-use crate::configuration::LEFT_OUT;
+use crate::configuration::{LEFT_OUT, Side};
 use crate::policies::InForce;
 use crate::words;
 
@@ -186,11 +188,14 @@ impl Asked {
 pub(crate) struct Answer {
     pub(crate) refusal: Option<String>,
     pub(crate) warnings: Vec<String>,
+    /// What is to be changed, as a JSON patch.
+    pub(crate) patch: Option<Value>,
     pub(crate) verdicts: Vec<Verdict>,
 }
 
-/// Judges a request. `facts` answers the policies of the cluster, `own` those of the request's namespace.
+/// Changes or judges a request. `facts` answers the policies of the cluster, `own` those of the request's namespace.
 pub(crate) fn judge(
+    side: Side,
     in_force: &InForce,
     asked: &Asked,
     user: &User,
@@ -220,8 +225,12 @@ pub(crate) fn judge(
         facts,
         ..Request::new(asked.judged())
     };
+    let namespaced = in_force.namespaced.get(&asked.namespace);
+    if side == Side::Mutating {
+        return change(in_force, asked, &request, namespaced, own);
+    }
     let mut verdicts = evaluate(&in_force.cluster, &request);
-    if let Some(policies) = in_force.namespaced.get(&asked.namespace) {
+    if let Some(policies) = namespaced {
         verdicts.extend(evaluate(
             policies,
             &Request {
@@ -231,36 +240,83 @@ pub(crate) fn judge(
         ));
     }
     Answer {
+        patch: None,
         refusal: words::refusal(&asked.shown(), &verdicts),
         warnings: words::warnings(&verdicts, |policy| in_force.loud.contains(policy)),
         verdicts,
     }
 }
 
+/// Changes an object: by the policies of the cluster, then by those of its namespace. What cannot be changed as a
+/// policy wants is refused, unless that policy says that it may go on without it.
+fn change(
+    in_force: &InForce,
+    asked: &Asked,
+    request: &Request<'_>,
+    namespaced: Option<&Policies>,
+    own: &dyn Facts,
+) -> Answer {
+    let Mutated {
+        mut object,
+        mut verdicts,
+    } = mutate(&in_force.cluster, request);
+    if let Some(policies) = namespaced {
+        let request = Request {
+            object: &object,
+            facts: own,
+            ..*request
+        };
+        let further = mutate(policies, &request);
+        verdicts.extend(further.verdicts);
+        object = further.object;
+    }
+    for verdict in &mut verdicts {
+        verdict.enforce = verdict.outcome == Outcome::Error && !in_force.lenient.contains(&verdict.policy);
+    }
+    let refusal = words::refusal(&asked.shown(), &verdicts);
+    let patch = json_patch::diff(request.object, &object);
+    Answer {
+        patch: (refusal.is_none() && !patch.0.is_empty()).then(|| json!(patch)),
+        refusal,
+        warnings: Vec::new(),
+        verdicts,
+    }
+}
+
 /// A panic in an evaluation is one verdict, and no pass.
 fn evaluate(policies: &Policies, request: &Request<'_>) -> Vec<Verdict> {
-    catch_unwind(AssertUnwindSafe(|| policies.evaluate(request))).unwrap_or_else(|_| {
-        let kind = request.object["kind"].as_str().unwrap_or_default();
-        let name = request.object["metadata"]["name"].as_str().unwrap_or_default();
-        vec![Verdict {
-            policy: "guardrails".to_owned(),
-            rule: "evaluation".to_owned(),
-            task: Task::Validate,
-            outcome: Outcome::Error,
-            enforce: true,
-            scope: None,
-            object: format!("{kind}/{name}"),
-            message: "the evaluation failed in the guardrails themselves; their log says where".to_owned(),
-            path: None,
-            value: None,
-            why: None,
-            hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
-            title: None,
-            severity: None,
-            category: None,
-            exception: None,
-        }]
+    catch_unwind(AssertUnwindSafe(|| policies.evaluate(request))).unwrap_or_else(|_| panicked(request))
+}
+
+/// A panic leaves the object as it was, and is no pass either.
+fn mutate(policies: &Policies, request: &Request<'_>) -> Mutated {
+    catch_unwind(AssertUnwindSafe(|| policies.mutate(request))).unwrap_or_else(|_| Mutated {
+        object: request.object.clone(),
+        verdicts: panicked(request),
     })
+}
+
+fn panicked(request: &Request<'_>) -> Vec<Verdict> {
+    let kind = request.object["kind"].as_str().unwrap_or_default();
+    let name = request.object["metadata"]["name"].as_str().unwrap_or_default();
+    vec![Verdict {
+        policy: "guardrails".to_owned(),
+        rule: "evaluation".to_owned(),
+        task: Task::Validate,
+        outcome: Outcome::Error,
+        enforce: true,
+        scope: None,
+        object: format!("{kind}/{name}"),
+        message: "the evaluation failed in the guardrails themselves; their log says where".to_owned(),
+        path: None,
+        value: None,
+        why: None,
+        hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
+        title: None,
+        severity: None,
+        category: None,
+        exception: None,
+    }]
 }
 
 /// The answer as an API server reads it.
@@ -272,6 +328,10 @@ pub(crate) fn told(uid: &str, answer: &Answer) -> Value {
     }
     if !answer.warnings.is_empty() {
         response["warnings"] = json!(answer.warnings);
+    }
+    if let Some(patch) = &answer.patch {
+        response["patchType"] = json!("JSONPatch");
+        response["patch"] = json!(STANDARD.encode(patch.to_string()));
     }
     json!({"apiVersion": VERSION, "kind": "AdmissionReview", "response": response})
 }
@@ -344,8 +404,20 @@ spec:
 ";
 
     fn answer(policies: &str, review: &Value, facts: &dyn Facts) -> Answer {
+        asked_at(Side::Validating, policies, review, facts)
+    }
+
+    fn asked_at(side: Side, policies: &str, review: &Value, facts: &dyn Facts) -> Answer {
         let asked = read(review).unwrap();
-        judge(&in_force(policies), &asked, &asked.user(), None, facts, facts)
+        judge(
+            side,
+            &in_force(policies),
+            &asked,
+            &asked.user(),
+            None,
+            facts,
+            facts,
+        )
     }
 
     #[test]
@@ -445,6 +517,38 @@ spec:
         assert_eq!(answer.verdicts.len(), 1);
         assert_eq!(answer.verdicts[0].outcome, Outcome::Error);
         assert!(answer.refusal.is_some());
+    }
+
+    #[test]
+    fn what_policies_change_is_a_patch() {
+        let policy = |path: &str, failure: &str| {
+            format!(
+                "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: a}}, spec: {{failurePolicy: {failure}, rules: [{{name: a, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, mutate: {{patchesJson6902: '[{{op: replace, path: {path}, value: b}}]'}}}}]}}}}"
+            )
+        };
+        let check = |path: &str, failure: &str, expect: Option<&str>, refused: bool| {
+            let review = review("shop", "CREATE", &pod("shop", &json!({})), &Value::Null);
+            let answer = asked_at(Side::Mutating, &policy(path, failure), &review, &NoFacts);
+            let patch = answer.patch.as_ref().map(ToString::to_string);
+            assert_eq!(
+                (patch.as_deref(), answer.refusal.is_some()),
+                (expect, refused),
+                "{answer:?}"
+            );
+            if let Some(expect) = expect {
+                let told = told("u-1", &answer);
+                assert_eq!(told["response"]["patch"], json!(STANDARD.encode(expect)));
+            }
+        };
+        let image = "/spec/containers/0/image";
+        check(
+            image,
+            "Fail",
+            Some(r#"[{"op":"replace","path":"/spec/containers/0/image","value":"b"}]"#),
+            false,
+        );
+        check("/spec/none/there", "Fail", None, true);
+        check("/spec/none/there", "Ignore", None, false);
     }
 
     #[test]

@@ -87,6 +87,19 @@ fn of_policy(policy: &Value) -> Vec<Scope> {
     }
 }
 
+/// What becomes of a request when a policy cannot do its work.
+pub(crate) fn failure(policy: &Value) -> FailurePolicy {
+    let spec = &policy["spec"];
+    let said = [
+        &spec["webhookConfiguration"]["failurePolicy"],
+        &spec["failurePolicy"],
+    ];
+    match said.into_iter().find_map(Value::as_str) {
+        Some("Ignore") => FailurePolicy::Ignore,
+        _ => FailurePolicy::Fail,
+    }
+}
+
 fn base(policy: &Value, timeout: &Value) -> Scope {
     let spec = &policy["spec"];
     Scope {
@@ -100,10 +113,7 @@ fn base(policy: &Value, timeout: &Value) -> Scope {
         mutates: false,
         admission: true,
         background: true,
-        failure: match spec["failurePolicy"].as_str() {
-            Some("Ignore") => FailurePolicy::Ignore,
-            _ => FailurePolicy::Fail,
-        },
+        failure: failure(policy),
         timeout: timeout.as_u64().map_or(DEFAULT_TIMEOUT, |seconds| {
             u8::try_from(seconds.clamp(1, LONGEST_TIMEOUT)).unwrap_or(DEFAULT_TIMEOUT)
         }),
@@ -127,9 +137,6 @@ fn in_rules(policy: &Value) -> Vec<Scope> {
         given => given,
     };
     let mut policy_wide = base(policy, timeout);
-    if configured["failurePolicy"] == "Ignore" {
-        policy_wide.failure = FailurePolicy::Ignore;
-    }
     policy_wide.admission = spec["admission"] != false;
     policy_wide.background = spec["background"] != false;
     let controllers =

@@ -285,19 +285,20 @@ impl Desk {
         let side = Side::ALL
             .into_iter()
             .find(|side| side.path() == request.uri().path());
-        let Some(Side::Validating) = side else {
-            return plain(StatusCode::NOT_FOUND, "there is /validate");
+        let Some(side) = side else {
+            return plain(StatusCode::NOT_FOUND, "there are /validate and /mutate");
         };
         if request.method() != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only POST");
         }
-        let (ended, response) = self.review(request, begun).await;
+        let (ended, response) = self.review(side, request, begun).await;
         self.telemetry.request(ended, begun.elapsed());
         response
     }
 
     async fn review(
         self: &Arc<Self>,
+        side: Side,
         request: Request<Incoming>,
         begun: Instant,
     ) -> (Ended, Response<Full<Bytes>>) {
@@ -327,7 +328,7 @@ impl Desk {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "the policies are not read yet"),
             );
         }
-        let judged = tokio::time::timeout_at(deadline.into(), Arc::clone(self).judge(asked, deadline));
+        let judged = tokio::time::timeout_at(deadline.into(), Arc::clone(self).judge(side, asked, deadline));
         match judged.await {
             Ok(Ok((asked, answer))) => {
                 let ended = if answer.refusal.is_some() {
@@ -368,7 +369,12 @@ impl Desk {
         }
     }
 
-    async fn judge(self: Arc<Self>, asked: Asked, deadline: Instant) -> Result<(Asked, Answer), String> {
+    async fn judge(
+        self: Arc<Self>,
+        side: Side,
+        asked: Asked,
+        deadline: Instant,
+    ) -> Result<(Asked, Answer), String> {
         let space = self.space(&asked).await?;
         let in_force = self.policies.in_force();
         let mut user: User = asked.user();
@@ -380,7 +386,7 @@ impl Desk {
         let judged = tokio::task::spawn_blocking(move || {
             let facts = ClusterFacts::new(&self.client, runtime, deadline, jiff::Timestamp::now());
             let own = facts.within(&asked.namespace);
-            let answer = judge(&in_force, &asked, &user, space.as_deref(), &facts, &own);
+            let answer = judge(side, &in_force, &asked, &user, space.as_deref(), &facts, &own);
             drop(own);
             drop(place);
             (asked, answer)

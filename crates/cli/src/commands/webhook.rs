@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, asked: &Asked) -> Result<ExitCode, OperationE
             tracing::info!(address = %server.address(), "answering probes and figures");
             tokio::spawn(server.run(telemetry.clone(), serving.clone()))
         });
-        let outcome = serve(global, asked, &telemetry, &stop).await;
+        let outcome = Box::pin(serve(global, asked, &telemetry, &stop)).await;
         serving.cancel();
         if let Some(answers) = answers {
             // It ends when it is told to, or has ended already.
