@@ -523,7 +523,7 @@ spec:
     fn what_policies_change_is_a_patch() {
         let policy = |path: &str, failure: &str| {
             format!(
-                "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: a}}, spec: {{failurePolicy: {failure}, rules: [{{name: a, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, mutate: {{patchesJson6902: '[{{op: replace, path: {path}, value: b}}]'}}}}]}}}}"
+                "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: a}}, spec: {{failurePolicy: {failure}, rules: [{{name: a, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, mutate: {{patchesJson6902: '- {{op: replace, path: {path}, value: b}}'}}}}]}}}}"
             )
         };
         let check = |path: &str, failure: &str, expect: Option<&str>, refused: bool| {

@@ -101,7 +101,6 @@ pub(crate) fn failure(policy: &Value) -> FailurePolicy {
 }
 
 fn base(policy: &Value, timeout: &Value) -> Scope {
-    let spec = &policy["spec"];
     Scope {
         kinds: Kinds {
             group: "*".to_owned(),
