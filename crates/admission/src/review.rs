@@ -312,6 +312,7 @@ fn panicked(request: &Request<'_>) -> Vec<Verdict> {
         value: None,
         why: None,
         hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
+        properties: BTreeMap::new(),
         title: None,
         severity: None,
         category: None,
