@@ -12,6 +12,7 @@ use crate::judge::Judge;
 use crate::matching::{Match, Subject};
 use crate::policy::{FailureAction, Override, Policy, Rule, Work};
 use crate::request::{Operation, Request};
+use crate::secrets;
 use crate::verdict::{Outcome, Verdict};
 use crate::wildcard;
 
@@ -237,6 +238,7 @@ impl Policies {
             verdicts.push(verdict);
         }
         self.cel.evaluate(request, &mut verdicts);
+        secrets::hide(&mut verdicts, [Some(request.object), request.old]);
         verdicts
     }
 

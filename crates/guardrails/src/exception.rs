@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::conditions::Conditions;
 use crate::context::Context;
 use crate::cursor::{Cursor, Origin, Refusal};
+use crate::facts::Facts;
 use crate::matching::{Match, Matcher, Subject};
 use crate::pod_security::{Exclude, PodSecurity};
 use crate::variables::Expressions;
@@ -31,8 +32,45 @@ pub(crate) struct Exception {
     rules: Vec<(String, Vec<String>)>,
     /// Only these controls of podSecurity rules, when there are any.
     pub(crate) controls: Vec<Exclude>,
-    /// The last day it holds, as written and in days since 1970.
-    expires: Option<(String, i64)>,
+    expires: Option<Expiry>,
+}
+
+/// The last day an exception holds, as written and in days since 1970.
+#[derive(Debug, Clone)]
+pub(crate) struct Expiry {
+    date: String,
+    day: i64,
+}
+
+impl Expiry {
+    /// Reads the annotation that says so.
+    pub(crate) fn read(metadata: &Cursor<'_>) -> Result<Option<Expiry>, Refusal> {
+        let annotations = metadata.string_map("annotations")?;
+        let Some((_, date)) = annotations.into_iter().find(|(key, _)| key == EXPIRES) else {
+            return Ok(None);
+        };
+        match day_of(&date) {
+            Some(day) => Ok(Some(Expiry { date, day })),
+            None => Err(metadata.refuse_below(
+                "/annotations",
+                format!("{EXPIRES}: {date:?} is not a date such as 2026-12-31"),
+            )),
+        }
+    }
+
+    /// Why the exception of this name does not hold any more, if so.
+    pub(crate) fn over(&self, name: &str, facts: &dyn Facts) -> Option<String> {
+        let date = &self.date;
+        match facts.now() {
+            None => Some(format!(
+                "the exception {name} holds until {date}, and what day it is is not known here"
+            )),
+            Some((now, _)) if now.div_euclid(86_400) > self.day => {
+                Some(format!("the exception {name} expired on {date}"))
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 /// What an exception says about an object.
@@ -100,15 +138,6 @@ impl Exception {
             item.required("ruleNames")?;
             rules.push((policy.string()?.to_owned(), item.strings("ruleNames")?));
         }
-        let annotations = metadata.string_map("annotations")?;
-        let expires = annotations.iter().find(|(key, _)| key == EXPIRES);
-        let expires = expires.map(|(_, date)| match day_of(date) {
-            Some(day) => Ok((date.clone(), day)),
-            None => Err(metadata.refuse_below(
-                "/annotations",
-                format!("{EXPIRES}: {date:?} is not a date such as 2026-12-31"),
-            )),
-        });
         Ok(Exception {
             name: if namespace.is_empty() {
                 name.to_owned()
@@ -125,7 +154,7 @@ impl Exception {
                 Some(list) => PodSecurity::read_excludes(&list)?,
                 None => Vec::new(),
             },
-            expires: expires.transpose()?,
+            expires: Expiry::read(&metadata)?,
         })
     }
 
@@ -148,16 +177,11 @@ impl Exception {
         if !conditions.is_none_or(|judged| judged.is_ok_and(|judged| judged.holds)) {
             return Excepted::No;
         }
-        let name = &self.name;
-        match (&self.expires, context.facts.now()) {
-            (Some((date, _)), None) => Excepted::Over(format!(
-                "the exception {name} holds until {date}, and what day it is is not known here"
-            )),
-            (Some((date, last)), Some((now, _))) if now.div_euclid(86_400) > *last => {
-                Excepted::Over(format!("the exception {name} expired on {date}"))
-            }
-            _ => Excepted::Yes,
-        }
+        let over = self
+            .expires
+            .as_ref()
+            .and_then(|expires| expires.over(&self.name, context.facts));
+        over.map_or(Excepted::Yes, Excepted::Over)
     }
 }
 

@@ -68,6 +68,8 @@
 //! | subjects, roles and cluster roles in `match` or `exclude`, where the request does not say who asks | a rule that would fail is an error verdict ("unknown: …") |
 //! | a rule or object that costs too much | an error verdict |
 //!
+//! What a Secret holds is in no verdict: messages show `***` in its place.
+//!
 //! # Annotations read from policies
 //!
 //! `policies.kyverno.io/title`, `/category`, `/severity`, `/scored`, and two of our own:
@@ -106,6 +108,7 @@ mod quantity;
 mod references;
 pub mod report;
 mod request;
+mod secrets;
 mod selector;
 mod variables;
 mod verdict;

@@ -199,3 +199,54 @@ spec:
     check(both, namespaces, Outcome::Fail);
     check(plain, namespaces, Outcome::Pass);
 }
+
+/// An exception for policies in CEL ends on its day as any other does.
+#[test]
+fn an_exception_for_cel_ends_too() {
+    const POLICY: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  validations: [{expression: 'false', message: Not so}]
+---
+apiVersion: policies.kyverno.io/v1
+kind: PolicyException
+metadata: {name: e, namespace: shop, annotations: {policies.towpath.dev/expires: '2026-11-21'}}
+spec: {policyRefs: [{name: p, kind: ValidatingPolicy}]}
+";
+    let check = |now: Option<i64>, expect: Outcome, message: &str| {
+        let object = config();
+        let request = Request {
+            facts: &Clock(now),
+            ..Request::new(&object)
+        };
+        let verdict = load(POLICY).expect("in order").evaluate(&request).remove(0);
+        assert_eq!((verdict.outcome, verdict.message.as_str()), (expect, message));
+    };
+    let last = 20_778 * 86_400 + 86_399;
+    check(
+        Some(last),
+        Outcome::Skip,
+        "rule is skipped due to policy exception: shop/e",
+    );
+    check(
+        Some(last + 1),
+        Outcome::Fail,
+        "Not so (the exception shop/e expired on 2026-11-21)",
+    );
+    check(
+        None,
+        Outcome::Fail,
+        "Not so (the exception shop/e holds until 2026-11-21, and what day it is is not known here)",
+    );
+    let odd = POLICY.replace("2026-11-21", "soon");
+    assert!(
+        load(&odd)
+            .expect_err("refused")
+            .to_string()
+            .contains("\"soon\" is not a date")
+    );
+}

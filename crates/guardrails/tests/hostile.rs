@@ -347,3 +347,135 @@ proptest! {
         }
     }
 }
+
+/// Kubernetes' own policies say in their bindings that they enforce.
+#[test]
+fn an_object_too_deep_is_refused_by_bound_policies_too() {
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]},
+            "validations": [{"expression": "true"}],
+        },
+    });
+    let binding = |actions: &Value| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "b"},
+            "spec": {"policyName": "p", "validationActions": actions},
+        })
+    };
+    let mut deep = json!(1);
+    for _ in 0..300 {
+        deep = json!([deep]);
+    }
+    for (actions, refuses) in [(json!(["Deny"]), true), (json!(["Audit"]), false)] {
+        let (policies, refusals) = Policies::from_values("p", [&policy, &binding(&actions)]);
+        assert!(refusals.is_empty(), "{refusals:?}");
+        let verdicts = evaluate(&policies, &config(&deep));
+        assert_eq!(verdicts.len(), 1);
+        assert_eq!(
+            (verdicts[0].outcome, verdicts[0].refuses()),
+            (Outcome::Error, refuses)
+        );
+    }
+}
+
+fn mutating(work: &Value) -> Value {
+    json!({
+        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "p"},
+        "spec": {"rules": [{"name": "r", "match": {"any": [{"resources": {"kinds": ["ConfigMap"]}}]}, "mutate": work}]},
+    })
+}
+
+#[track_caller]
+fn mutate_ends(work: &Value, object: &Value) -> Option<Outcome> {
+    let policy = mutating(work);
+    let (policies, _) = Policies::from_values("p", [&policy]);
+    let begun = std::time::Instant::now();
+    let mutated = policies.mutate(&Request::new(object));
+    let size = mutated.object.to_string().len();
+    assert!(size < 200_000_000, "{size} bytes");
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
+    mutated.verdicts.first().map(|verdict| verdict.outcome)
+}
+
+#[test]
+fn patches_written_to_cost_end() {
+    let object = config(&json!({"a": "x".repeat(100_000)}));
+    let path = |times: usize| "/a".repeat(times);
+    for (operations, expect) in [
+        (json!([{"op": "add", "path": path(100_000), "value": 1}]), Outcome::Error),
+        (json!([{"op": "add", "path": path(200), "value": 1}]), Outcome::Pass),
+        (json!([{"op": "remove", "path": path(100_000)}]), Outcome::Error),
+        (json!(vec![json!({"op": "copy", "from": "/data", "path": "/data/b"}); 100]), Outcome::Error),
+        (json!((0..10_000).map(|n| json!({"op": "copy", "from": "/data/a", "path": format!("/data/{n}")})).collect::<Vec<_>>()), Outcome::Error),
+        (json!((0..300).map(|n| json!({"op": "add", "path": format!("/metadata{}", format!("/l{n}").repeat(250)), "value": {}})).collect::<Vec<_>>()), Outcome::Pass),
+        (json!((1..200).map(|n| json!({"op": "move", "from": "/data", "path": format!("/x{n}/data")})).collect::<Vec<_>>()), Outcome::Error),
+        (json!((0..100).map(|_| json!({"op": "copy", "from": "", "path": "/deep"})).collect::<Vec<_>>()), Outcome::Error),
+    ] {
+        let head: String = operations.to_string().chars().take(80).collect();
+        let work = json!({"patchesJson6902": operations.to_string()});
+        assert_eq!(mutate_ends(&work, &object), Some(expect), "{head}");
+    }
+    let each = |change: Value| {
+        let mut each = json!({"list": "request.object.data.l"});
+        each.as_object_mut()
+            .expect("a map")
+            .extend(change.as_object().expect("a map").clone());
+        json!({"foreach": [each]})
+    };
+    let many = config(&json!({"l": vec!["x"; 5000], "t": "y".repeat(5000)}));
+    for change in [
+        json!({"patchStrategicMerge": {"data": {"{{ element }}{{ elementIndex }}": "{{ request.object.data.t }}"}}}),
+        json!({"patchesJson6902": "- {op: add, path: /data/l/-, value: '{{ request.object.data }}'}"}),
+        each(
+            json!({"patchesJson6902": "- {op: add, path: '/data/n{{ elementIndex }}', value: '{{ request.object.data.t }}'}"}),
+        ),
+        json!({"patchesJson6902": format!("- {{op: add, path: '/data{}', value: 1}}", "/{{ element }}".repeat(1000))}),
+    ] {
+        mutate_ends(&each(change), &many);
+    }
+}
+
+/// Patterns, conditions, exceptions and messages of policies that look into Secrets.
+#[test]
+fn what_a_secret_holds_is_in_no_verdict() {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "labels": {"a": "b"}},
+        "data": {"password": "aHVudGVyMg==", "short": "eA=="}, "stringData": {"plain": "correct horse"},
+    });
+    let checks = [
+        json!({"message": "{{ request.object.data.password }} {{ request.object.stringData }}", "pattern": {"data": {"password": "x"}}}),
+        json!({"message": "{{ base64_decode(request.object.data.password) }}", "pattern": {"data": {"none": "x"}}}),
+        json!({"pattern": {"data": {"(password)": "x"}}}),
+        json!({"pattern": {"data": "x"}}),
+        json!({"anyPattern": [{"stringData": {"(plain)": "x"}}, {"data": {"<(password)": "x"}}]}),
+        json!({"deny": {"conditions": {"all": [{"key": "{{ request.object.stringData.plain }}", "operator": "AnyIn", "value": ["x", "correct*"]}]}}}),
+        json!({"deny": {"conditions": {"all": [{"key": "{{ to_number(request.object.stringData.plain) }}", "operator": "In", "value": 1}]}}}),
+        json!({"foreach": [{"list": "values(request.object.stringData)", "deny": {"conditions": {"all": [{"key": "{{ element }}", "operator": "NotEquals", "value": "x"}]}}}]}),
+        json!({"cel": {"expressions": [{"expression": "object.data[object.stringData.plain] == ''"}]}}),
+        json!({"cel": {"expressions": [{"expression": "false", "messageExpression": "string(base64.decode(object.data.password))"}]}}),
+    ];
+    for check in checks {
+        let mut policy = mutating(&json!({}));
+        let rule = &mut policy["spec"]["rules"][0];
+        rule["match"]["any"][0]["resources"]["kinds"] = json!(["Secret"]);
+        rule["validate"] = check.clone();
+        rule.as_object_mut().expect("a rule").remove("mutate");
+        let (policies, refusals) = Policies::from_values("p", [&policy]);
+        assert!(refusals.is_empty(), "{refusals:?}");
+        for old in [None, Some(&secret)] {
+            let request = Request {
+                old,
+                ..Request::new(&secret)
+            };
+            let verdicts = policies.evaluate(&request);
+            assert_eq!(verdicts.len(), 1, "{check}");
+            let said = format!("{verdicts:?}");
+            for word in ["hunter2", "aHVudGVyMg", "correct horse"] {
+                assert!(!said.contains(word), "{check}: {said}");
+            }
+        }
+    }
+}

@@ -175,7 +175,9 @@ impl CelPolicies {
         for policy in &self.policies {
             let message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
             let judged = Judged::new(Outcome::Error, "evaluation", message);
-            verdicts.push(verdict(policy, &subject, judged, policy.enforce));
+            let bound = |binding: &Binding| binding.enforce && binding.binds(policy);
+            let bound = policy.fail_closed && self.bindings.iter().any(bound);
+            verdicts.push(verdict(policy, &subject, judged, policy.enforce || bound));
         }
     }
 
@@ -235,6 +237,24 @@ impl CelPolicies {
         subject: &Subject<'_>,
         resource: &str,
     ) -> Judged {
+        let mut over = None;
+        let mut judged = self.excepting(policy, variant, request, subject, resource, &mut over);
+        if let (Outcome::Fail | Outcome::Error, Some(over)) = (judged.outcome, over) {
+            judged.message = format!("{} ({over})", judged.message);
+        }
+        judged
+    }
+
+    /// As [`CelPolicies::kyverno`]; `over` becomes why an exception does not hold any more.
+    fn excepting(
+        &self,
+        policy: &Policy,
+        variant: &Variant,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+        over: &mut Option<String>,
+    ) -> Judged {
         let budget = Budget::default();
         let before = Inputs::new(request, subject, resource);
         let (mut images, mut values, mut granted) = (Vec::new(), Vec::new(), Vec::new());
@@ -249,6 +269,11 @@ impl CelPolicies {
                 match body::met(&exception.conditions, &scope) {
                     Ok(false) => {}
                     Ok(true) => {
+                        let expires = exception.expires.as_ref();
+                        if let Some(why) = expires.and_then(|at| at.over(&exception.name, request.facts)) {
+                            *over = Some(why);
+                            continue;
+                        }
                         granted.push(exception);
                         whole |= exception.images.is_empty() && exception.values.is_empty();
                         images.extend(exception.images.iter().map(String::as_str));

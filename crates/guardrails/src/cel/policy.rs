@@ -10,6 +10,7 @@ use super::constraints::Constraints;
 use super::inputs::ADMISSION;
 use super::params::{ParamKind, ParamRef};
 use crate::cursor::{Cursor, Origin, Refusal};
+use crate::exception::Expiry;
 use crate::policy::{Annotations, is_object_name, read_annotations};
 use crate::verdict::Task;
 
@@ -84,6 +85,7 @@ pub(crate) struct Exception {
     pub(crate) values: Vec<String>,
     /// Whether it is reported as a pass rather than as a skip.
     pub(crate) passes: bool,
+    pub(crate) expires: Option<Expiry>,
 }
 
 const KYVERNO: [&str; 3] = [
@@ -368,6 +370,7 @@ fn exception(metadata: &Cursor<'_>, spec: &Cursor<'_>) -> Result<Document, Refus
         images: spec.strings("images")?,
         values: spec.strings("allowedValues")?,
         passes,
+        expires: Expiry::read(metadata)?,
     })))
 }
 

@@ -92,6 +92,7 @@ impl Policies {
             }
         }
         self.pin(request, &mut mutated.object);
+        crate::secrets::hide(&mut mutated.verdicts, [Some(request.object), request.old]);
         mutated
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Fault;
-use crate::budget::Budget;
+use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 use crate::cursor::{Cursor, Refusal};
 
 /// How many operations one patch may have.
@@ -122,10 +122,16 @@ fn steps(path: &str) -> Result<Vec<String>, Fault> {
             "the path {path:?} does not begin with a slash"
         )));
     };
-    Ok(path
+    let steps: Vec<String> = path
         .split('/')
         .map(|step| step.replace("~1", "/").replace("~0", "~"))
-        .collect())
+        .collect();
+    if steps.len() > MAX_OBJECT_DEPTH {
+        return Err(Fault::Failed(format!(
+            "a path of the patch is deeper than {MAX_OBJECT_DEPTH} levels"
+        )));
+    }
+    Ok(steps)
 }
 
 fn print(path: &[String]) -> String {

@@ -224,24 +224,69 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Whether an object has the labels that a query asks for: `labelSelector=a=b,c!=d,e,!f`.
+/// Whether an object has the labels that a query asks for: `labelSelector=a=b,c!=d,e,!f,g in (h,i)`.
 fn selected(object: &Value, query: &str) -> bool {
     let selectors = query
         .split('&')
         .filter_map(|part| part.strip_prefix("labelSelector="));
     let labels = &object["metadata"]["labels"];
-    selectors.flat_map(|list| list.split(',')).all(|wanted| {
-        let wanted = wanted.replace("%3D", "=").replace("%21", "!");
-        if let Some((key, value)) = wanted.split_once("!=") {
-            labels[key] != value
-        } else if let Some((key, value)) = wanted.split_once('=') {
-            labels[key] == value.trim_start_matches('=')
-        } else if let Some(key) = wanted.strip_prefix('!') {
-            labels.get(key).is_none()
-        } else {
-            wanted.is_empty() || labels.get(&wanted).is_some()
-        }
+    selectors.map(decoded).all(|list| {
+        let mut inside = false;
+        let requirements = list.split(|letter| {
+            inside = letter == '(' || inside && letter != ')';
+            letter == ',' && !inside
+        });
+        requirements
+            .map(str::trim)
+            .all(|wanted| wanted.is_empty() || has_label(labels, wanted))
     })
+}
+
+/// Whether labels are as one requirement wants them.
+fn has_label(labels: &Value, wanted: &str) -> bool {
+    let is = |key: &str, value: &str| labels[key.trim()] == value.trim();
+    let listed = |key: &str, list: &str| {
+        let list = list.trim().trim_start_matches('(').trim_end_matches(')');
+        list.split(',').any(|value| is(key, value))
+    };
+    if let Some((key, list)) = wanted.split_once(" notin ") {
+        !listed(key, list)
+    } else if let Some((key, list)) = wanted.split_once(" in ") {
+        listed(key, list)
+    } else if let Some((key, value)) = wanted.split_once("!=") {
+        !is(key, value)
+    } else if let Some((key, value)) = wanted.split_once('=') {
+        is(key, value.trim_start_matches('='))
+    } else if let Some(key) = wanted.strip_prefix('!') {
+        labels.get(key.trim()).is_none()
+    } else {
+        labels.get(wanted).is_some()
+    }
+}
+
+/// A part of a query as it was before its characters were escaped.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                rest = after;
+            }
+            (byte, _) => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The plural that Kubernetes' tools guess for a kind they do not know.
@@ -288,6 +333,16 @@ mod tests {
         assert_eq!(count("/api/v1/configmaps?labelSelector=tier=web"), Ok(Some(1)));
         assert_eq!(count("/api/v1/configmaps?labelSelector=tier!=web"), Ok(Some(2)));
         assert_eq!(count("/api/v1/configmaps?labelSelector=tier"), Ok(Some(2)));
+        for (selector, expect) in [
+            ("tier%20in%20%28web%2Cdb%29", 2),
+            ("tier+notin+(web,db)", 1),
+            ("tier%3Dweb%2C%21other", 1),
+            ("tier in (web),other", 0),
+            ("tier==db", 1),
+        ] {
+            let path = format!("/api/v1/configmaps?labelSelector={selector}");
+            assert_eq!(count(&path), Ok(Some(expect)), "{selector}");
+        }
         assert_eq!(count("/apis/apps/v1/deployments"), Ok(Some(0)));
         assert_eq!(
             ask("/api/v1/namespaces/a/configmaps/z"),

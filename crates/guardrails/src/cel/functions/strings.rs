@@ -38,6 +38,11 @@ pub(super) const TABLE: Table = &[
     ("regex.extractAll", Style::Plain, regex_extract_all),
 ];
 
+/// Pays for a match. The search for the next one may look at all that is left of the text.
+fn pay_for_match(budget: &Budget, text: &str, end: usize) -> Result<(), Failure> {
+    Ok(budget.spend(1 + text.len().saturating_sub(end) / 512)?)
+}
+
 /// Pays for a text that is about to be made.
 fn pay(budget: &Budget, length: usize) -> Result<(), Failure> {
     Ok(budget.spend(length / 64)?)
@@ -81,7 +86,7 @@ fn find_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     };
     let mut found = Vec::new();
     for one in args.regex(text)?.find_iter(text).take(limit) {
-        args.budget().spend(1)?;
+        pay_for_match(args.budget(), text, one.end())?;
         found.push(Value::text(one.as_str()));
     }
     Value::list(found)
@@ -326,8 +331,8 @@ fn regex_replace<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     let mut result = String::new();
     let mut end = 0;
     for captures in regex.captures_iter(text).take(limit) {
-        args.budget().spend(1)?;
         let Some(whole) = captures.get(0) else { continue };
+        pay_for_match(args.budget(), text, whole.end())?;
         result.push_str(&text[end..whole.start()]);
         let mut letters = new.chars();
         while let Some(letter) = letters.next() {
@@ -392,7 +397,11 @@ fn regex_extract_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     }
     let mut found = Vec::new();
     for captures in regex.captures_iter(text) {
-        args.budget().spend(1)?;
+        pay_for_match(
+            args.budget(),
+            text,
+            captures.get(0).map_or(0, |whole| whole.end()),
+        )?;
         found.extend(extracted(&captures, groups).map(Value::text));
     }
     Value::list(found)

@@ -1,6 +1,6 @@
 //! Regular expressions. Go's RE2 and Rust's `regex` share their syntax but for details; both run in linear time.
 
-use regex::{NoExpand, Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::{Arguments, MAX_TEXT};
@@ -24,11 +24,22 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
     if grown > MAX_TEXT.saturating_mul(8) {
         return args.failed("builds a text that is too long");
     }
-    args.built(if args.name == "regex_replace_all" {
-        pattern.replace_all(&source, replacement.as_str()).into_owned()
-    } else {
-        pattern.replace_all(&source, NoExpand(&replacement)).into_owned()
-    })
+    let mut text = String::new();
+    let mut end = 0;
+    for captures in pattern.captures_iter(&source) {
+        let Some(whole) = captures.get(0) else { continue };
+        // The search for the next match may look at all that is left of the text.
+        args.world.budget.spend(1 + (source.len() - whole.end()) / 512)?;
+        text.push_str(&source[end..whole.start()]);
+        end = whole.end();
+        if args.name == "regex_replace_all" {
+            captures.expand(&replacement, &mut text);
+        } else {
+            text.push_str(&replacement);
+        }
+    }
+    text.push_str(&source[end..]);
+    args.built(text)
 }
 
 fn compile(args: &Arguments<'_>) -> Result<Regex, QueryError> {
