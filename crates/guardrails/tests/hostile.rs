@@ -479,3 +479,36 @@ fn what_a_secret_holds_is_in_no_verdict() {
         }
     }
 }
+
+struct Parameters;
+
+impl guardrails::Facts for Parameters {
+    fn call(&self, _: &guardrails::Call) -> Result<Value, guardrails::Unavailable> {
+        let parameter = |on: &str| json!({"metadata": {"name": on}, "data": {"on": on}});
+        Ok(json!({"items": [parameter("no"), parameter("yes"), parameter("no")]}))
+    }
+}
+
+/// What one parameter has no say in, another may forbid.
+#[test]
+fn preconditions_that_look_at_parameters_skip_those_alone() {
+    let check = |on: &str, expect: Outcome| {
+        let mut policy = rule(&json!({"kind": "cel", "of": {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "paramRef": {"selector": {"matchLabels": {"a": "b"}}, "parameterNotFoundAction": "Allow"},
+            "expressions": [{"expression": "false"}],
+        }}));
+        policy["spec"]["rules"][0]["celPreconditions"] =
+            json!([{"name": "on", "expression": format!("params.data.on == '{on}'")}]);
+        let (policies, refusals) = Policies::from_values("p", [&policy]);
+        assert!(refusals.is_empty(), "{refusals:?}");
+        let object = config(&json!({}));
+        let request = Request {
+            facts: &Parameters,
+            ..Request::new(&object)
+        };
+        assert_eq!(policies.evaluate(&request)[0].outcome, expect, "{on}");
+    };
+    check("yes", Outcome::Fail);
+    check("other", Outcome::Skip);
+}

@@ -355,3 +355,68 @@ fn a_line_is_named_for_what_is_refused() {
     };
     assert_eq!(refusals[0].position.as_ref().map(|at| at.line), Some(5));
 }
+
+/// A policy of a namespace neither takes from outside of it nor reaches out of it.
+#[test]
+fn a_policy_of_a_namespace_stays_within_it() {
+    let own = |work: Value| {
+        let mut policy = policy("ConfigMap", work);
+        policy["kind"] = json!("Policy");
+        policy["metadata"]["namespace"] = json!("shop");
+        load(&policy).expect("in order")
+    };
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}});
+    let request = Request {
+        facts: &World,
+        ..Request::new(&object)
+    };
+    let target = json!({"apiVersion": "v1", "kind": "Secret", "namespace": "shop", "name": "n"});
+    let with = |extra: Value| {
+        let mut generate = target.clone();
+        generate
+            .as_object_mut()
+            .expect("a map")
+            .extend(extra.as_object().expect("a map").clone());
+        generate
+    };
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"});
+    for (generate, expect) in [
+        (with(json!({"data": {}})), Outcome::Pass),
+        (with(json!({"data": {}, "namespace": "base"})), Outcome::Error),
+        (
+            with(json!({"data": {}, "apiVersion": role["apiVersion"], "kind": "ClusterRole"})),
+            Outcome::Error,
+        ),
+        (
+            with(json!({"clone": {"namespace": "base", "name": "a"}})),
+            Outcome::Error,
+        ),
+        (
+            json!({"namespace": "shop", "cloneList": {"namespace": "base", "kinds": ["v1/Secret"]}}),
+            Outcome::Error,
+        ),
+    ] {
+        let said = format!("{generate}");
+        let generation = own(json!({"generate": generate})).generate(&request).remove(0);
+        assert_eq!(
+            generation.verdict.outcome, expect,
+            "{said}: {:?}",
+            generation.verdict
+        );
+        assert_eq!(
+            generation.objects.len(),
+            usize::from(expect == Outcome::Pass),
+            "{said}"
+        );
+    }
+    let mutate = json!({
+        "targets": [{"apiVersion": role["apiVersion"], "kind": "ClusterRole", "name": "admin"}],
+        "patchStrategicMerge": {"metadata": {"labels": {"a": "b"}}},
+    });
+    let existing = own(json!({"mutate": mutate})).mutate_existing(&request).remove(0);
+    assert_eq!(
+        (existing.verdict.outcome, existing.object),
+        (Outcome::Error, None)
+    );
+}

@@ -90,13 +90,17 @@ impl CelCheck {
                 }
             },
         };
+        let mut skipped = None;
         for params in &params {
             let judged = self.judge_with(params.as_ref(), request, subject, budget);
-            if judged.0 != Outcome::Pass {
-                return judged;
+            match judged.0 {
+                Outcome::Pass => {}
+                // The preconditions may hold for the next parameters.
+                Outcome::Skip => skipped = Some(judged),
+                _ => return judged,
             }
         }
-        (Outcome::Pass, passed)
+        skipped.unwrap_or((Outcome::Pass, passed))
     }
 
     fn judge_with(

@@ -334,10 +334,10 @@ impl<'v> Machine<'_, 'v> {
             Operator::Equal => Ok(Value::Bool(left.same(&right, budget)?)),
             Operator::NotEqual => Ok(Value::Bool(!left.same(&right, budget)?)),
             Operator::In => functions::contains(&right, &left, budget).map(Value::Bool),
-            Operator::Less => compare("<", &left, &right, Ordering::is_lt),
-            Operator::LessOrEqual => compare("<=", &left, &right, Ordering::is_le),
-            Operator::Greater => compare(">", &left, &right, Ordering::is_gt),
-            Operator::GreaterOrEqual => compare(">=", &left, &right, Ordering::is_ge),
+            Operator::Less => compare("<", &left, &right, Ordering::is_lt, budget),
+            Operator::LessOrEqual => compare("<=", &left, &right, Ordering::is_le, budget),
+            Operator::Greater => compare(">", &left, &right, Ordering::is_gt, budget),
+            Operator::GreaterOrEqual => compare(">=", &left, &right, Ordering::is_ge, budget),
             _ => functions::arithmetic(operator, left, right, budget),
         }
     }
@@ -549,7 +549,11 @@ fn compare<'v>(
     left: &Value<'v>,
     right: &Value<'v>,
     holds: impl Fn(Ordering) -> bool,
+    budget: &Budget,
 ) -> Evaluated<'v> {
+    if let (Some(left), Some(right)) = (left.as_text(), right.as_text()) {
+        budget.spend(left.len().min(right.len()) / 64)?;
+    }
     match left.order(right) {
         Some(order) => Ok(Value::Bool(order.is_some_and(holds))),
         None => Err(functions::no_overload(name, &[left.clone(), right.clone()])),

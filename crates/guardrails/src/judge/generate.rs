@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::targets::{Wanted, find};
+use super::targets::{Wanted, find, path_of};
 use super::{Judge, Judged};
 use crate::context::Context;
 use crate::cursor::{Cursor, Origin};
@@ -148,6 +148,7 @@ impl<'a> Judge<'a> {
                         .filter(|selector| !selector.is_null())
                         .map(read_selector)
                         .transpose()?,
+                    own: self.policy.namespace.as_deref(),
                 };
                 for source in find(self.request.facts, &wanted)? {
                     pay(&source)?;
@@ -174,6 +175,7 @@ impl<'a> Judge<'a> {
                 namespace: &namespace,
                 name: &name,
                 selector: None,
+                own: self.policy.namespace.as_deref(),
             };
             let Some(source) = find(self.request.facts, &wanted)?.into_iter().next() else {
                 return Err(format!(
@@ -236,15 +238,13 @@ impl<'a> Judge<'a> {
         if target.name.is_empty() || target.kind.is_empty() || target.version.is_empty() {
             return Err("what is to be made has no kind, version or name".to_owned());
         }
-        if let Some(own) = self
-            .policy
-            .namespace
-            .as_ref()
-            .filter(|own| **own != target.namespace)
+        if let Some(own) = &self.policy.namespace
+            && (*own != target.namespace
+                || !path_of(self.request.facts, &target.version, &target.kind, own)?.1)
         {
             return Err(format!(
-                "a policy of the namespace {own} makes nothing in {:?}",
-                target.namespace
+                "a policy of the namespace {own} makes no {} outside of it",
+                target.kind
             ));
         }
         if made.len() >= MAX_MADE {

@@ -26,6 +26,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) selector: Option<Selector>,
+    /// The namespace of a policy that has one: it has to do with nothing outside of it.
+    pub(crate) own: Option<&'a str>,
 }
 
 impl<'a> Judge<'a> {
@@ -82,6 +84,7 @@ impl<'a> Judge<'a> {
             },
             name: text("name")?,
             selector: labels.transpose()?,
+            own: self.policy.namespace.as_deref(),
         })
     }
 
@@ -154,6 +157,13 @@ pub(crate) fn find(facts: &dyn Facts, wanted: &Wanted<'_>) -> Result<Vec<Value>,
         wanted.namespace
     };
     let (path, namespaced) = path_of(facts, version, kind, listed_in)?;
+    if let Some(own) = wanted.own
+        && (!namespaced || wanted.namespace != own)
+    {
+        return Err(format!(
+            "a policy of the namespace {own} has to do with no {kind} outside of it"
+        ));
+    }
     let call = |path: String| {
         let to = Callee::Cluster(path);
         facts.call(&Call { to, data: None })
