@@ -5,6 +5,7 @@
 //! are printed and the median is held against the goal.
 
 pub(crate) mod chart;
+pub(crate) mod policies;
 pub(crate) mod webhook;
 
 use crate::e2e::main_job::CREATE;
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// One line of the table: figures of one kind.
 struct Figure {
@@ -105,6 +106,20 @@ pub(crate) fn run_all(runs: usize) -> Result<()> {
 /// The kernel keeps the peak over all children a process ever had, so each command gets a parent of its own: this
 /// program, started as [`measure_one`].
 fn measure(command: &Command) -> Result<(f64, f64)> {
+    let [milliseconds, megabytes, _] = figures(command)?;
+    Ok((milliseconds, megabytes))
+}
+
+/// CPU time in seconds and peak memory in megabytes of a command that may also end with 1: a policy was broken.
+fn measure_cpu(command: &Command) -> Result<(f64, f64)> {
+    let mut tolerant = Command::new("sh");
+    tolerant.args(["-c", "\"$@\" 2>/dev/null || test $? -eq 1", "sh"]);
+    tolerant.arg(command.get_program()).args(command.get_args());
+    let [_, megabytes, seconds] = figures(&tolerant)?;
+    Ok((seconds, megabytes))
+}
+
+fn figures(command: &Command) -> Result<[f64; 3]> {
     let program = env::current_exe().doing(|| "find this program".to_owned())?;
     let mut parent = Command::new(program);
     parent
@@ -126,13 +141,13 @@ fn measure(command: &Command) -> Result<(f64, f64)> {
         .filter_map(|word| word.parse().ok())
         .collect();
     match numbers.as_slice() {
-        [milliseconds, megabytes] => Ok((*milliseconds, *megabytes)),
+        [milliseconds, megabytes, seconds] => Ok([*milliseconds, *megabytes, *seconds]),
         _ => fail!("the measurement said {told:?}"),
     }
 }
 
-/// Runs one command with its standard output thrown away, and prints its time in milliseconds and the peak
-/// resident memory, in megabytes, of the largest process among it and the children it waited for.
+/// Runs one command with its standard output thrown away, and prints its time in milliseconds, the peak resident
+/// memory, in megabytes, of the largest process among it and the children it waited for, and their CPU seconds.
 pub(crate) fn measure_one(command: &[&str]) -> Result<()> {
     let [program, arguments @ ..] = command else {
         fail!("measure-one needs a command")
@@ -151,7 +166,9 @@ pub(crate) fn measure_one(command: &[&str]) -> Result<()> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).doing(|| "read the memory used".to_owned())?;
     // Linux counts kibibytes.
     let megabytes = usage.max_rss() as f64 * 1_024.0 / 1e6;
-    say::line(format!("{} {megabytes}", took.as_secs_f64() * 1_000.0));
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
+    say::line(format!("{} {megabytes} {cpu}", took.as_secs_f64() * 1_000.0));
     Ok(())
 }
 

@@ -46,6 +46,9 @@ Chores of this repository: cargo xtask <chore>
                        charts below a folder, if one is given
   bench webhook [--seconds N]
                        the webhook's answers at 500 requests a second with 50 policies, asked from another process
+  bench guardrails [--library DIR] [--kyverno BIN] [--alone] [--runs N]
+                       the policy engine: the shipped set in process; a library of policies over many resources, beside
+                       Kyverno's command line
   image [--output FILE]
                        the operator's container image: an OCI archive of one static program, platform.tar when not said
   conformance chart --charts DIR
@@ -103,6 +106,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
             conformance::policies::guardrails(&conformance::policies::Options::parse(rest)?)
         }
         ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
+        ["bench", "guardrails", rest @ ..] => {
+            bench::policies::run_all(&bench::policies::Options::parse(rest)?)
+        }
         ["bench", "chart", rest @ ..] => {
             let (runs, charts) = bench_options(rest)?;
             bench::chart::run_all(runs, charts)

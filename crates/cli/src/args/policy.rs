@@ -87,6 +87,12 @@ pub(crate) struct PolicyApply {
     /// Resources that are parameters of admission policies (repeat or separate by commas)
     #[arg(long = "parameter-resource", value_name = "FILE", value_delimiter = ',')]
     pub parameters: Vec<String>,
+    /// A file or folder for what policies make of resources, or a format: table, json or yaml
+    #[arg(id = "output", long = "output", short = 'o', value_name = "FILE", value_parser = any_output)]
+    pub output: Option<Output>,
+    /// Print only what policies make of the resources, for kubectl apply -f -
+    #[arg(long, short = 'i')]
+    pub stdin: bool,
     /// Who asks, from a file of kind UserInfo
     #[arg(long, short = 'u', value_name = "FILE")]
     pub userinfo: Option<String>,

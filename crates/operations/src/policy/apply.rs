@@ -91,6 +91,12 @@ pub struct PolicyResult<'a> {
     pub named_rules: bool,
     /// The object as it came.
     pub object: &'a Value,
+    /// The object as this policy and those before it have left it, when this one changed it.
+    pub changed: Option<&'a Value>,
+    /// Other objects that the policy changes because of this one.
+    pub targets: Vec<&'a Value>,
+    /// Objects that the policy asks for because of this one.
+    pub generated: Vec<&'a Value>,
     /// The object's file and the line it begins at.
     pub file: &'a str,
     /// That line.
@@ -255,6 +261,9 @@ impl PolicyApplication {
                     policy_kind: &policy.kind,
                     named_rules: !policy.has_no_rules(),
                     object: &response.object,
+                    changed: response.changed.then_some(&response.patched),
+                    targets: response.targets.iter().map(|(_, target)| target).collect(),
+                    generated: response.generated.iter().map(|(_, made)| made).collect(),
                     file: &object.file,
                     line: object.line,
                     verdicts: response.verdicts.iter().collect(),

@@ -124,7 +124,8 @@ impl Loaded {
                     let selector = spec["matchConstraints"][key].as_object();
                     selector.is_some_and(|selector| !selector.is_empty())
                 };
-                !chosen("namespaceSelector") && !chosen("objectSelector")
+                // What selectors leave out is excluded; what is of another kind is not spoken of.
+                chosen("namespaceSelector") || chosen("objectSelector") || spec["matchConstraints"].is_null()
             }
             "ImageValidatingPolicy" | "NamespacedImageValidatingPolicy" | "ValidatingAdmissionPolicy" => true,
             _ => false,

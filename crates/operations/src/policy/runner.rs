@@ -31,9 +31,13 @@ pub(crate) struct Response {
     pub(crate) object: Value,
     /// The object as policies that mutate have left it so far.
     pub(crate) patched: Value,
+    /// Whether this policy changed it.
+    pub(crate) changed: bool,
     pub(crate) verdicts: Vec<Verdict>,
     /// Other objects that it changes because of this one, each with the verdict that says so.
     pub(crate) targets: Vec<(usize, Value)>,
+    /// Objects that it asks for because of this one, each with the verdict that says so.
+    pub(crate) generated: Vec<(usize, Value)>,
 }
 
 impl Runner {
@@ -44,7 +48,9 @@ impl Runner {
         asker: Option<Asker>,
         world: World,
     ) -> Runner {
-        let user = asker.map(|asker| User {
+        // As in Kyverno's command line: who asks is nobody, unless a file says otherwise.
+        let asker = asker.unwrap_or_default();
+        let user = Some(User {
             name: asker.user_info.username,
             uid: asker.user_info.uid,
             groups: asker.user_info.groups,
@@ -105,14 +111,17 @@ impl Runner {
                 }
                 verdicts.push(existing.verdict);
             }
+            let changed = current != mutated.object;
             current = mutated.object;
             if !verdicts.is_empty() || loaded.answers_always() {
                 responses.push(Response {
                     policy: index,
                     object: object.clone(),
                     patched: current.clone(),
+                    changed,
                     verdicts,
                     targets,
+                    generated: Vec::new(),
                 });
             }
         }
@@ -120,16 +129,27 @@ impl Runner {
             if loaded.only_mutates() {
                 continue;
             }
-            let verdicts = self.ask(loaded, &current, operation, |request| {
-                loaded.set.evaluate(request)
+            let (mut verdicts, generations) = self.ask(loaded, &current, operation, |request| {
+                (loaded.set.evaluate(request), loaded.set.generate(request))
             });
+            let mut generated = Vec::new();
+            for generation in generations {
+                let made = generation
+                    .objects
+                    .into_iter()
+                    .map(|made| (verdicts.len(), made.object));
+                generated.extend(made);
+                verdicts.push(generation.verdict);
+            }
             if !verdicts.is_empty() || loaded.answers_always() {
                 responses.push(Response {
                     policy: index,
                     object: object.clone(),
                     patched: current.clone(),
+                    changed: false,
                     verdicts,
                     targets: Vec::new(),
+                    generated,
                 });
             }
         }

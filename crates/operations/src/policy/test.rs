@@ -208,6 +208,15 @@ impl Prepared {
         if !suite.cluster_resources.is_empty() {
             world.objects.extend(values_of(&objects));
         }
+        for expectation in &suite.results {
+            let source = &expectation.clone_source_resource;
+            if !source.is_empty() {
+                world.cluster = true;
+                world
+                    .objects
+                    .extend(values_of(&read(std::slice::from_ref(source))?));
+            }
+        }
         if let Some(context) = suite.context.as_deref().filter(|context| !context.is_empty()) {
             world.add_context(&folder.join(context))?;
         }
@@ -325,8 +334,20 @@ impl Prepared {
                     || policy.has_no_rules()
                     || made_of(&verdict.rule, &expectation.rule)
             };
-            for verdict in response.verdicts.iter().filter(|verdict| wanted(verdict)) {
+            for (index, verdict) in response.verdicts.iter().enumerate().filter(|(_, it)| wanted(it)) {
                 let said = verdict.outcome.word();
+                let made = response.generated.iter().filter(|(of, _)| *of == index);
+                let before = rows.len();
+                for (_, made) in made {
+                    let (ok, reason, message) =
+                        judged(expectation, said, self.made(expectation, made), verdict);
+                    let mut row = row(&verdict.rule, said, ok, &reason, message);
+                    row.resource = self::key(made).replace(',', "/");
+                    rows.push(row);
+                }
+                if rows.len() > before {
+                    continue;
+                }
                 let actual = if verdict.task == Task::Mutate {
                     &response.patched
                 } else {
@@ -418,6 +439,24 @@ impl Prepared {
             }
         }
         Compared::Same
+    }
+
+    /// Whether an object that a rule asks for is one of those that are expected.
+    fn made(&self, expectation: &Expectation, made: &Value) -> Compared {
+        let mut nearest = None;
+        for file in &expectation.generated_resources {
+            match self.expected(file, made) {
+                Ok(Some(expected)) if compare::same(made, &expected) => return Compared::Same,
+                Ok(Some(expected)) => {
+                    nearest = Some(Compared::Differs(
+                        compare::differences(made, &expected).join("\n"),
+                    ));
+                }
+                Ok(None) => nearest = nearest.or_else(|| Some(missing(made))),
+                Err(error) => nearest = nearest.or_else(|| Some(Compared::Missing(error.to_string()))),
+            }
+        }
+        nearest.unwrap_or(Compared::Same)
     }
 
     /// The object of a file that is meant by another: of the same kind, namespace and name.

@@ -55,10 +55,9 @@ impl Facts for Known<'_> {
     }
 
     fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
-        self.world
-            .kinds
-            .find(api_version, kind)
-            .ok_or_else(|| Unavailable::Unknown(format!("the kind {kind} of {api_version}")))
+        // Kinds of others are taken to live in namespaces, under the plural that Kubernetes' tools would guess.
+        let known = self.world.kinds.find(api_version, kind);
+        Ok(known.unwrap_or_else(|| (guessed(kind), true)))
     }
 
     fn given(&self, policy: &str, rule: &str) -> Option<&Map<String, Value>> {

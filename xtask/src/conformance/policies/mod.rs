@@ -196,7 +196,7 @@ pub(crate) fn guardrails(options: &Options<'_>) -> Result<()> {
 }
 
 /// The suites below a folder; those of hidden folders too.
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).doing(|| format!("read {}", folder.display()))?;
     for entry in entries {
         let entry = entry.doing(|| format!("read {}", folder.display()))?;
@@ -255,7 +255,7 @@ fn kind(file: &Path, name: &str) -> Kind {
 }
 
 /// The files of a list in a suite.
-fn named(file: &Path, list: &str) -> Vec<PathBuf> {
+pub(crate) fn named(file: &Path, list: &str) -> Vec<PathBuf> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let text = fs::read_to_string(file).unwrap_or_default();
     let Ok(document) = yaml::parse(&text) else {

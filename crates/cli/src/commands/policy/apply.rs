@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use guardrails::report::{Finding, Form, ReportOptions, junit, policy_reports, sarif};
 use guardrails::{Outcome, Verdict};
@@ -15,6 +16,72 @@ use super::{now, stay_here};
 use crate::args::{Global, Output, PolicyApply};
 use crate::print::talk::Talk;
 use crate::print::{data, plain, table, value};
+
+/// Where that goes which policies make of resources.
+enum Made {
+    Shown,
+    /// Nothing else is printed.
+    Only,
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+impl Made {
+    fn of(output: Output, only: bool) -> Result<Made, OperationError> {
+        let Output::Other(place) = output else {
+            return Ok(if only { Made::Only } else { Made::Shown });
+        };
+        let path = Path::new(place);
+        // As in Kyverno's command line: what ends in yaml or yml is a file, anything else a folder.
+        let is_file = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_file {
+            std::fs::write(path, "").map_err(OperationError::io("write", path))?;
+            return Ok(Made::File(path.to_owned()));
+        }
+        std::fs::create_dir_all(path).map_err(OperationError::io("make the folder", path))?;
+        Ok(Made::Folder(path.to_owned()))
+    }
+
+    fn take(&self, result: &PolicyResult<'_>, quiet: bool) -> Result<(), OperationError> {
+        let beside = result.targets.iter().chain(&result.generated).copied();
+        let objects: Vec<&Value> = result.changed.into_iter().chain(beside).collect();
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for object in objects {
+            text.push_str(&yaml::emit(object));
+            text.push_str("---\n");
+        }
+        let path = match self {
+            Made::Shown if quiet => return Ok(()),
+            Made::Shown => {
+                let text = format!(
+                    "\npolicy {} applied to {}:\n{text}",
+                    result.policy,
+                    result.place()
+                );
+                return print_exact(&text).map(|_| ());
+            }
+            Made::Only => return print_exact(&text).map(|_| ()),
+            Made::File(path) => path.clone(),
+            Made::Folder(folder) => {
+                let name = result.object["metadata"]["name"].as_str().unwrap_or_default();
+                // A name leads nowhere else.
+                let name = name.replace(['/', '\\', ':'], "-");
+                folder.join(format!("{name}-mutated.yaml"))
+            }
+        };
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(OperationError::io("write", &path))?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(OperationError::io("write", &path))
+    }
+}
 
 /// What is kept of a result for the end.
 struct Kept {
@@ -56,7 +123,8 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
     for other in &application.others {
         talk.say(&format!("warning: {other}"));
     }
-    let quiet = asked.policy_report || asked.table || format.is_some();
+    let made = Made::of(global.output, asked.stdin)?;
+    let quiet = asked.stdin || asked.policy_report || asked.table || format.is_some();
     let to_stdout = |file: &Option<String>| file.as_deref() == Some("-");
     let quiet = quiet || to_stdout(&asked.sarif) || to_stdout(&asked.junit);
     if !quiet {
@@ -73,6 +141,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
     let keep = quiet || asked.sarif.is_some() || asked.junit.is_some();
     let mut kept: Vec<Kept> = Vec::new();
     let counts = application.each(|result| {
+        made.take(result, quiet)?;
         if !quiet {
             printed(data(&plain::lines(&told(&application, result, asked.audit_warn))))?;
         }
