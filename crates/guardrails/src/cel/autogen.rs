@@ -45,7 +45,15 @@ const CONTROLLERS: [Controller; 6] = [
 
 /// The specs made of a spec: one for controllers with a template, one for cron jobs.
 pub(super) fn variants(spec: &Cursor<'_>) -> Vec<Json> {
-    let spec = spec.value;
+    made(spec.value, shift)
+}
+
+/// The same of a spec that mutates: what it applies is wrapped in the template.
+pub(super) fn mutating_variants(spec: &Cursor<'_>) -> Vec<Json> {
+    made(spec.value, shift_mutations)
+}
+
+fn made(spec: &Json, shift: impl Fn(&mut Json, &str)) -> Vec<Json> {
     if !about_pods(spec) {
         return Vec::new();
     }
@@ -169,6 +177,69 @@ fn marked(text: &str, object: &str, part: &str) -> String {
             result.extend([object, ".\u{0}", part]);
         }
         rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// Conditions and configurations look at the template, and configurations are about it.
+fn shift_mutations(spec: &mut Json, template: &str) {
+    let lists = [("matchConditions", "/expression"), ("mutations", "/applyConfiguration/expression")];
+    for (list, pointer) in lists {
+        for item in spec.get_mut(list).and_then(Json::as_array_mut).into_iter().flatten() {
+            if let Some(Json::String(text)) = item.pointer_mut(pointer) {
+                *text = in_template(text, template);
+            }
+        }
+    }
+}
+
+fn in_template(text: &str, template: &str) -> String {
+    let mut text = text.to_owned();
+    for object in ["object", "oldObject", "Object"] {
+        for part in ["spec", "metadata.labels", "metadata.annotations"] {
+            text = whole_words(&text, object, part);
+        }
+    }
+    let text = text.replace('\u{0}', template);
+    let inner = text.trim().strip_prefix("Object").map(str::trim_start).and_then(|rest| rest.strip_prefix('{'));
+    let Some(inner) = inner else { return text };
+    let mut depth = 1;
+    let end = inner.char_indices().find_map(|(at, letter)| {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    });
+    let Some(end) = end.filter(|end| *end > 0) else { return text };
+    let mut path = "Object".to_owned();
+    let (mut before, mut after) = ("Object{".to_owned(), String::from("}"));
+    for step in template.split('.').filter(|step| !step.is_empty()) {
+        path.extend([".", step]);
+        before.extend([step, ": ", &path, "{"]);
+        after.push('}');
+    }
+    format!("{before}{}{after}{}", &inner[..end], &inner[end + 1..])
+}
+
+/// Marks `object.spec` where it begins at the border of a word.
+fn whole_words(text: &str, object: &str, part: &str) -> String {
+    let from = format!("{object}.{part}");
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&from) {
+        let before = &rest[..at];
+        let last = before.bytes().last().or_else(|| result.bytes().last());
+        let inside = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        result.push_str(before);
+        if inside {
+            result.push_str(&from);
+        } else {
+            result.extend([object, ".\u{0}", part]);
+        }
+        rest = &rest[at + from.len()..];
     }
     result.push_str(rest);
     result

@@ -59,7 +59,7 @@ impl CelCheck {
             return Err(cursor.refuse("at least one expression is needed here"));
         }
         let annotations = body::read_annotations(cursor.field("auditAnnotations"), names)?;
-        let preconditions = body::read_conditions(preconditions, &roots)?;
+        let preconditions = body::read_conditions(preconditions, Names::of(&roots))?;
         Ok(CelCheck {
             preconditions,
             variables,

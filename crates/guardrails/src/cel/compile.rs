@@ -21,6 +21,13 @@ pub(crate) struct Names<'e> {
     pub(crate) variables: &'e [String],
 }
 
+impl<'e> Names<'e> {
+    /// Variables of a policy, none of which it declared.
+    pub(crate) fn of(roots: &'e [Root]) -> Names<'e> {
+        Names { roots, variables: &[] }
+    }
+}
+
 /// The variables that a policy has without declaring them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {

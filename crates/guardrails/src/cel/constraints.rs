@@ -70,15 +70,21 @@ impl Constraints {
         })
     }
 
-    /// Whether a request about a resource, by its plural name, is meant.
-    pub(crate) fn matches(&self, request: &Request<'_>, subject: &Subject<'_>, resource: &str) -> bool {
+    /// Whether a request about a resource, by its plural name, is meant. `operations` says whether they matter.
+    pub(crate) fn matches(
+        &self,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+        operations: bool,
+    ) -> bool {
         self.in_namespaces(subject)
             && self.objects.as_ref().is_none_or(|selector| {
                 selector.matches(&subject.labels)
                     || request.old.is_some_and(|old| selector.matches(&labels_of(old)))
             })
-            && !self.exclude.iter().any(|rule| rule.matches(subject, resource))
-            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.matches(subject, resource)))
+            && !self.exclude.iter().any(|rule| rule.matches(subject, resource, operations))
+            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.matches(subject, resource, operations)))
     }
 
     fn in_namespaces(&self, subject: &Subject<'_>) -> bool {
@@ -167,7 +173,7 @@ impl ResourceRule {
         })
     }
 
-    fn matches(&self, subject: &Subject<'_>, resource: &str) -> bool {
+    fn matches(&self, subject: &Subject<'_>, resource: &str, operations: bool) -> bool {
         let listed = |list: &[String], wanted: &str| list.iter().any(|item| item == "*" || item == wanted);
         let cluster = subject.namespace.is_empty() || resource == "namespaces";
         let scope = match self.scope {
@@ -176,7 +182,7 @@ impl ResourceRule {
             Scope::Namespaced => !cluster,
         };
         scope
-            && self.operations.contains(&subject.operation)
+            && (!operations || self.operations.contains(&subject.operation))
             && listed(&self.groups, subject.group)
             && listed(&self.versions, subject.version)
             && self.resources.iter().any(|pattern| {

@@ -97,6 +97,11 @@ impl<'v> Scope<'v> {
         }
     }
 
+    /// What was generated so far; afterwards nothing is.
+    pub(crate) fn take_generated(&self) -> Vec<(String, Json)> {
+        self.generated.take()
+    }
+
     fn variable(&self, index: usize) -> Evaluated<'v> {
         let Some(variable) = self.variables.get(index) else {
             return Err(Failure::cut("a variable is not there"));

@@ -158,7 +158,7 @@ impl CelPolicies {
                 continue;
             }
             for variant in &policy.variants {
-                if policy.json || variant.constraints.matches(request, &subject, &resource) {
+                if policy.json || variant.constraints.matches(request, &subject, &resource, true) {
                     self.judge(policy, variant, request, &subject, &resource, verdicts);
                     break;
                 }
@@ -219,7 +219,7 @@ impl CelPolicies {
             if binding
                 .constraints
                 .as_ref()
-                .is_none_or(|constraints| constraints.matches(request, subject, resource))
+                .is_none_or(|constraints| constraints.matches(request, subject, resource, true))
             {
                 say(
                     kubernetes(policy, variant, Some(binding), request, subject, resource),

@@ -7,8 +7,9 @@
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
 //! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
-//! `judge` evaluates them all.
+//! `judge` evaluates them all, `apply` changes objects.
 
+mod apply;
 mod autogen;
 mod body;
 mod check;

@@ -3,15 +3,18 @@
 
 use serde_json::Value as Json;
 
+use super::apply::Atomic;
 use super::autogen;
 use super::body::{self, AuditAnnotation, Condition, Validation, Variables};
-use super::compile::{Names, Root};
+use super::compile::{Names, Program, Root};
 use super::constraints::Constraints;
 use super::inputs::ADMISSION;
 use super::params::{ParamKind, ParamRef};
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::exception::Expiry;
+use crate::matching::Subject;
 use crate::policy::{Annotations, is_object_name, read_annotations};
+use crate::request::Request;
 use crate::verdict::Task;
 
 /// What a document of one of these kinds is.
@@ -41,6 +44,9 @@ pub(crate) struct Policy {
     pub(crate) enforce: bool,
     /// Whether it refuses when it cannot be judged.
     pub(crate) fail_closed: bool,
+    /// Whether it changes objects that are there already, because of the one in question.
+    pub(crate) existing: bool,
+    pub(crate) atomic: Atomic,
     pub(crate) params: Option<ParamKind>,
     /// The policy as written, then what is made of it for pod controllers.
     pub(crate) variants: Vec<Variant>,
@@ -60,7 +66,18 @@ pub(crate) struct Variant {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) variables: Variables,
     pub(crate) validations: Vec<Validation>,
+    pub(crate) mutations: Vec<Mutation>,
+    /// Expressions that say what is to be made.
+    pub(crate) generations: Vec<Program>,
     pub(crate) annotations: Vec<AuditAnnotation>,
+}
+
+/// Something that is to be changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Mutation {
+    pub(crate) program: Program,
+    /// Whether it is a list of the operations of a JSON Patch, rather than a configuration to apply.
+    pub(crate) operations: bool,
 }
 
 /// Where a policy of Kubernetes applies, and what follows from a violation.
@@ -114,8 +131,19 @@ pub(crate) fn is_ours(document: &Json) -> bool {
     let text = |name: &str| document.get(name).and_then(Json::as_str).unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
     match kind {
-        "ValidatingPolicy" | "NamespacedValidatingPolicy" | "PolicyException" => KYVERNO.contains(&version),
-        "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => KUBERNETES.contains(&version),
+        "ValidatingPolicy"
+        | "NamespacedValidatingPolicy"
+        | "MutatingPolicy"
+        | "NamespacedMutatingPolicy"
+        | "GeneratingPolicy"
+        | "NamespacedGeneratingPolicy"
+        | "DeletingPolicy"
+        | "NamespacedDeletingPolicy"
+        | "PolicyException" => KYVERNO.contains(&version),
+        "ValidatingAdmissionPolicy"
+        | "ValidatingAdmissionPolicyBinding"
+        | "MutatingAdmissionPolicy"
+        | "MutatingAdmissionPolicyBinding" => KUBERNETES.contains(&version),
         _ => false,
     }
 }
@@ -140,8 +168,16 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
     match root.required("kind")?.string()? {
         "ValidatingPolicy" => validating(&metadata, &spec, "ValidatingPolicy"),
         "NamespacedValidatingPolicy" => validating(&metadata, &spec, "NamespacedValidatingPolicy"),
-        "ValidatingAdmissionPolicy" => admission(&metadata, &spec),
+        "MutatingPolicy" => mutating(&metadata, &spec, "MutatingPolicy"),
+        "NamespacedMutatingPolicy" => mutating(&metadata, &spec, "NamespacedMutatingPolicy"),
+        "GeneratingPolicy" => generating(&metadata, &spec, "GeneratingPolicy"),
+        "NamespacedGeneratingPolicy" => generating(&metadata, &spec, "NamespacedGeneratingPolicy"),
+        "DeletingPolicy" => deleting(&metadata, &spec, "DeletingPolicy"),
+        "NamespacedDeletingPolicy" => deleting(&metadata, &spec, "NamespacedDeletingPolicy"),
+        "ValidatingAdmissionPolicy" => admission(&metadata, &spec, "ValidatingAdmissionPolicy"),
+        "MutatingAdmissionPolicy" => admission(&metadata, &spec, "MutatingAdmissionPolicy"),
         "ValidatingAdmissionPolicyBinding" => binding(&spec, "ValidatingAdmissionPolicy"),
+        "MutatingAdmissionPolicyBinding" => binding(&spec, "MutatingAdmissionPolicy"),
         _ => exception(&metadata, &spec),
     }
 }
@@ -171,9 +207,28 @@ impl Policy {
             json: false,
             enforce: false,
             fail_closed: true,
+            existing: false,
+            atomic: Atomic::Refused,
             params: None,
             variants: Vec::new(),
         })
+    }
+
+    /// What of it is about a request, if anything is.
+    pub(crate) fn variant(
+        &self,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+    ) -> Option<&Variant> {
+        // A policy that deletes does so on its own, whatever operations it names.
+        let operations = self.task != Task::Delete;
+        if self.namespace.as_ref().is_some_and(|namespace| namespace != subject.namespace) {
+            return None;
+        }
+        self.variants
+            .iter()
+            .find(|variant| self.json || variant.constraints.matches(request, subject, resource, operations))
     }
 
     /// Reads `evaluation`.
@@ -225,8 +280,14 @@ impl Variant {
                 Some(constraints) => Constraints::read(&constraints)?,
                 None => Constraints::default(),
             },
-            conditions: body::read_conditions(spec.field("matchConditions"), roots)?,
+            conditions: {
+                // Kyverno's mutations have always let conditions name variables.
+                let visible = if spec.field("mutations").is_some() { names } else { Names::of(roots) };
+                body::read_conditions(spec.field("matchConditions"), visible)?
+            },
             validations: body::read_validations(spec.field("validations"), names, "")?,
+            mutations: read_mutations(spec.field("mutations"), names)?,
+            generations: read_generations(spec.field("generate"), names)?,
             annotations: body::read_annotations(spec.field("auditAnnotations"), names)?,
             variables,
         })
@@ -287,36 +348,123 @@ fn validating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> R
     Ok(Document::Policy(Box::new(policy)))
 }
 
-fn admission(metadata: &Cursor<'_>, spec: &Cursor<'_>) -> Result<Document, Refusal> {
-    spec.only(&[
-        "paramKind",
-        "matchConstraints",
-        "validations",
-        "failurePolicy",
-        "auditAnnotations",
-        "matchConditions",
-        "variables",
-    ])?;
-    let mut policy = Policy::of(
-        metadata,
-        "ValidatingAdmissionPolicy",
-        Task::Validate,
-        Family::Kubernetes,
-    )?;
+/// Reads a policy of Kubernetes.
+fn admission(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
+    let validating = kind == "ValidatingAdmissionPolicy";
+    let own: &[&str] = if validating {
+        &["validations", "auditAnnotations"]
+    } else {
+        &["mutations", "reinvocationPolicy"]
+    };
+    let common = ["paramKind", "matchConstraints", "failurePolicy", "matchConditions", "variables"];
+    spec.only(&[&common[..], own].concat())?;
+    let task = if validating { Task::Validate } else { Task::Mutate };
+    let mut policy = Policy::of(metadata, kind, task, Family::Kubernetes)?;
     policy.read_failure_policy(spec)?;
-    policy.params = spec
-        .field("paramKind")
-        .map(|kind| ParamKind::read(&kind))
-        .transpose()?;
+    policy.params = spec.field("paramKind").map(|kind| ParamKind::read(&kind)).transpose()?;
     let roots: Vec<Root> = ADMISSION
         .into_iter()
         .filter(|root| policy.params.is_some() || *root != Root::Params)
         .collect();
     spec.required("matchConstraints")?;
     let variant = Variant::read(spec, &roots)?;
-    if variant.validations.is_empty() && variant.annotations.is_empty() {
+    if validating && variant.validations.is_empty() && variant.annotations.is_empty() {
         return Err(spec.refuse("the policy has neither validations nor audit annotations"));
     }
+    if !validating && variant.mutations.is_empty() {
+        return Err(spec.refuse("the policy has no mutations"));
+    }
+    policy.variants.push(variant);
+    Ok(Document::Policy(Box::new(policy)))
+}
+
+fn mutating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
+    spec.only(&[
+        "matchConstraints",
+        "targetMatchConstraints",
+        "targetMatchConditions",
+        "matchConditions",
+        "variables",
+        "mutations",
+        "auditAnnotations",
+        "failurePolicy",
+        "evaluation",
+        "autogen",
+        "reinvocationPolicy",
+        "webhookConfiguration",
+    ])?;
+    let mut policy = Policy::of(metadata, kind, Task::Mutate, Family::Kyverno)?;
+    policy.read_evaluation(spec)?;
+    policy.read_failure_policy(spec)?;
+    policy.enforce = true;
+    if let Some(evaluation) = spec.field("evaluation") {
+        if let Some(existing) = evaluation.field("mutateExisting") {
+            policy.existing = existing.flag("enabled")?.unwrap_or(false);
+        }
+        if evaluation.flag("useServerSideApply")?.unwrap_or(false) {
+            policy.atomic = Atomic::Replaced;
+        }
+    }
+    spec.required("matchConstraints")?;
+    let variant = Variant::read(spec, &KYVERNO_ROOTS)?;
+    if variant.mutations.is_empty() {
+        return Err(spec.refuse("the policy has no mutations"));
+    }
+    policy.variants.push(variant);
+    for made in autogen::mutating_variants(spec) {
+        let cursor = Cursor { origin: spec.origin, value: &made, pointer: spec.pointer.clone() };
+        policy.variants.push(Variant::read(&cursor, &KYVERNO_ROOTS)?);
+    }
+    Ok(Document::Policy(Box::new(policy)))
+}
+
+fn read_mutations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Mutation>, Refusal> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let read = |item: &Cursor<'_>| {
+        item.only(&["patchType", "applyConfiguration", "jsonPatch"])?;
+        let kind = item.required("patchType")?;
+        let (field, operations) = match kind.string()? {
+            "ApplyConfiguration" => ("applyConfiguration", false),
+            "JSONPatch" => ("jsonPatch", true),
+            other => return Err(kind.refuse(format!("{other:?} is neither ApplyConfiguration nor JSONPatch"))),
+        };
+        let inner = item.required(field)?;
+        inner.only(&["expression"])?;
+        Ok(Mutation { program: body::read_program(&inner.required("expression")?, names)?, operations })
+    };
+    list.items()?.iter().map(read).collect()
+}
+
+fn generating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
+    spec.only(&["matchConstraints", "matchConditions", "variables", "evaluation", "webhookConfiguration", "generate"])?;
+    let mut policy = Policy::of(metadata, kind, Task::Generate, Family::Kyverno)?;
+    policy.read_evaluation(spec)?;
+    spec.required("matchConstraints")?;
+    let variant = Variant::read(spec, &KYVERNO_ROOTS)?;
+    if variant.generations.is_empty() {
+        return Err(spec.refuse("the policy generates nothing"));
+    }
+    policy.variants.push(variant);
+    Ok(Document::Policy(Box::new(policy)))
+}
+
+fn read_generations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Program>, Refusal> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let read = |item: &Cursor<'_>| {
+        item.only(&["expression"])?;
+        body::read_program(&item.required("expression")?, names)
+    };
+    list.items()?.iter().map(read).collect()
+}
+
+fn deleting(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
+    spec.only(&["matchConstraints", "conditions", "variables", "schedule", "deletionPropagationPolicy"])?;
+    spec.required("schedule")?.string()?;
+    let mut policy = Policy::of(metadata, kind, Task::Delete, Family::Kyverno)?;
+    spec.required("matchConstraints")?;
+    let mut variant = Variant::read(spec, &KYVERNO_ROOTS)?;
+    let names = Names { roots: &KYVERNO_ROOTS, variables: &variant.variables.names };
+    variant.conditions = body::read_conditions(spec.field("conditions"), names)?;
     policy.variants.push(variant);
     Ok(Document::Policy(Box::new(policy)))
 }
@@ -366,7 +514,7 @@ fn exception(metadata: &Cursor<'_>, spec: &Cursor<'_>) -> Result<Document, Refus
             Some(namespace) => format!("{namespace}/{name}"),
         },
         policies,
-        conditions: body::read_conditions(spec.field("matchConditions"), &KYVERNO_ROOTS)?,
+        conditions: body::read_conditions(spec.field("matchConditions"), Names::of(&KYVERNO_ROOTS))?,
         images: spec.strings("images")?,
         values: spec.strings("allowedValues")?,
         passes,

@@ -4,8 +4,8 @@
 //! of requests and verdicts; `judge` fills in variables and goes through the elements of a `foreach`.
 
 mod anchors;
-mod json_patch;
-mod strategic;
+pub(crate) mod json_patch;
+pub(crate) mod strategic;
 
 use serde_json::Value;
 

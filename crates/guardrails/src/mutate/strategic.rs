@@ -28,7 +28,7 @@ pub(crate) fn merge(object: &mut Value, patch: Value, budget: &Budget) -> Result
 }
 
 /// The schema of a built-in kind; of an old version that of another version of the same kind.
-fn schema_of(object: &Value) -> Option<&'static Schema> {
+pub(crate) fn schema_of(object: &Value) -> Option<&'static Schema> {
     let (version, kind) = (object.get("apiVersion")?.as_str()?, object.get("kind")?.as_str()?);
     let schemas = Schemas::builtin();
     schemas.schema(version, kind).or_else(|| {

@@ -1,0 +1,260 @@
+//! What policies in CEL do with an object beyond judging it: they change it, make others, or say that it may go.
+
+use serde_json::Value as Json;
+
+use super::apply;
+use super::body;
+use super::evaluate::Scope;
+use super::failure::Failure;
+use super::inputs::{Inputs, resource_of};
+use super::judge::{Allowed, CelPolicies, Judged, verdict};
+use super::policy::{Binding, Family, Policy, Variant};
+use super::value::Value;
+use crate::budget::Budget;
+use crate::matching::Subject;
+use crate::request::Request;
+use crate::verdict::{Outcome, Task, Verdict};
+
+/// What an expression is evaluated about.
+struct Asked<'a> {
+    request: &'a Request<'a>,
+    subject: &'a Subject<'a>,
+    resource: &'a str,
+}
+
+impl CelPolicies {
+    /// Applies every policy that changes objects, each to what the one before made.
+    pub(crate) fn mutate(&self, request: &Request<'_>, object: &mut Json, verdicts: &mut Vec<Verdict>) {
+        for policy in self.about(request, Task::Mutate).filter(|policy| !policy.existing) {
+            if let Some(changed) = self.mutate_by(policy, request, object, verdicts) {
+                *object = changed;
+            }
+        }
+    }
+
+    /// What the policies that change objects which are there already have to say. Their targets are not looked for.
+    pub(crate) fn mutate_existing(&self, request: &Request<'_>) -> Vec<Verdict> {
+        let resource = resource_of(request);
+        let subject = subject_of(request);
+        self.about(request, Task::Mutate)
+            .filter(|policy| policy.existing && policy.variant(request, &subject, &resource).is_some())
+            .map(|policy| {
+                let reason = "objects that are there already are not changed by this kind of policy yet";
+                verdict(policy, &subject, Judged::new(Outcome::Error, "evaluation", reason), false)
+            })
+            .collect()
+    }
+
+    fn mutate_by(
+        &self,
+        policy: &Policy,
+        request: &Request<'_>,
+        object: &Json,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Option<Json> {
+        let request = Request { object, ..*request };
+        let (resource, subject) = (resource_of(&request), subject_of(&request));
+        let asked = Asked { request: &request, subject: &subject, resource: &resource };
+        let variant = policy.variant(&request, &subject, &resource)?;
+        let budget = Budget::default();
+        let mut say = |judged: Judged| verdicts.push(verdict(policy, &subject, judged, policy.fail_closed));
+        if policy.family == Family::Kyverno {
+            let allowed = match self.excepted(policy, &request, &subject, &resource, &budget) {
+                Ok(allowed) => allowed,
+                Err(judged) => {
+                    say(judged);
+                    return None;
+                }
+            };
+            return match mutated(policy, variant, &asked, &allowed, None, &budget) {
+                Ok(None) => {
+                    say(Judged::new(Outcome::Skip, "", "skip"));
+                    None
+                }
+                Ok(changed) => {
+                    say(Judged::new(Outcome::Pass, "", "success"));
+                    changed
+                }
+                Err(failure) => {
+                    let message = format!("failed to evaluate policy: {failure}");
+                    say(Judged::new(Outcome::Error, "evaluation", message));
+                    None
+                }
+            };
+        }
+        let bindings: Vec<&Binding> = self.bindings_of(policy).collect();
+        if bindings.is_empty() {
+            // Nothing is bound yet: what it would make of the object.
+            let (judged, changed) = by_kubernetes(policy, variant, &asked, None);
+            say(judged);
+            return changed;
+        }
+        let mut current: Option<Json> = None;
+        for binding in bindings {
+            let fits = |constraints: &super::constraints::Constraints| constraints.matches(&request, &subject, &resource, true);
+            if binding.constraints.as_ref().is_none_or(fits) {
+                let request = Request { object: current.as_ref().unwrap_or(object), ..request };
+                let asked = Asked { request: &request, ..asked };
+                let (judged, changed) = by_kubernetes(policy, variant, &asked, Some(binding));
+                say(judged);
+                current = changed.or(current);
+            }
+        }
+        current
+    }
+
+    /// What is to be made because of an object: a verdict for each policy that is about it, and the objects with
+    /// their namespaces.
+    pub(crate) fn generate(&self, request: &Request<'_>) -> Vec<(Verdict, Vec<(String, Json)>)> {
+        let (resource, subject) = (resource_of(request), subject_of(request));
+        let mut made = Vec::new();
+        for policy in self.about(request, Task::Generate) {
+            let Some(variant) = policy.variant(request, &subject, &resource) else { continue };
+            let budget = Budget::default();
+            let (judged, objects) = match self.excepted(policy, request, &subject, &resource, &budget) {
+                Err(judged) => (judged, Vec::new()),
+                Ok(allowed) => {
+                    let asked = Asked { request, subject: &subject, resource: &resource };
+                    match generated(policy, variant, &asked, &allowed, &budget) {
+                        Ok(None) => continue,
+                        Ok(Some(objects)) => {
+                            (Judged::new(Outcome::Pass, &policy.name, "policy evaluated successfully"), objects)
+                        }
+                        Err(failure) => {
+                            let message = format!("failed to evaluate policy: {failure}");
+                            (Judged::new(Outcome::Error, &policy.name, message), Vec::new())
+                        }
+                    }
+                }
+            };
+            made.push((verdict(policy, &subject, judged, false), objects));
+        }
+        made
+    }
+
+    /// Which policies would delete the object when they are due: pass when it is to go, fail when it stays.
+    pub(crate) fn delete(&self, request: &Request<'_>) -> Vec<Verdict> {
+        let (resource, subject) = (resource_of(request), subject_of(request));
+        let mut verdicts = Vec::new();
+        for policy in self.about(request, Task::Delete) {
+            let Some(variant) = policy.variant(request, &subject, &resource) else { continue };
+            let budget = Budget::default();
+            let judged = match self.excepted(policy, request, &subject, &resource, &budget) {
+                Err(judged) => judged,
+                Ok(allowed) => {
+                    let judge = || -> Result<bool, Failure> {
+                        let mut inputs = Inputs::new(request, &subject, &resource);
+                        inputs.exceptions = allowed.value()?;
+                        let mut scope = Scope::new(&budget, request.facts, &inputs)
+                            .with_variables(&variant.variables.programs);
+                        scope.namespace = policy.namespace.as_deref();
+                        body::met(&variant.conditions, &scope)
+                    };
+                    match judge() {
+                        Ok(true) => Judged::new(Outcome::Pass, &policy.name, "resource matched"),
+                        Ok(false) => Judged::new(Outcome::Fail, &policy.name, "resource did not match"),
+                        Err(failure) => Judged::new(Outcome::Error, &policy.name, failure.to_string()),
+                    }
+                }
+            };
+            verdicts.push(verdict(policy, &subject, judged, false));
+        }
+        verdicts
+    }
+}
+
+fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
+    Subject::of(request.object, request.namespace_labels, request.operation, request.subresource)
+}
+
+/// The object as the mutations want it, one after the other; `None` when the policy's conditions are not met.
+fn mutated(
+    policy: &Policy,
+    variant: &Variant,
+    asked: &Asked<'_>,
+    allowed: &Allowed<'_>,
+    params: Option<&Json>,
+    budget: &Budget,
+) -> Result<Option<Json>, Failure> {
+    let mut current = budget.copy(asked.request.object)?;
+    for (index, mutation) in variant.mutations.iter().enumerate() {
+        let request = Request { object: &current, ..*asked.request };
+        let mut inputs = Inputs::new(&request, asked.subject, asked.resource);
+        inputs.exceptions = allowed.value()?;
+        inputs.params = params.map_or(Value::Null, Value::from);
+        let mut scope =
+            Scope::new(budget, request.facts, &inputs).with_variables(&variant.variables.programs);
+        scope.namespace = policy.namespace.as_deref();
+        if index == 0 && !body::met(&variant.conditions, &scope)? {
+            return Ok(None);
+        }
+        let value = scope.evaluate(&mutation.program)?;
+        let fits = if mutation.operations {
+            value.list_len().is_some()
+        } else {
+            value.map_len().is_some() && value.type_name().starts_with("Object")
+        };
+        if !fits {
+            let wanted = if mutation.operations { "a list of JSONPatch" } else { "an Object" };
+            return Err(Failure::new(format!("the mutation is a {}, not {wanted}", value.type_name())));
+        }
+        let changed = match value.to_json(budget)? {
+            Json::Array(operations) => apply::operations(&current, &operations, budget)?,
+            patch => apply::configuration(&current, patch, policy.atomic, budget)?,
+        };
+        drop((scope, inputs));
+        current = changed;
+    }
+    Ok(Some(current))
+}
+
+fn by_kubernetes(
+    policy: &Policy,
+    variant: &Variant,
+    asked: &Asked<'_>,
+    binding: Option<&Binding>,
+) -> (Judged, Option<Json>) {
+    let say = |outcome, message: String| Judged::new(outcome, &policy.name, message);
+    let params = match (&policy.params, binding.and_then(|binding| binding.params.as_ref())) {
+        (Some(kind), Some(reference)) => {
+            match reference.find(kind, asked.request, asked.subject.namespace) {
+                Ok(found) => found,
+                Err(reason) => return (say(Outcome::Error, reason), None),
+            }
+        }
+        _ => vec![Json::Null],
+    };
+    let mut current: Option<Json> = None;
+    for params in &params {
+        let request = Request { object: current.as_ref().unwrap_or(asked.request.object), ..*asked.request };
+        let asked = Asked { request: &request, ..*asked };
+        match mutated(policy, variant, &asked, &Allowed::default(), Some(params), &Budget::default()) {
+            Ok(None) => return (say(Outcome::Skip, "match conditions aren't met".to_owned()), current),
+            Ok(changed) => current = changed,
+            Err(failure) => return (say(Outcome::Error, failure.to_string()), None),
+        }
+    }
+    (say(Outcome::Pass, "mutation is successfully applied".to_owned()), current)
+}
+
+/// What the policy makes; `None` when its conditions are not met.
+fn generated(
+    policy: &Policy,
+    variant: &Variant,
+    asked: &Asked<'_>,
+    allowed: &Allowed<'_>,
+    budget: &Budget,
+) -> Result<Option<Vec<(String, Json)>>, Failure> {
+    let mut inputs = Inputs::new(asked.request, asked.subject, asked.resource);
+    inputs.exceptions = allowed.value()?;
+    let mut scope =
+        Scope::new(budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
+    scope.namespace = policy.namespace.as_deref();
+    if !body::met(&variant.conditions, &scope)? {
+        return Ok(None);
+    }
+    for generation in &variant.generations {
+        scope.evaluate(generation)?;
+    }
+    Ok(Some(scope.take_generated()))
+}
