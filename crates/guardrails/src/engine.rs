@@ -13,7 +13,7 @@ use crate::matching::{Match, Subject};
 use crate::policy::{FailureAction, Override, Policy, Rule, Work};
 use crate::request::{Operation, Request};
 use crate::secrets;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, Task, Verdict};
 use crate::wildcard;
 
 mod delete;
@@ -216,7 +216,7 @@ impl Policies {
             return Vec::new();
         }
         if let Some(mut verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
-            self.cel.too_deep(kind, &mut verdicts);
+            self.cel.too_deep(kind, Task::Validate, &mut verdicts);
             return verdicts;
         }
         let subject = asked(request);

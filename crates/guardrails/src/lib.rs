@@ -47,7 +47,8 @@
 //!
 //! In CEL: `ValidatingPolicy` and `NamespacedValidatingPolicy` of `policies.kyverno.io` with their `PolicyException`,
 //! `ValidatingAdmissionPolicy` of `admissionregistration.k8s.io` with its bindings and parameters, `validate.cel` and
-//! `celPreconditions` of a rule.
+//! `celPreconditions` of a rule; `MutatingPolicy` and `MutatingAdmissionPolicy` ([`Policies::mutate`]),
+//! `GeneratingPolicy` ([`Policies::generate`]), `DeletingPolicy` ([`Policies::to_delete`]).
 //!
 //! # What is not, and what becomes of it
 //!
@@ -59,6 +60,7 @@
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
 //! | `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | `MutatingPolicy` for objects that are there already (`evaluation.mutateExisting`) | an error verdict from [`Policies::mutate_existing`] |
 //! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
 //! | `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |

@@ -497,3 +497,94 @@ fn what_is_malformed_is_refused_with_its_line() {
         "there is no variable",
     );
 }
+
+#[test]
+fn policies_change_objects() {
+    let policies = load(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: MutatingPolicy
+metadata: {name: label}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration:
+        expression: >-
+          Object{spec: Object.spec{containers: object.spec.containers.map(c,
+          Object.spec.containers{name: c.name, imagePullPolicy: 'Always'})}}
+    - patchType: JSONPatch
+      jsonPatch:
+        expression: '[JSONPatch{op: \"add\", path: \"/metadata/labels\", value: {\"team\": \"a\"}}]'
+",
+    );
+    let object = pod("nginx");
+    let mutated = policies.mutate(&Request::new(&object));
+    assert_eq!(
+        mutated.verdicts[0].outcome,
+        Outcome::Pass,
+        "{:?}",
+        mutated.verdicts
+    );
+    assert_eq!(mutated.object["metadata"]["labels"], json!({"team": "a"}));
+    let container = &mutated.object["spec"]["containers"][0];
+    assert_eq!(
+        (&container["image"], &container["imagePullPolicy"]),
+        (&json!("nginx"), &json!("Always"))
+    );
+    let template = json!({"spec": pod("nginx")["spec"], "metadata": {}});
+    let deployment = of_template("apps/v1", "Deployment", &template);
+    let mutated = policies.mutate(&Request::new(&deployment));
+    let container = &mutated.object["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["imagePullPolicy"],
+        json!("Always"),
+        "{:?}",
+        mutated.verdicts
+    );
+    // Judging says nothing of it.
+    assert_eq!(said(&policies, &Request::new(&object)), []);
+}
+
+#[test]
+fn policies_make_and_delete_objects() {
+    let policies = load(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: GeneratingPolicy
+metadata: {name: quota}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [namespaces]}
+  generate:
+    - expression: 'generator.Apply(object.metadata.name, [{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\")}])'
+---
+apiVersion: policies.kyverno.io/v1
+kind: DeletingPolicy
+metadata: {name: old}
+spec:
+  schedule: '* * * * *'
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [''], apiVersions: [v1], resources: [namespaces]}
+  conditions: [{name: a, expression: 'object.metadata.name.startsWith(\"old\")'}]
+",
+    );
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "old-shop"}});
+    let made = policies.generate(&Request::new(&object));
+    assert_eq!(made[0].verdict.outcome, Outcome::Pass, "{:?}", made[0].verdict);
+    let expect = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "old-shop"}});
+    assert_eq!(made[0].objects[0].object, expect);
+    assert_eq!(
+        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
+        Outcome::Pass
+    );
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    assert_eq!(
+        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
+        Outcome::Fail
+    );
+}

@@ -43,7 +43,9 @@ pub(super) fn operations(object: &Json, operations: &[Json], budget: &Budget) ->
             continue;
         }
         if !strictly(&patched, name, path) {
-            return Err(Failure::new(format!("JSON Patch: {name} of {path}: the place is not there")));
+            return Err(Failure::new(format!(
+                "JSON Patch: {name} of {path}: the place is not there"
+            )));
         }
         let mut operation = operation.clone();
         if let (true, Some(fields)) = (matches!(name, "add" | "replace"), operation.as_object_mut()) {
@@ -58,13 +60,15 @@ pub(super) fn operations(object: &Json, operations: &[Json], budget: &Budget) ->
 fn strictly(object: &Json, name: &str, path: &str) -> bool {
     match name {
         "remove" | "replace" => object.pointer(path).is_some(),
-        "add" => path.rsplit_once('/').is_none_or(|(parent, last)| match object.pointer(parent) {
-            Some(Json::Object(_)) => true,
-            Some(Json::Array(items)) => {
-                last == "-" || last.parse::<usize>().is_ok_and(|index| index <= items.len())
-            }
-            _ => false,
-        }),
+        "add" => path
+            .rsplit_once('/')
+            .is_none_or(|(parent, last)| match object.pointer(parent) {
+                Some(Json::Object(_)) => true,
+                Some(Json::Array(items)) => {
+                    last == "-" || last.parse::<usize>().is_ok_and(|index| index <= items.len())
+                }
+                _ => false,
+            }),
         _ => true,
     }
 }
@@ -129,11 +133,19 @@ impl Walk<'_> {
         if !place.is_object() {
             *place = Json::Object(Map::new());
         }
-        let Json::Object(fields) = place else { return Ok(()) };
+        let Json::Object(fields) = place else {
+            return Ok(());
+        };
         for (key, patch) in patch {
             let below = format!("{path}.{key}");
             let field = schema.and_then(|schema| schema.child(&key));
-            self.merge(fields.entry(key).or_insert(Json::Null), patch, field, &below, depth + 1)?;
+            self.merge(
+                fields.entry(key).or_insert(Json::Null),
+                patch,
+                field,
+                &below,
+                depth + 1,
+            )?;
         }
         Ok(())
     }
@@ -162,7 +174,9 @@ impl Walk<'_> {
             let found = match list {
                 ListType::Map(keys) => {
                     let named = keys_of(&item, keys, item_schema);
-                    items.iter_mut().find(|other| keys_of(other, keys, item_schema) == named)
+                    items
+                        .iter_mut()
+                        .find(|other| keys_of(other, keys, item_schema) == named)
                 }
                 _ => items.iter_mut().find(|other| **other == item),
             };
@@ -182,7 +196,11 @@ impl Walk<'_> {
 /// The values of an item's keys; one that is not there has its default.
 fn keys_of(item: &Json, keys: &[String], schema: Option<&Schema>) -> Vec<Json> {
     let value = |key: &String| {
-        let default = || schema.and_then(|schema| schema.child(key)).and_then(|child| child.default.clone());
+        let default = || {
+            schema
+                .and_then(|schema| schema.child(key))
+                .and_then(|child| child.default.clone())
+        };
         item.get(key).cloned().or_else(default).unwrap_or(Json::Null)
     };
     keys.iter().map(value).collect()

@@ -184,9 +184,17 @@ fn marked(text: &str, object: &str, part: &str) -> String {
 
 /// Conditions and configurations look at the template, and configurations are about it.
 fn shift_mutations(spec: &mut Json, template: &str) {
-    let lists = [("matchConditions", "/expression"), ("mutations", "/applyConfiguration/expression")];
+    let lists = [
+        ("matchConditions", "/expression"),
+        ("mutations", "/applyConfiguration/expression"),
+    ];
     for (list, pointer) in lists {
-        for item in spec.get_mut(list).and_then(Json::as_array_mut).into_iter().flatten() {
+        for item in spec
+            .get_mut(list)
+            .and_then(Json::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             if let Some(Json::String(text)) = item.pointer_mut(pointer) {
                 *text = in_template(text, template);
             }
@@ -202,7 +210,11 @@ fn in_template(text: &str, template: &str) -> String {
         }
     }
     let text = text.replace('\u{0}', template);
-    let inner = text.trim().strip_prefix("Object").map(str::trim_start).and_then(|rest| rest.strip_prefix('{'));
+    let inner = text
+        .trim()
+        .strip_prefix("Object")
+        .map(str::trim_start)
+        .and_then(|rest| rest.strip_prefix('{'));
     let Some(inner) = inner else { return text };
     let mut depth = 1;
     let end = inner.char_indices().find_map(|(at, letter)| {
@@ -213,7 +225,9 @@ fn in_template(text: &str, template: &str) -> String {
         }
         (depth == 0).then_some(at)
     });
-    let Some(end) = end.filter(|end| *end > 0) else { return text };
+    let Some(end) = end.filter(|end| *end > 0) else {
+        return text;
+    };
     let mut path = "Object".to_owned();
     let (mut before, mut after) = ("Object{".to_owned(), String::from("}"));
     for step in template.split('.').filter(|step| !step.is_empty()) {

@@ -55,10 +55,7 @@ fn bounded(cursor: Option<Cursor<'_>>) -> Result<Vec<Cursor<'_>>, Refusal> {
 }
 
 /// Reads a list of names and conditions.
-pub(crate) fn read_conditions(
-    list: Option<Cursor<'_>>,
-    names: Names<'_>,
-) -> Result<Vec<Condition>, Refusal> {
+pub(crate) fn read_conditions(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Condition>, Refusal> {
     bounded(list)?
         .iter()
         .map(|item| {

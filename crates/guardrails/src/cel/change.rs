@@ -1,6 +1,7 @@
 //! What policies in CEL do with an object beyond judging it: they change it, make others, or say that it may go.
 
-use serde_json::Value as Json;
+use schema::Schemas;
+use serde_json::{Map, Value as Json};
 
 use super::apply;
 use super::body;
@@ -11,6 +12,7 @@ use super::judge::{Allowed, CelPolicies, Judged, verdict};
 use super::policy::{Binding, Family, Policy, Variant};
 use super::value::Value;
 use crate::budget::Budget;
+use crate::engine::{Deletion, Generated, Generation};
 use crate::matching::Subject;
 use crate::request::Request;
 use crate::verdict::{Outcome, Task, Verdict};
@@ -25,7 +27,10 @@ struct Asked<'a> {
 impl CelPolicies {
     /// Applies every policy that changes objects, each to what the one before made.
     pub(crate) fn mutate(&self, request: &Request<'_>, object: &mut Json, verdicts: &mut Vec<Verdict>) {
-        for policy in self.about(request, Task::Mutate).filter(|policy| !policy.existing) {
+        for policy in self
+            .about(&resource_of(request), Task::Mutate)
+            .filter(|policy| !policy.existing)
+        {
             if let Some(changed) = self.mutate_by(policy, request, object, verdicts) {
                 *object = changed;
             }
@@ -36,11 +41,16 @@ impl CelPolicies {
     pub(crate) fn mutate_existing(&self, request: &Request<'_>) -> Vec<Verdict> {
         let resource = resource_of(request);
         let subject = subject_of(request);
-        self.about(request, Task::Mutate)
+        self.about(&resource, Task::Mutate)
             .filter(|policy| policy.existing && policy.variant(request, &subject, &resource).is_some())
             .map(|policy| {
                 let reason = "objects that are there already are not changed by this kind of policy yet";
-                verdict(policy, &subject, Judged::new(Outcome::Error, "evaluation", reason), false)
+                verdict(
+                    policy,
+                    &subject,
+                    Judged::new(Outcome::Error, "evaluation", reason),
+                    false,
+                )
             })
             .collect()
     }
@@ -54,7 +64,11 @@ impl CelPolicies {
     ) -> Option<Json> {
         let request = Request { object, ..*request };
         let (resource, subject) = (resource_of(&request), subject_of(&request));
-        let asked = Asked { request: &request, subject: &subject, resource: &resource };
+        let asked = Asked {
+            request: &request,
+            subject: &subject,
+            resource: &resource,
+        };
         let variant = policy.variant(&request, &subject, &resource)?;
         let budget = Budget::default();
         let mut say = |judged: Judged| verdicts.push(verdict(policy, &subject, judged, policy.fail_closed));
@@ -91,10 +105,18 @@ impl CelPolicies {
         }
         let mut current: Option<Json> = None;
         for binding in bindings {
-            let fits = |constraints: &super::constraints::Constraints| constraints.matches(&request, &subject, &resource, true);
+            let fits = |constraints: &super::constraints::Constraints| {
+                constraints.matches(&request, &subject, &resource, true)
+            };
             if binding.constraints.as_ref().is_none_or(fits) {
-                let request = Request { object: current.as_ref().unwrap_or(object), ..request };
-                let asked = Asked { request: &request, ..asked };
+                let request = Request {
+                    object: current.as_ref().unwrap_or(object),
+                    ..request
+                };
+                let asked = Asked {
+                    request: &request,
+                    ..asked
+                };
                 let (judged, changed) = by_kubernetes(policy, variant, &asked, Some(binding));
                 say(judged);
                 current = changed.or(current);
@@ -103,23 +125,29 @@ impl CelPolicies {
         current
     }
 
-    /// What is to be made because of an object: a verdict for each policy that is about it, and the objects with
-    /// their namespaces.
-    pub(crate) fn generate(&self, request: &Request<'_>) -> Vec<(Verdict, Vec<(String, Json)>)> {
+    /// What is to be made because of an object, for each policy that is about it.
+    pub(crate) fn generate(&self, request: &Request<'_>) -> Vec<Generation> {
         let (resource, subject) = (resource_of(request), subject_of(request));
         let mut made = Vec::new();
-        for policy in self.about(request, Task::Generate) {
-            let Some(variant) = policy.variant(request, &subject, &resource) else { continue };
+        for policy in self.about(&resource, Task::Generate) {
+            let Some(variant) = policy.variant(request, &subject, &resource) else {
+                continue;
+            };
             let budget = Budget::default();
             let (judged, objects) = match self.excepted(policy, request, &subject, &resource, &budget) {
                 Err(judged) => (judged, Vec::new()),
                 Ok(allowed) => {
-                    let asked = Asked { request, subject: &subject, resource: &resource };
+                    let asked = Asked {
+                        request,
+                        subject: &subject,
+                        resource: &resource,
+                    };
                     match generated(policy, variant, &asked, &allowed, &budget) {
                         Ok(None) => continue,
-                        Ok(Some(objects)) => {
-                            (Judged::new(Outcome::Pass, &policy.name, "policy evaluated successfully"), objects)
-                        }
+                        Ok(Some(objects)) => (
+                            Judged::new(Outcome::Pass, &policy.name, "policy evaluated successfully"),
+                            objects,
+                        ),
                         Err(failure) => {
                             let message = format!("failed to evaluate policy: {failure}");
                             (Judged::new(Outcome::Error, &policy.name, message), Vec::new())
@@ -127,17 +155,26 @@ impl CelPolicies {
                     }
                 }
             };
-            made.push((verdict(policy, &subject, judged, false), objects));
+            let following = policy.generation;
+            made.push(Generation {
+                verdict: verdict(policy, &subject, judged, false),
+                objects: objects.into_iter().map(placed).collect(),
+                synchronize: following.synchronize,
+                orphan: following.orphan,
+                existing: following.existing,
+            });
         }
         made
     }
 
     /// Which policies would delete the object when they are due: pass when it is to go, fail when it stays.
-    pub(crate) fn delete(&self, request: &Request<'_>) -> Vec<Verdict> {
+    pub(crate) fn delete(&self, request: &Request<'_>) -> Vec<Deletion> {
         let (resource, subject) = (resource_of(request), subject_of(request));
         let mut verdicts = Vec::new();
-        for policy in self.about(request, Task::Delete) {
-            let Some(variant) = policy.variant(request, &subject, &resource) else { continue };
+        for policy in self.about(&resource, Task::Delete) {
+            let Some(variant) = policy.variant(request, &subject, &resource) else {
+                continue;
+            };
             let budget = Budget::default();
             let judged = match self.excepted(policy, request, &subject, &resource, &budget) {
                 Err(judged) => judged,
@@ -157,14 +194,49 @@ impl CelPolicies {
                     }
                 }
             };
-            verdicts.push(verdict(policy, &subject, judged, false));
+            verdicts.push(Deletion {
+                verdict: verdict(policy, &subject, judged, false),
+                schedule: policy.schedule.clone(),
+                propagation: policy.propagation.clone(),
+            });
         }
         verdicts
     }
 }
 
+/// An object in the namespace that it is made for, if its kind lives in one.
+fn placed((namespace, mut object): (String, Json)) -> Generated {
+    let text = |name: &str| {
+        object
+            .get(name)
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let (group, number) = version.split_once('/').unwrap_or(("", &version));
+    let clustered = Schemas::builtin()
+        .kind(group, number, &kind)
+        .is_some_and(|known| !known.namespaced);
+    if !clustered
+        && !namespace.is_empty()
+        && let Some(fields) = object.as_object_mut()
+        && let Json::Object(metadata) = fields
+            .entry("metadata")
+            .or_insert_with(|| Json::Object(Map::new()))
+    {
+        metadata.insert("namespace".to_owned(), Json::String(namespace));
+    }
+    Generated { object, source: None }
+}
+
 fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
-    Subject::of(request.object, request.namespace_labels, request.operation, request.subresource)
+    Subject::of(
+        request.object,
+        request.namespace_labels,
+        request.operation,
+        request.subresource,
+    )
 }
 
 /// The object as the mutations want it, one after the other; `None` when the policy's conditions are not met.
@@ -178,31 +250,43 @@ fn mutated(
 ) -> Result<Option<Json>, Failure> {
     let mut current = budget.copy(asked.request.object)?;
     for (index, mutation) in variant.mutations.iter().enumerate() {
-        let request = Request { object: &current, ..*asked.request };
-        let mut inputs = Inputs::new(&request, asked.subject, asked.resource);
-        inputs.exceptions = allowed.value()?;
-        inputs.params = params.map_or(Value::Null, Value::from);
-        let mut scope =
-            Scope::new(budget, request.facts, &inputs).with_variables(&variant.variables.programs);
-        scope.namespace = policy.namespace.as_deref();
-        if index == 0 && !body::met(&variant.conditions, &scope)? {
-            return Ok(None);
-        }
-        let value = scope.evaluate(&mutation.program)?;
-        let fits = if mutation.operations {
-            value.list_len().is_some()
-        } else {
-            value.map_len().is_some() && value.type_name().starts_with("Object")
+        let changed = {
+            let request = Request {
+                object: &current,
+                ..*asked.request
+            };
+            let mut inputs = Inputs::new(&request, asked.subject, asked.resource);
+            inputs.exceptions = allowed.value()?;
+            inputs.params = params.map_or(Value::Null, Value::from);
+            let mut scope =
+                Scope::new(budget, request.facts, &inputs).with_variables(&variant.variables.programs);
+            scope.namespace = policy.namespace.as_deref();
+            if index == 0 && !body::met(&variant.conditions, &scope)? {
+                return Ok(None);
+            }
+            let value = scope.evaluate(&mutation.program)?;
+            let fits = if mutation.operations {
+                value.list_len().is_some()
+            } else {
+                value.map_len().is_some() && value.type_name().starts_with("Object")
+            };
+            if !fits {
+                let wanted = if mutation.operations {
+                    "a list of JSONPatch"
+                } else {
+                    "an Object"
+                };
+                return Err(Failure::new(format!(
+                    "the mutation is a {}, not {wanted}",
+                    value.type_name()
+                )));
+            }
+            let changed = match value.to_json(budget)? {
+                Json::Array(operations) => apply::operations(&current, &operations, budget)?,
+                patch => apply::configuration(&current, patch, policy.atomic, budget)?,
+            };
+            changed
         };
-        if !fits {
-            let wanted = if mutation.operations { "a list of JSONPatch" } else { "an Object" };
-            return Err(Failure::new(format!("the mutation is a {}, not {wanted}", value.type_name())));
-        }
-        let changed = match value.to_json(budget)? {
-            Json::Array(operations) => apply::operations(&current, &operations, budget)?,
-            patch => apply::configuration(&current, patch, policy.atomic, budget)?,
-        };
-        drop((scope, inputs));
         current = changed;
     }
     Ok(Some(current))
@@ -215,26 +299,48 @@ fn by_kubernetes(
     binding: Option<&Binding>,
 ) -> (Judged, Option<Json>) {
     let say = |outcome, message: String| Judged::new(outcome, &policy.name, message);
-    let params = match (&policy.params, binding.and_then(|binding| binding.params.as_ref())) {
-        (Some(kind), Some(reference)) => {
-            match reference.find(kind, asked.request, asked.subject.namespace) {
-                Ok(found) => found,
-                Err(reason) => return (say(Outcome::Error, reason), None),
-            }
-        }
+    let params = match (
+        &policy.params,
+        binding.and_then(|binding| binding.params.as_ref()),
+    ) {
+        (Some(kind), Some(reference)) => match reference.find(kind, asked.request, asked.subject.namespace) {
+            Ok(found) => found,
+            Err(reason) => return (say(Outcome::Error, reason), None),
+        },
         _ => vec![Json::Null],
     };
     let mut current: Option<Json> = None;
     for params in &params {
-        let request = Request { object: current.as_ref().unwrap_or(asked.request.object), ..*asked.request };
-        let asked = Asked { request: &request, ..*asked };
-        match mutated(policy, variant, &asked, &Allowed::default(), Some(params), &Budget::default()) {
-            Ok(None) => return (say(Outcome::Skip, "match conditions aren't met".to_owned()), current),
+        let request = Request {
+            object: current.as_ref().unwrap_or(asked.request.object),
+            ..*asked.request
+        };
+        let asked = Asked {
+            request: &request,
+            ..*asked
+        };
+        match mutated(
+            policy,
+            variant,
+            &asked,
+            &Allowed::default(),
+            Some(params),
+            &Budget::default(),
+        ) {
+            Ok(None) => {
+                return (
+                    say(Outcome::Skip, "match conditions aren't met".to_owned()),
+                    current,
+                );
+            }
             Ok(changed) => current = changed,
             Err(failure) => return (say(Outcome::Error, failure.to_string()), None),
         }
     }
-    (say(Outcome::Pass, "mutation is successfully applied".to_owned()), current)
+    (
+        say(Outcome::Pass, "mutation is successfully applied".to_owned()),
+        current,
+    )
 }
 
 /// What the policy makes; `None` when its conditions are not met.

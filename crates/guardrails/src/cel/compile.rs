@@ -24,7 +24,10 @@ pub(crate) struct Names<'e> {
 impl<'e> Names<'e> {
     /// Variables of a policy, none of which it declared.
     pub(crate) fn of(roots: &'e [Root]) -> Names<'e> {
-        Names { roots, variables: &[] }
+        Names {
+            roots,
+            variables: &[],
+        }
     }
 }
 

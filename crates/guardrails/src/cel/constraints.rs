@@ -83,8 +83,15 @@ impl Constraints {
                 selector.matches(&subject.labels)
                     || request.old.is_some_and(|old| selector.matches(&labels_of(old)))
             })
-            && !self.exclude.iter().any(|rule| rule.matches(subject, resource, operations))
-            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.matches(subject, resource, operations)))
+            && !self
+                .exclude
+                .iter()
+                .any(|rule| rule.matches(subject, resource, operations))
+            && (self.rules.is_empty()
+                || self
+                    .rules
+                    .iter()
+                    .any(|rule| rule.matches(subject, resource, operations)))
     }
 
     fn in_namespaces(&self, subject: &Subject<'_>) -> bool {

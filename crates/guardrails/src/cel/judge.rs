@@ -13,7 +13,7 @@ use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 use crate::cursor::{Origin, Refusal};
 use crate::matching::Subject;
 use crate::request::Request;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, Task, Verdict};
 
 /// Policies in CEL, ready to judge objects.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct CelPolicies {
 }
 
 /// A verdict in the making.
-struct Judged {
+pub(super) struct Judged {
     outcome: Outcome,
     rule: String,
     message: String,
@@ -35,7 +35,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(outcome: Outcome, rule: &str, message: impl Into<String>) -> Judged {
+    pub(super) fn new(outcome: Outcome, rule: &str, message: impl Into<String>) -> Judged {
         Judged {
             outcome,
             rule: rule.to_owned(),
@@ -135,44 +135,44 @@ impl CelPolicies {
             return;
         }
         let resource = resource_of(request);
-        let chosen = self.by_resource.get(&resource).unwrap_or(&self.any_resource);
-        if chosen.is_empty() {
-            return;
-        }
         let subject = Subject::of(
             request.object,
             request.namespace_labels,
             request.operation,
             request.subresource,
         );
-        for policy in chosen.iter().filter_map(|&index| self.policies.get(index)) {
+        for policy in self.about(&resource, Task::Validate) {
             // JSON that is no object of Kubernetes has neither version nor kind.
             if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
                 continue;
             }
-            if policy
-                .namespace
-                .as_ref()
-                .is_some_and(|namespace| namespace != subject.namespace)
-            {
-                continue;
-            }
-            for variant in &policy.variants {
-                if policy.json || variant.constraints.matches(request, &subject, &resource, true) {
-                    self.judge(policy, variant, request, &subject, &resource, verdicts);
-                    break;
-                }
+            if let Some(variant) = policy.variant(request, &subject, &resource) {
+                self.judge(policy, variant, request, &subject, &resource, verdicts);
             }
         }
     }
 
+    /// The policies of a task that may be about a resource, by its plural name.
+    pub(super) fn about(&self, resource: &str, task: Task) -> impl Iterator<Item = &Policy> {
+        let chosen = self.by_resource.get(resource).unwrap_or(&self.any_resource);
+        chosen
+            .iter()
+            .filter_map(|&index| self.policies.get(index))
+            .filter(move |policy| policy.task == task)
+    }
+
+    /// The bindings of a policy.
+    pub(super) fn bindings_of(&self, policy: &Policy) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(|binding| binding.binds(policy))
+    }
+
     /// An object that nests too deep is not looked at: every policy is an error.
-    pub(crate) fn too_deep(&self, kind: &str, verdicts: &mut Vec<Verdict>) {
+    pub(crate) fn too_deep(&self, kind: &str, task: Task, verdicts: &mut Vec<Verdict>) {
         let object = serde_json::json!({"kind": kind});
         let labels = BTreeMap::new();
         let request = Request::new(&object);
         let subject = Subject::of(&object, &labels, request.operation, "");
-        for policy in &self.policies {
+        for policy in self.policies.iter().filter(|policy| policy.task == task) {
             let message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
             let judged = Judged::new(Outcome::Error, "evaluation", message);
             let bound = |binding: &Binding| binding.enforce && binding.binds(policy);
@@ -202,11 +202,7 @@ impl CelPolicies {
             );
             return;
         }
-        let bindings: Vec<&Binding> = self
-            .bindings
-            .iter()
-            .filter(|binding| binding.binds(policy))
-            .collect();
+        let bindings: Vec<&Binding> = self.bindings_of(policy).collect();
         if bindings.is_empty() {
             // Nothing is bound yet: what it would say, and nothing comes of it.
             say(
@@ -226,6 +222,53 @@ impl CelPolicies {
                     binding.enforce,
                 );
             }
+        }
+    }
+
+    /// What exceptions allow in part; the verdict when one lets the object through, or cannot be judged.
+    pub(super) fn excepted(
+        &self,
+        policy: &Policy,
+        request: &Request<'_>,
+        subject: &Subject<'_>,
+        resource: &str,
+        budget: &Budget,
+    ) -> Result<Allowed<'_>, Judged> {
+        let mut allowed = Allowed::default();
+        let mut exceptions = self
+            .exceptions
+            .iter()
+            .filter(|exception| exception.is_for(policy))
+            .peekable();
+        if exceptions.peek().is_none() {
+            return Ok(allowed);
+        }
+        let inputs = Inputs::new(request, subject, resource);
+        let scope = Scope::new(budget, request.facts, &inputs);
+        let (mut granted, mut whole) = (Vec::new(), false);
+        for exception in exceptions {
+            match body::met(&exception.conditions, &scope) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let expires = exception.expires.as_ref();
+                    if let Some(why) = expires.and_then(|at| at.over(&exception.name, request.facts)) {
+                        allowed.over = Some(why);
+                        continue;
+                    }
+                    granted.push(exception);
+                    whole |= exception.images.is_empty() && exception.values.is_empty();
+                    allowed.images.extend(exception.images.iter().map(String::as_str));
+                    allowed.values.extend(exception.values.iter().map(String::as_str));
+                }
+                // A broken exception takes nothing from one that holds.
+                Err(_) if whole || !policy.fail_closed => {}
+                Err(failure) => return Err(cannot_begin(&failure)),
+            }
+        }
+        if whole {
+            Err(excepted(&granted))
+        } else {
+            Ok(allowed)
         }
     }
 
@@ -256,40 +299,13 @@ impl CelPolicies {
         over: &mut Option<String>,
     ) -> Judged {
         let budget = Budget::default();
-        let before = Inputs::new(request, subject, resource);
-        let (mut images, mut values, mut granted) = (Vec::new(), Vec::new(), Vec::new());
-        let mut whole = false;
-        {
-            let scope = Scope::new(&budget, request.facts, &before);
-            for exception in self
-                .exceptions
-                .iter()
-                .filter(|exception| exception.is_for(policy))
-            {
-                match body::met(&exception.conditions, &scope) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        let expires = exception.expires.as_ref();
-                        if let Some(why) = expires.and_then(|at| at.over(&exception.name, request.facts)) {
-                            *over = Some(why);
-                            continue;
-                        }
-                        granted.push(exception);
-                        whole |= exception.images.is_empty() && exception.values.is_empty();
-                        images.extend(exception.images.iter().map(String::as_str));
-                        values.extend(exception.values.iter().map(String::as_str));
-                    }
-                    // A broken exception takes nothing from one that holds.
-                    Err(_) if whole || !policy.fail_closed => {}
-                    Err(failure) => return cannot_begin(&failure),
-                }
-            }
-        }
-        if whole {
-            return excepted(&granted);
-        }
+        let allowed = match self.excepted(policy, request, subject, resource, &budget) {
+            Ok(allowed) => allowed,
+            Err(judged) => return judged,
+        };
+        over.clone_from(&allowed.over);
         let mut inputs = Inputs::new(request, subject, resource);
-        match allowed(&images, &values) {
+        match allowed.value() {
             Ok(exceptions) => inputs.exceptions = exceptions,
             Err(failure) => return cannot_begin(&failure),
         }
@@ -354,16 +370,27 @@ fn excepted(granted: &[&Exception]) -> Judged {
     judged
 }
 
-/// The variable `exceptions`.
-fn allowed<'v>(images: &[&str], values: &[&str]) -> Result<Value<'v>, Failure> {
-    let list = |texts: &[&str]| Value::list(texts.iter().map(|text| Value::text(*text)).collect());
-    Value::message(
-        Text::Borrowed("libs.Exception"),
-        BTreeMap::from([
-            (Key::text("allowedImages"), list(images)?),
-            (Key::text("allowedValues"), list(values)?),
-        ]),
-    )
+/// What exceptions allow without letting all of an object through.
+#[derive(Default)]
+pub(super) struct Allowed<'a> {
+    images: Vec<&'a str>,
+    values: Vec<&'a str>,
+    /// Why an exception does not hold any more.
+    over: Option<String>,
+}
+
+impl Allowed<'_> {
+    /// The variable `exceptions`.
+    pub(super) fn value<'v>(&self) -> Result<Value<'v>, Failure> {
+        let list = |texts: &[&str]| Value::list(texts.iter().map(|text| Value::text(*text)).collect());
+        Value::message(
+            Text::Borrowed("libs.Exception"),
+            BTreeMap::from([
+                (Key::text("allowedImages"), list(&self.images)?),
+                (Key::text("allowedValues"), list(&self.values)?),
+            ]),
+        )
+    }
 }
 
 fn kubernetes(
@@ -409,7 +436,7 @@ fn kubernetes(
     judged
 }
 
-fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, enforce: bool) -> Verdict {
+pub(super) fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, enforce: bool) -> Verdict {
     let unscored = judged.outcome == Outcome::Fail && !policy.annotations.scored && !enforce;
     Verdict {
         policy: policy.name.clone(),

@@ -7,11 +7,13 @@
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
 //! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
-//! `judge` evaluates them all, `apply` changes objects.
+//! `judge` evaluates them all, `change` mutates, generates and deletes by them, `apply` knows how a patch is laid over an
+//! object.
 
 mod apply;
 mod autogen;
 mod body;
+mod change;
 mod check;
 mod compile;
 mod constraints;

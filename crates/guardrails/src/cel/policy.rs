@@ -47,9 +47,21 @@ pub(crate) struct Policy {
     /// Whether it changes objects that are there already, because of the one in question.
     pub(crate) existing: bool,
     pub(crate) atomic: Atomic,
+    pub(crate) generation: Following,
+    /// When a policy that deletes is due, and what becomes of what the object owns.
+    pub(crate) schedule: String,
+    pub(crate) propagation: Option<String>,
     pub(crate) params: Option<ParamKind>,
     /// The policy as written, then what is made of it for pod controllers.
     pub(crate) variants: Vec<Variant>,
+}
+
+/// How what a policy generates follows what it was generated for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Following {
+    pub(crate) synchronize: bool,
+    pub(crate) orphan: bool,
+    pub(crate) existing: bool,
 }
 
 /// Whose policy it is.
@@ -209,6 +221,9 @@ impl Policy {
             fail_closed: true,
             existing: false,
             atomic: Atomic::Refused,
+            generation: Following::default(),
+            schedule: String::new(),
+            propagation: None,
             params: None,
             variants: Vec::new(),
         })
@@ -223,12 +238,19 @@ impl Policy {
     ) -> Option<&Variant> {
         // A policy that deletes does so on its own, whatever operations it names.
         let operations = self.task != Task::Delete;
-        if self.namespace.as_ref().is_some_and(|namespace| namespace != subject.namespace) {
+        if self
+            .namespace
+            .as_ref()
+            .is_some_and(|namespace| namespace != subject.namespace)
+        {
             return None;
         }
-        self.variants
-            .iter()
-            .find(|variant| self.json || variant.constraints.matches(request, subject, resource, operations))
+        self.variants.iter().find(|variant| {
+            self.json
+                || variant
+                    .constraints
+                    .matches(request, subject, resource, operations)
+        })
     }
 
     /// Reads `evaluation`.
@@ -282,7 +304,11 @@ impl Variant {
             },
             conditions: {
                 // Kyverno's mutations have always let conditions name variables.
-                let visible = if spec.field("mutations").is_some() { names } else { Names::of(roots) };
+                let visible = if spec.field("mutations").is_some() {
+                    names
+                } else {
+                    Names::of(roots)
+                };
                 body::read_conditions(spec.field("matchConditions"), visible)?
             },
             validations: body::read_validations(spec.field("validations"), names, "")?,
@@ -356,12 +382,21 @@ fn admission(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Re
     } else {
         &["mutations", "reinvocationPolicy"]
     };
-    let common = ["paramKind", "matchConstraints", "failurePolicy", "matchConditions", "variables"];
+    let common = [
+        "paramKind",
+        "matchConstraints",
+        "failurePolicy",
+        "matchConditions",
+        "variables",
+    ];
     spec.only(&[&common[..], own].concat())?;
     let task = if validating { Task::Validate } else { Task::Mutate };
     let mut policy = Policy::of(metadata, kind, task, Family::Kubernetes)?;
     policy.read_failure_policy(spec)?;
-    policy.params = spec.field("paramKind").map(|kind| ParamKind::read(&kind)).transpose()?;
+    policy.params = spec
+        .field("paramKind")
+        .map(|kind| ParamKind::read(&kind))
+        .transpose()?;
     let roots: Vec<Root> = ADMISSION
         .into_iter()
         .filter(|root| policy.params.is_some() || *root != Root::Params)
@@ -412,7 +447,11 @@ fn mutating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Res
     }
     policy.variants.push(variant);
     for made in autogen::mutating_variants(spec) {
-        let cursor = Cursor { origin: spec.origin, value: &made, pointer: spec.pointer.clone() };
+        let cursor = Cursor {
+            origin: spec.origin,
+            value: &made,
+            pointer: spec.pointer.clone(),
+        };
         policy.variants.push(Variant::read(&cursor, &KYVERNO_ROOTS)?);
     }
     Ok(Document::Policy(Box::new(policy)))
@@ -426,19 +465,41 @@ fn read_mutations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Muta
         let (field, operations) = match kind.string()? {
             "ApplyConfiguration" => ("applyConfiguration", false),
             "JSONPatch" => ("jsonPatch", true),
-            other => return Err(kind.refuse(format!("{other:?} is neither ApplyConfiguration nor JSONPatch"))),
+            other => {
+                return Err(kind.refuse(format!("{other:?} is neither ApplyConfiguration nor JSONPatch")));
+            }
         };
         let inner = item.required(field)?;
         inner.only(&["expression"])?;
-        Ok(Mutation { program: body::read_program(&inner.required("expression")?, names)?, operations })
+        Ok(Mutation {
+            program: body::read_program(&inner.required("expression")?, names)?,
+            operations,
+        })
     };
     list.items()?.iter().map(read).collect()
 }
 
 fn generating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
-    spec.only(&["matchConstraints", "matchConditions", "variables", "evaluation", "webhookConfiguration", "generate"])?;
+    spec.only(&[
+        "matchConstraints",
+        "matchConditions",
+        "variables",
+        "evaluation",
+        "webhookConfiguration",
+        "generate",
+    ])?;
     let mut policy = Policy::of(metadata, kind, Task::Generate, Family::Kyverno)?;
     policy.read_evaluation(spec)?;
+    let evaluation = spec.field("evaluation");
+    let enabled = |name: &str| match evaluation.as_ref().and_then(|evaluation| evaluation.field(name)) {
+        None => Ok(false),
+        Some(field) => Ok(field.flag("enabled")?.unwrap_or(false)),
+    };
+    policy.generation = Following {
+        synchronize: enabled("synchronize")?,
+        orphan: enabled("orphanDownstreamOnPolicyDelete")?,
+        existing: enabled("generateExisting")?,
+    };
     spec.required("matchConstraints")?;
     let variant = Variant::read(spec, &KYVERNO_ROOTS)?;
     if variant.generations.is_empty() {
@@ -458,12 +519,24 @@ fn read_generations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Pr
 }
 
 fn deleting(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
-    spec.only(&["matchConstraints", "conditions", "variables", "schedule", "deletionPropagationPolicy"])?;
-    spec.required("schedule")?.string()?;
+    spec.only(&[
+        "matchConstraints",
+        "conditions",
+        "variables",
+        "schedule",
+        "deletionPropagationPolicy",
+    ])?;
     let mut policy = Policy::of(metadata, kind, Task::Delete, Family::Kyverno)?;
+    spec.required("schedule")?
+        .string()?
+        .clone_into(&mut policy.schedule);
+    policy.propagation = spec.text("deletionPropagationPolicy")?.map(str::to_owned);
     spec.required("matchConstraints")?;
     let mut variant = Variant::read(spec, &KYVERNO_ROOTS)?;
-    let names = Names { roots: &KYVERNO_ROOTS, variables: &variant.variables.names };
+    let names = Names {
+        roots: &KYVERNO_ROOTS,
+        variables: &variant.variables.names,
+    };
     variant.conditions = body::read_conditions(spec.field("conditions"), names)?;
     policy.variants.push(variant);
     Ok(Document::Policy(Box::new(policy)))

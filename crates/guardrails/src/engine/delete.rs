@@ -6,10 +6,10 @@ use crate::policy::Work;
 use crate::request::Request;
 use crate::verdict::Verdict;
 
-/// What a CleanupPolicy says about an object.
+/// What a CleanupPolicy or DeletingPolicy says about an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deletion {
-    /// Pass when the object is to be deleted, skip when the conditions are not met, error when that cannot be said
+    /// Pass when the object is to be deleted, skip (for a DeletingPolicy fail) when the conditions are not met, error when that cannot be said
     /// (then it stays).
     pub verdict: Verdict,
     /// When the policy is due, as a cron schedule.
@@ -49,6 +49,6 @@ impl Policies {
                 propagation: work.propagation.clone(),
             })
         });
-        judged.collect()
+        judged.chain(self.cel.delete(request)).collect()
     }
 }

@@ -91,6 +91,7 @@ impl Policies {
                 existing: work.existing.unwrap_or(policy.generate_existing),
             });
         }
+        generations.extend(self.cel.generate(request));
         generations
     }
 }

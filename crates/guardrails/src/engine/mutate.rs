@@ -7,7 +7,7 @@ use crate::exception::Exception;
 use crate::judge::{Found, Judge};
 use crate::policy::{Policy, Rule, Work};
 use crate::request::{Operation, Request};
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, Task, Verdict};
 
 /// An object as the policies want it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,7 @@ impl Policies {
         rules
             .into_iter()
             .flat_map(|(policy, rule)| existing(policy, rule, request, &self.exceptions_for(policy, rule)))
+            .chain(self.cel.mutate_existing(request).into_iter().map(alone))
             .collect()
     }
 
@@ -65,7 +66,8 @@ impl Policies {
         let rules: Vec<(usize, &Policy, &Rule)> = rules
             .filter(|(_, _, rule)| matches!(&rule.work, Work::Mutate(mutate) if mutate.targets.is_empty()))
             .collect();
-        if let Some(verdicts) = super::too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
+        if let Some(mut verdicts) = super::too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
+            self.cel.too_deep(kind, Task::Mutate, &mut verdicts);
             mutated.verdicts = verdicts;
             return mutated;
         }
@@ -91,6 +93,8 @@ impl Policies {
                 mutated.object = changed;
             }
         }
+        self.cel
+            .mutate(request, &mut mutated.object, &mut mutated.verdicts);
         self.pin(request, &mut mutated.object);
         crate::secrets::hide(&mut mutated.verdicts, [Some(request.object), request.old]);
         mutated
