@@ -180,13 +180,12 @@ impl Walk<'_> {
                 }
                 _ => items.iter_mut().find(|other| **other == item),
             };
-            match found {
-                Some(found) => self.merge(found, item, item_schema, path, depth + 1)?,
-                None => {
-                    let mut made = Json::Null;
-                    self.merge(&mut made, item, item_schema, path, depth + 1)?;
-                    items.push(made);
-                }
+            if let Some(found) = found {
+                self.merge(found, item, item_schema, path, depth + 1)?;
+            } else {
+                let mut made = Json::Null;
+                self.merge(&mut made, item, item_schema, path, depth + 1)?;
+                items.push(made);
             }
         }
         Ok(())

@@ -281,11 +281,10 @@ fn mutated(
                     value.type_name()
                 )));
             }
-            let changed = match value.to_json(budget)? {
+            match value.to_json(budget)? {
                 Json::Array(operations) => apply::operations(&current, &operations, budget)?,
                 patch => apply::configuration(&current, patch, policy.atomic, budget)?,
-            };
-            changed
+            }
         };
         current = changed;
     }
