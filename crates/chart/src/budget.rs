@@ -12,8 +12,11 @@ pub struct Limits {
     pub text: usize,
     /// How deep templates may include each other.
     pub includes: usize,
-    /// How much of the stack the render may use, in bytes.
+    /// How much of its caller's stack the render may use, in bytes.
     pub stack: usize,
+    /// How large the stack may be on which a render that needs more is done again, in bytes; it is a thread of its
+    /// own. Memory is only taken as far as the stack is used.
+    pub deep_stack: usize,
 }
 
 impl Default for Limits {
@@ -23,9 +26,13 @@ impl Default for Limits {
             text: 16 << 20,
             includes: 1000,
             stack: 1 << 20,
+            deep_stack: 64 << 20,
         }
     }
 }
+
+/// What is left of a stack beneath those who look at it: functions that no template runs in.
+pub(crate) const STACK_BELOW: usize = 1 << 20;
 
 /// How deep values may nest when they are written, copied or compared.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -35,6 +42,7 @@ pub(crate) struct Budget {
     limits: Limits,
     left: Cell<u64>,
     base: usize,
+    is_too_deep: Cell<bool>,
 }
 
 impl Budget {
@@ -43,7 +51,13 @@ impl Budget {
             limits,
             left: Cell::new(limits.steps),
             base: stack_address(),
+            is_too_deep: Cell::new(false),
         }
+    }
+
+    /// Whether the stack was used up.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        self.is_too_deep.get()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -84,6 +98,7 @@ impl Budget {
     /// Refuses to go deeper when the stack is nearly used up.
     pub(crate) fn stack(&self) -> Result<(), String> {
         if self.base.abs_diff(stack_address()) > self.limits.stack {
+            self.is_too_deep.set(true);
             return Err("templates are nested too deep; rendering was stopped".to_owned());
         }
         Ok(())

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::ChartError;
 use crate::object::string_map;
-use crate::value::{Entries, Value};
+use crate::value::{Declared, Entries, Value};
 use crate::version::Version;
 
 /// What `Chart.yaml` holds.
@@ -28,7 +28,8 @@ pub(crate) struct Metadata {
     keywords: Vec<String>,
     /// Name, email and URL.
     maintainers: Vec<[String; 3]>,
-    annotations: Vec<(String, String)>,
+    /// `None` where the file has none, which is no empty mapping.
+    annotations: Option<Vec<(String, String)>>,
     /// `None` where the file does not speak of dependencies.
     pub(crate) dependencies: Option<Vec<Dependency>>,
 }
@@ -57,10 +58,11 @@ pub(crate) enum Import {
 impl Metadata {
     /// Reads `Chart.yaml`.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self, ChartError> {
-        let document = yaml::parse(text).map_err(|source| ChartError::Yaml {
+        let mut document = yaml::parse(text).map_err(|source| ChartError::Yaml {
             file: file.to_owned(),
             source,
         })?;
+        whole_floats_as_text(&mut document, text);
         let Json::Object(fields) = document.value else {
             return Err(ChartError::Invalid(format!(
                 "cannot load {file}: it holds no mapping"
@@ -86,7 +88,7 @@ impl Metadata {
             sources: reader.texts("sources")?,
             keywords: reader.texts("keywords")?,
             maintainers: Vec::new(),
-            annotations: Vec::new(),
+            annotations: None,
             dependencies: None,
         };
         for maintainer in reader.list("maintainers")? {
@@ -106,9 +108,8 @@ impl Metadata {
                 fields: annotations,
                 file,
             };
-            for key in annotations.keys() {
-                metadata.annotations.push((key.clone(), reader.text(key)?));
-            }
+            let pairs = annotations.keys().map(|key| Ok((key.clone(), reader.text(key)?)));
+            metadata.annotations = Some(pairs.collect::<Result<_, ChartError>>()?);
         }
         metadata.read_dependencies(&fields, file)?;
         // Helm 2 did not ask for it.
@@ -249,6 +250,10 @@ impl Metadata {
                 ("Alias", Value::str(&dependency.alias)),
             ])
         });
+        let annotations = match &self.annotations {
+            Some(pairs) => string_map(pairs),
+            None => Value::declared(Entries::new(), Declared::NoStrings),
+        };
         map(vec![
             ("Name", Value::str(name)),
             ("Home", Value::str(&self.home)),
@@ -263,12 +268,38 @@ impl Metadata {
             ("Tags", Value::str(&self.tags)),
             ("AppVersion", Value::str(&self.app_version)),
             ("Deprecated", Value::Bool(self.deprecated)),
-            ("Annotations", string_map(&self.annotations)),
+            ("Annotations", annotations),
             ("KubeVersion", Value::str(&self.kube_version)),
             ("Dependencies", Value::list(dependencies.collect())),
             ("Type", Value::str(&self.chart_type)),
             ("IsRoot", Value::Bool(is_root)),
         ])
+    }
+}
+
+/// Versions that are written as floats without a fraction, such as `72445e2`: data holds them as whole numbers, for
+/// Helm they are floats.
+fn whole_floats_as_text(document: &mut yaml::Document, text: &str) {
+    /// Smaller ones have no exponent, so they are the same text.
+    const EXPONENT_FROM: f64 = 1e6;
+    for key in ["version", "appVersion"] {
+        let found = document.value.get(key).filter(|value| value.is_i64());
+        let Some(value) = found.and_then(Json::as_f64).filter(|v| v.abs() >= EXPONENT_FROM) else {
+            continue;
+        };
+        let Some(place) = document.position(&format!("/{key}")) else {
+            continue;
+        };
+        let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
+        let digits: String = line
+            .chars()
+            .skip(place.column.saturating_sub(1))
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_'))
+            .collect();
+        let is_float = digits.contains(['.', 'e', 'E']) && !digits.contains(['x', 'X']);
+        if is_float && let Some(slot) = document.value.get_mut(key) {
+            *slot = Json::String(yaml::format_float32(value));
+        }
     }
 }
 
@@ -297,7 +328,7 @@ impl<'a> Reader<'a> {
             Json::String(text) => text.clone(),
             Json::Bool(value) => value.to_string(),
             Json::Number(number) if number.is_f64() => {
-                yaml::format_float(number.as_f64().unwrap_or_default())
+                yaml::format_float32(number.as_f64().unwrap_or_default())
             }
             Json::Number(number) => number.to_string(),
             other => return self.wrong(key, other, "text"),

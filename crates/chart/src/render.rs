@@ -1,12 +1,14 @@
 //! Rendering: a chart, values, a release and what the cluster can do become objects.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 
 use serde_json::{Map, Value as Json};
 
-use crate::budget::Limits;
+use crate::budget::{Limits, STACK_BELOW};
 use crate::chart::Chart;
 use crate::dependencies::Instance;
 use crate::error::ChartError;
@@ -207,6 +209,19 @@ pub(crate) struct Printed {
     crd_files: Vec<(String, Arc<str>)>,
 }
 
+/// Why nothing was printed.
+enum Stopped {
+    /// The stack does not suffice for how deep templates call each other.
+    TooDeep(ChartError),
+    Failed(ChartError),
+}
+
+impl From<ChartError> for Stopped {
+    fn from(error: ChartError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 fn print(
     chart: &Chart,
     values: &Map<String, Json>,
@@ -216,6 +231,51 @@ fn print(
     capabilities: &Capabilities,
     surroundings: &Surroundings,
 ) -> Result<Printed, ChartError> {
+    let limits = surroundings.limits;
+    let within = |stack: usize| {
+        let surroundings = Surroundings {
+            limits: Limits { stack, ..limits },
+            ..*surroundings
+        };
+        print_within(
+            chart,
+            values,
+            whole,
+            checked,
+            release,
+            capabilities,
+            &surroundings,
+        )
+    };
+    let printed = match within(limits.stack) {
+        // The same again, where there is room: a render is the same each time.
+        Err(Stopped::TooDeep(_)) if limits.deep_stack > limits.stack => thread::scope(|scope| {
+            let deep = thread::Builder::new()
+                .stack_size(limits.deep_stack.saturating_add(STACK_BELOW))
+                .spawn_scoped(scope, || within(limits.deep_stack));
+            match deep {
+                Ok(deep) => deep.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(source) => Err(Stopped::Failed(ChartError::Invalid(format!(
+                    "templates are nested deep, and no thread can be started to render them: {source}"
+                )))),
+            }
+        }),
+        first => first,
+    };
+    printed.map_err(|stopped| match stopped {
+        Stopped::TooDeep(error) | Stopped::Failed(error) => error,
+    })
+}
+
+fn print_within(
+    chart: &Chart,
+    values: &Map<String, Json>,
+    whole: Option<&Whole>,
+    checked: bool,
+    release: &Release,
+    capabilities: &Capabilities,
+    surroundings: &Surroundings,
+) -> Result<Printed, Stopped> {
     let root = Instance::resolve(chart, values).map_err(ChartError::Values)?;
     let values = coalesce_values(&root, values).map_err(ChartError::Values)?;
     if checked {
@@ -286,7 +346,14 @@ fn print(
             .insert(Arc::from("Template"), Value::declared(entries, Declared::Values));
         let text = engine
             .execute(&template.name, &Value::Map(Rc::clone(&template.data)))
-            .map_err(|failure| failed(&template.name, failure))?;
+            .map_err(|failure| {
+                let error = failed(&template.name, failure);
+                if engine.budget.is_too_deep() {
+                    Stopped::TooDeep(error)
+                } else {
+                    Stopped::Failed(error)
+                }
+            })?;
         let text = if text.contains("<no value>") {
             text.replace("<no value>", "")
         } else {

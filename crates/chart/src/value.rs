@@ -61,6 +61,8 @@ pub(crate) enum Declared {
     Values,
     /// A nil map of the first kind: nothing can be put into it.
     Nothing,
+    /// A nil `map[string]string`.
+    NoStrings,
 }
 
 pub(crate) type Entries = BTreeMap<Arc<str>, Value>;
@@ -69,6 +71,18 @@ pub(crate) type Entries = BTreeMap<Arc<str>, Value>;
 pub(crate) struct Dict {
     pub(crate) entries: RefCell<Entries>,
     pub(crate) declared: Declared,
+}
+
+impl Declared {
+    /// Whether it is a nil map.
+    pub(crate) fn is_nil(self) -> bool {
+        matches!(self, Self::Nothing | Self::NoStrings)
+    }
+
+    /// Whether all its values are text.
+    pub(crate) fn holds_text(self) -> bool {
+        matches!(self, Self::Strings | Self::NoStrings)
+    }
 }
 
 impl Dict {
@@ -180,7 +194,7 @@ impl Value {
             },
             Self::Map(map) => match map.declared {
                 Declared::Any | Declared::Nothing => "map[string]interface {}",
-                Declared::Strings => "map[string]string",
+                Declared::Strings | Declared::NoStrings => "map[string]string",
                 Declared::Values => "common.Values",
             },
             Self::Object(object) => object.type_name(),

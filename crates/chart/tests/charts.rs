@@ -296,6 +296,72 @@ fn files_become_objects_hooks_definitions_and_notes() {
     );
 }
 
+/// The expected texts are those of Helm 4.3.1.
+#[test]
+fn what_a_chart_says_of_itself_is_text() {
+    let check = |description: &str, template: &str, expect: &str| {
+        let chart = format!("apiVersion: v2\nname: c\n{description}\n");
+        let template = format!("kind: A\ndata: |-\n  {{{{ {template} }}}}\n");
+        let values = "y: text\nx: {b: 1, a: [1, 2.5, \"yes\"]}\n";
+        let files = [
+            ("Chart.yaml", chart.as_str()),
+            ("values.yaml", values),
+            ("templates/a.yaml", &template),
+        ];
+        let said = match rendered(&files, "") {
+            Ok(rendered) => rendered.objects[0].value["data"].as_str().unwrap().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            said.ends_with(expect),
+            "{description} {template}: {said} is not {expect}"
+        );
+    };
+    check(
+        "version: 72445e2",
+        ".Chart.Version",
+        "chart.metadata.version \"7.2445e+06\" is invalid",
+    );
+    for (written, expect) in [
+        ("1.10", "1.1"),
+        ("72445e2", "7.2445e+06"),
+        ("1e3", "1000"),
+        ("123456.0", "123456"),
+        ("1234567.0", "1.234567e+06"),
+        ("123456789012345678901234567890", "1.2345679e+29"),
+        ("0.00000001", "1e-08"),
+        ("0.0001", "0.0001"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("1e300", "+Inf"),
+        ("1e400", "1e400"),
+    ] {
+        check(
+            &format!("version: 1.0.0\nappVersion: {written}"),
+            ".Chart.AppVersion",
+            expect,
+        );
+    }
+    let check = |template: &str, expect: &str| check("version: 1.0.0", template, expect);
+    check("toYaml .Chart | nindent 2 | trim", "Version: 1.0.0");
+    check("toYaml .Chart.Annotations", "null");
+    check("toJson .Chart.Annotations", "null");
+    check(
+        "printf \"%v %#v\" .Chart.Annotations .Chart.Annotations",
+        "map[] map[string]string(nil)",
+    );
+    check("eq .Chart.Annotations nil", "true");
+    check("typeOf .Chart.Annotations", "map[string]string");
+    check(".Chart.Annotations.none | quote", "\"\"");
+    check("toToml (dict \"a\" .Chart.Annotations \"b\" 1)", "b = 1");
+    check(
+        ".Values.YAML | quote",
+        r#""\"true\": text\nx:\n  a:\n  - 1\n  - 2.5\n  - \"yes\"\n  b: 1\n""#,
+    );
+    check(".Values.x.YAML | kindOf", "invalid");
+    check(".Values.YAML 1", "wrong number of args for YAML: want 0 got 1");
+    check(".Values.YAML.x", "can't evaluate field x in type string");
+}
+
 #[test]
 fn charts_of_the_first_version_are_read() {
     let files = &[

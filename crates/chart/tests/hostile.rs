@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+use std::fmt::Write as _;
+
 use chart::{Capabilities, Chart, ChartError, Limits, Release, Rendered, Surroundings, render_in};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -58,7 +60,7 @@ fn check(template: &str, expect: &str) {
 fn loops_and_recursion_end() {
     check(
         "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}",
-        "nested too deep",
+        "rendering template has a nested reference name: a",
     );
     check(
         "{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}",
@@ -66,7 +68,7 @@ fn loops_and_recursion_end() {
     );
     check(
         "{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}",
-        "nested too deep",
+        "rendering template has a nested reference name: a",
     );
     check("{{ $t := \"{{ tpl . . }}\" }}{{ tpl $t $t }}", "nested too deep");
     check("{{ range 1000000000000 }}{{ end }}", "more than 1000000 steps");
@@ -76,6 +78,31 @@ fn loops_and_recursion_end() {
     );
     check("{{ until 9223372036854775807 }}", "more than 1000000 steps");
     check("{{ seq 1 9000000000000000000 }}", "more than 1000000 steps");
+}
+
+/// A thousand templates that call each other, each within a condition, a loop and a pipeline.
+#[test]
+fn a_thousand_templates_deep_is_not_too_deep() {
+    let check = |call: &str| {
+        let mut template = String::from("{{ define \"n0\" }}x{{ end }}");
+        for number in 1..=1000 {
+            let inner = call.replace("NAME", &format!("n{}", number - 1));
+            let _ = write!(
+                template,
+                "{{{{ define \"n{number}\" }}}}{{{{ with $ }}}}{{{{ range list 1 }}}}{{{{ if true }}}}{inner}{{{{ end }}}}{{{{ end }}}}{{{{ end }}}}{{{{ end }}}}"
+            );
+        }
+        template += "kind: {{ include \"n1000\" \"x\" }}";
+        let small = std::thread::Builder::new().stack_size(2 << 20);
+        let kind = small.spawn(move || {
+            rendered(&template, &Value::Null).map(|made| made.objects[0].value["kind"].clone())
+        });
+        assert_eq!(kind.unwrap().join().unwrap().unwrap(), "x", "{call}");
+    };
+    check("{{ include \"NAME\" $ }}");
+    check("{{ template \"NAME\" $ }}");
+    check("{{ tpl \"{{ include \\\"NAME\\\" $ }}\" $ | trim }}");
+    check("{{ ((include \"NAME\" ((($))))) | trim | indent 0 }}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ pub fn format_float(value: f64) -> String {
     shortest(&format!("{value:e}"), value.is_sign_negative())
 }
 
-/// The same for a value that Go narrows to 32 bits first, as it does for the keys of mappings.
-pub(crate) fn format_float32(value: f64) -> String {
+/// The same for a value that Go narrows to 32 bits first, as it does for the keys of mappings, and where text is wanted.
+pub fn format_float32(value: f64) -> String {
     shortest(&format!("{:e}", value as f32), value.is_sign_negative())
 }
 

@@ -7,7 +7,7 @@ use super::Kind::{Any, Text};
 use super::{Body, Function, Outcome, fixed, string, text_of, variadic};
 use crate::object::Object;
 use crate::template::{Engine, printing};
-use crate::value::{Declared, Value};
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
@@ -160,12 +160,20 @@ fn equal(engine: &Engine<'_>, left: &Value, right: &Value) -> Result<bool, Strin
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
         _ if left_kind == Basic::Int => whole(left) == whole(right),
-        _ if left.is_nil() || right.is_nil() => left.is_nil() && right.is_nil(),
+        _ if holds_nil(left) || holds_nil(right) => holds_nil(left) && holds_nil(right),
         (_, other) => {
             let shown = printing::display(engine, other)?;
             return Err(format!("non-comparable type {shown}: {}", other.type_name()));
         }
     })
+}
+
+/// Whether it is nil, or a map that is.
+fn holds_nil(value: &Value) -> bool {
+    match value {
+        Value::Map(map) => map.declared.is_nil(),
+        other => other.is_nil(),
+    }
 }
 
 fn compare(left: &Value, right: &Value) -> Result<Ordering, String> {
@@ -216,7 +224,7 @@ fn index(_: &Engine<'_>, args: &[Value]) -> Outcome {
             Value::Bytes(bytes) | Value::Octets(bytes) => Value::Int(i64::from(bytes[within(bytes.len())?])),
             Value::Map(map) => match index {
                 Value::Str(name) => {
-                    let missing = if map.declared == Declared::Strings {
+                    let missing = if map.declared.holds_text() {
                         Value::str("")
                     } else {
                         Value::Nil

@@ -6,7 +6,7 @@ use super::Kind::{Any, Text};
 use super::{Function, fixed, string, text_of};
 use crate::object::Object;
 use crate::template::Engine;
-use crate::value::{Declared, Entries, Value};
+use crate::value::{Entries, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     // Helm swallows what cannot be written, except where `must` is asked for.
@@ -145,6 +145,13 @@ fn error_list(message: &str) -> Value {
 }
 
 /// A value as YAML without its last newline; `None` if it holds what JSON cannot.
+/// What the `YAML` of values gives.
+pub(crate) fn yaml_of(engine: &Engine<'_>, value: &Value) -> Result<String, String> {
+    let mut text = to_yaml(engine, value, yaml::emit)?.ok_or(UNSUPPORTED)?;
+    text.push('\n');
+    Ok(text)
+}
+
 fn to_yaml(
     engine: &Engine<'_>,
     value: &Value,
@@ -190,7 +197,7 @@ fn json_value(engine: &Engine<'_>, value: &Value, depth: usize) -> Result<Option
             }
             serde_json::Value::Array(items)
         }
-        Value::Map(map) if map.declared == Declared::Nothing => serde_json::Value::Null,
+        Value::Map(map) if map.declared.is_nil() => serde_json::Value::Null,
         Value::Map(map) => {
             let mut members = serde_json::Map::new();
             for (key, member) in map.entries.borrow().iter() {

@@ -33,6 +33,7 @@ mod types;
 mod urls;
 mod versions;
 
+pub(crate) use convert::yaml_of;
 pub(crate) use digests::hex;
 pub(crate) use regexes::in_syntax_of_rust;
 

@@ -236,6 +236,7 @@ fn members(table: &Value) -> Result<(Members, Members), Stop> {
 fn sort(value: &Value) -> Result<Sort, Stop> {
     Ok(match value {
         Value::Missing | Value::Nil => Sort::Nil,
+        Value::Map(map) if map.declared.is_nil() => Sort::Nil,
         Value::Map(_) => Sort::Table,
         Value::Object(object) => match &**object {
             Object::Time(..) | Object::Duration(_) | Object::SemVer(_) | Object::ApiVersions(_) => {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::ast::{Command, NumberTerm, Operand, Pipeline, Term};
 use super::engine::Failure;
 use super::run::{At, Result, Run};
-use crate::functions::{Body, Function, Kind};
+use crate::functions::{Body, Function, Kind, yaml_of};
 use crate::object::{Answer, Object};
 use crate::value::{Declared, Elements, Value};
 
@@ -207,13 +207,23 @@ impl<'tree> Run<'_, '_, 'tree> {
             Value::Missing => Ok(Value::Missing),
             Value::Nil => self.fail(format!("nil pointer evaluating interface {{}}.{name}")),
             Value::Map(map) => {
-                if map.declared == Declared::Values && &**name == "AsMap" {
-                    return Ok(receiver.clone());
+                if map.declared == Declared::Values && matches!(&**name, "AsMap" | "YAML") {
+                    if has_arguments {
+                        let count = arguments.len() + usize::from(last.is_some());
+                        return self.fail(format!("wrong number of args for {name}: want 0 got {count}"));
+                    }
+                    if &**name == "AsMap" {
+                        return Ok(receiver.clone());
+                    }
+                    return match yaml_of(self.engine, receiver) {
+                        Ok(text) => Ok(Value::str(&text)),
+                        Err(message) => self.fail(format!("error calling {name}: {message}")),
+                    };
                 }
                 if has_arguments {
                     return self.fail(format!("{name} is not a method but has arguments"));
                 }
-                let missing = if map.declared == Declared::Strings {
+                let missing = if map.declared.holds_text() {
                     Value::str("")
                 } else {
                     Value::Nil
@@ -417,7 +427,7 @@ impl<'tree> Run<'_, '_, 'tree> {
             | (Value::Int(_), Kind::Int)
             | (Value::Float(_), Kind::Float)
             | (Value::Bool(_), Kind::Bool) => true,
-            (Value::Map(map), Kind::Dict) => map.declared != Declared::Strings,
+            (Value::Map(map), Kind::Dict) => !map.declared.holds_text(),
             (Value::List(list), Kind::List) => list.elements == Elements::Any,
             (Value::Object(object), Kind::Time) => matches!(**object, Object::Time(..)),
             (Value::Object(object), Kind::Certificate) => matches!(**object, Object::Certificate { .. }),

@@ -355,6 +355,9 @@ fn one(engine: &Engine<'_>, verb: char, spec: &Spec, value: &Value, depth: usize
                 format!("[{}]", items.join(" "))
             });
         }
+        (_, Value::Map(map)) if verb == 'v' && spec.sharp && map.declared.is_nil() => {
+            return Ok(format!("{}(nil)", value.type_name()));
+        }
         (_, Value::Map(map)) => {
             let mut items = Vec::with_capacity(map.len());
             for (key, item) in map.entries.borrow().iter() {
