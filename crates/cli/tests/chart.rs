@@ -117,6 +117,12 @@ fn what_cannot_be_is_told_with_a_hint() {
         "leave one of them out",
     );
     check(
+        "template x demo --generate-name",
+        2,
+        "the release has a name and --generate-name",
+        "leave one of them out",
+    );
+    check(
         "template x demo --kube-version one",
         2,
         "\"one\" is no version of Kubernetes",
@@ -247,6 +253,20 @@ fn templates_can_become_files() {
             .exists()
     );
     assert!(machine.work().join("out/demo/crds/thing.yaml").exists());
+    for (name, release) in [("x", "x"), ("-g", "release-name")] {
+        let line = format!(
+            "chart template {name} {} --output-dir named --release-name",
+            chart.display()
+        );
+        let output = machine.platform(&line).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let objects = machine
+            .work()
+            .join("named")
+            .join(release)
+            .join("demo/templates/objects.yaml");
+        assert!(objects.exists(), "{}", objects.display());
+    }
 }
 
 #[test]

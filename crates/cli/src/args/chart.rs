@@ -78,6 +78,9 @@ pub(crate) struct Template {
     /// The namespace that templates see [default: default]
     #[arg(long, short, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Call the release release-name, as without a name; refused beside a name
+    #[arg(long, short)]
+    pub generate_name: bool,
     /// A template that makes the release's name
     #[arg(long = "name-template", value_name = "TEMPLATE")]
     pub named_by: Option<String>,
@@ -105,6 +108,9 @@ pub(crate) struct Template {
     /// Write a file for each template into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "show_only")]
     pub output_dir: Option<PathBuf>,
+    /// Put the files of --output-dir into a folder of the release's name
+    #[arg(long)]
+    pub release_name: bool,
     /// Take dependencies that charts/ lacks from where file:// says, for this run only
     #[arg(long = "dependency-update")]
     pub neighbours: bool,

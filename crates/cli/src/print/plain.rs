@@ -53,6 +53,21 @@ pub(crate) fn begin(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The beginning and the end of what is too long to be read: a chain of errors ends with its reason.
+pub(crate) fn both_ends(text: &str) -> Cow<'_, str> {
+    const BEGIN: usize = 1200;
+    const END: usize = 800;
+    if text.chars().nth(BEGIN + END).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let place = |at: Option<(usize, char)>| at.map_or(text.len(), |(place, _)| place);
+    let (begin, end) = (
+        place(text.char_indices().nth(BEGIN)),
+        place(text.char_indices().nth_back(END - 1)),
+    );
+    Cow::Owned(format!("{} … {}", &text[..begin], &text[end..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +106,14 @@ mod tests {
     fn what_is_too_long_is_cut_between_characters() {
         assert_eq!(begin("ü"), "ü");
         assert_eq!(begin(&"ü".repeat(5000)).chars().count(), 2001);
+        let chain = format!("{}the reason", "ü: ".repeat(5000));
+        let shown = both_ends(&chain);
+        assert_eq!(shown.chars().count(), 2003);
+        assert!(
+            shown.starts_with("ü: ") && shown.ends_with("ü: the reason"),
+            "{shown}"
+        );
+        let whole = "ü".repeat(2000);
+        assert_eq!(both_ends(&whole), whole);
     }
 }

@@ -40,7 +40,7 @@ impl Talk {
 
     /// What went wrong. It is one thing, so lines of it that come from elsewhere stand below it.
     pub(crate) fn fail(&self, text: &str) {
-        let text = plain::begin(text.trim_end()).replace('\n', "\n       ");
+        let text = plain::both_ends(text.trim_end()).replace('\n', "\n       ");
         self.line(&format!("{} {}", self.paint("error:", "31"), plain::lines(&text)));
     }
 

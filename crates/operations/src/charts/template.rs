@@ -48,6 +48,8 @@ pub struct TemplateRequest {
 pub struct Templated {
     /// The namespace of objects that name none.
     pub namespace: String,
+    /// The release's name.
+    pub release: String,
     print: Print,
     show_only: Vec<String>,
     chart: ChartReference,
@@ -76,6 +78,7 @@ pub fn template_chart(request: &TemplateRequest) -> Result<Templated, OperationE
         .map_err(failed(&request.chart))?;
     Ok(Templated {
         namespace,
+        release: release.name,
         print: Print {
             crds: request.include_crds,
             no_hooks: request.no_hooks,

@@ -22,13 +22,19 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Template) -> Result<ExitC
     let mut what = asked.what;
     let chart = what.pop().unwrap_or_default();
     let name = what.pop();
+    if name.is_some() && asked.generate_name {
+        return Err(OperationError::invalid_hint(
+            "the release has a name and --generate-name",
+            "leave one of them out",
+        ));
+    }
     if name.is_some() && asked.named_by.is_some() {
         return Err(OperationError::invalid_hint(
             "the release has a name and a --name-template",
             "leave one of them out",
         ));
     }
-    let (validate, folder) = (asked.validate, asked.output_dir);
+    let (validate, folder, in_own_folder) = (asked.validate, asked.output_dir, asked.release_name);
     let request = TemplateRequest {
         chart: ChartReference {
             neighbours: asked.neighbours,
@@ -53,7 +59,10 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: Template) -> Result<ExitC
         Vec::new()
     };
     match (folder, global.output) {
-        (Some(folder), _) => {
+        (Some(mut folder), _) => {
+            if in_own_folder {
+                folder.push(&made.release);
+            }
             let files = made.write(&folder)?;
             let lines = files.iter().map(|file| format!("wrote {}\n", file.display()));
             print_text(&lines.collect::<String>())?;
