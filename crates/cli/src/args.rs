@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template};
 pub(crate) use install::{Install, LogFormat, LogLevel, Logging, Operator, Uninstall, Webhook};
 pub(crate) use look::{Environment, GoldenPath};
-pub(crate) use policy::{Policy, PolicyApply, PolicyTest};
+pub(crate) use policy::{Policy, PolicyApply, PolicyImpact, PolicyStage, PolicyTest};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
@@ -119,7 +119,7 @@ pub(crate) enum Command {
     /// Render, check and look into Helm charts
     #[command(subcommand)]
     Chart(Box<Chart>),
-    /// Test Kyverno policies, and apply them to resources
+    /// Test Kyverno policies, apply them to resources, ask what they would refuse
     #[command(subcommand)]
     Policy(Policy),
     /// Check what a repository or a manifest would deploy, without a server

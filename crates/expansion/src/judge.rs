@@ -1,6 +1,6 @@
 //! `judge`: what the guardrails say of an expansion, in terms of the intent.
 
-use guardrails::{Outcome, Policies, Request, Verdict};
+use guardrails::{Facts, Outcome, Policies, Request, Verdict};
 use serde_json::Value;
 
 use crate::expand::{Expansion, Intent};
@@ -43,13 +43,20 @@ impl Judgement {
 }
 
 /// Judges everything that `expansion` would put into the cluster, as if it were being created there now.
-pub fn judge(intent: &Intent<'_>, expansion: &Expansion, policies: &Policies) -> Judgement {
+/// `facts` say what is known beyond the objects: what time it is, for exceptions that end.
+pub fn judge(
+    intent: &Intent<'_>,
+    expansion: &Expansion,
+    policies: &Policies,
+    facts: &dyn Facts,
+) -> Judgement {
     let labels = intent.place.labels(intent.group);
     let mut rules = std::collections::BTreeSet::new();
     let mut findings = Vec::new();
     for object in expansion.objects.iter().chain(&expansion.claims) {
         let request = Request {
             namespace_labels: &labels,
+            facts,
             ..Request::new(object)
         };
         for verdict in policies.evaluate(&request) {

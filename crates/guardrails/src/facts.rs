@@ -72,6 +72,16 @@ pub struct NoFacts;
 
 impl Facts for NoFacts {}
 
+/// Nothing is known beyond the object but what time it is: seconds and nanoseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(pub (i64, u32));
+
+impl Facts for Clock {
+    fn now(&self) -> Option<(i64, u32)> {
+        Some(self.0)
+    }
+}
+
 /// A call that a policy makes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {

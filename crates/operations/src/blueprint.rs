@@ -53,6 +53,15 @@ impl Settings {
         Self::from(bytes.as_deref(), repository.path())
     }
 
+    /// The settings of files that come without any.
+    pub(crate) fn standalone() -> Self {
+        Self {
+            group: Group::default(),
+            team: None,
+            environment: None,
+        }
+    }
+
     /// The settings among the files of the repository at `path`.
     pub(crate) fn of(snapshot: &Snapshot, path: &Path) -> Result<Self, OperationError> {
         let file = snapshot.files.get(&RepoPath::new(SETTINGS)?);

@@ -1,6 +1,7 @@
 //! What Git says there is: services, teams, environments.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use api::{
@@ -79,6 +80,23 @@ impl Catalog {
     pub fn at(repository: &Repository, commit: &CommitId) -> Result<Self, OperationError> {
         let snapshot = repository.tree(commit, None)?;
         let settings = Settings::of(&snapshot, repository.path())?;
+        Ok(Self::new(settings, snapshot))
+    }
+
+    /// Reads a folder with the layout of an infrastructure repository.
+    pub fn of_folder(path: &Path) -> Result<Self, OperationError> {
+        let snapshot = Snapshot::of_folder(path)?;
+        if snapshot.files.is_empty() {
+            return Err(OperationError::invalid_hint(
+                format!("{} holds neither platform/ nor teams/", path.display()),
+                "give the folder of an infrastructure repository",
+            ));
+        }
+        let file = RepoPath::new(delivery::layout::SETTINGS)?;
+        let settings = match snapshot.files.get(&file) {
+            Some(file) => Settings::parse(&String::from_utf8_lossy(&file.contents))?,
+            None => Settings::standalone(),
+        };
         Ok(Self::new(settings, snapshot))
     }
 

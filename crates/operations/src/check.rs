@@ -1,19 +1,17 @@
 //! `check`: what a repository would deploy, judged where it stands, without server or cluster.
 
+mod exceptions;
 mod manifest;
 
 use std::path::Path;
 
-use api::Group;
 use apply::pointer;
-use delivery::{RepoPath, Snapshot};
 use guardrails::Policies;
 use serde::Serialize;
 
-use crate::blueprint::Settings;
 use crate::catalog::{Catalog, ServiceFile};
 use crate::error::OperationError;
-use crate::guard::{Refusal, load_policies};
+use crate::guard::{Refusal, load_policies, now};
 
 /// What was found in a repository or a file.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -121,21 +119,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
     if !metadata.is_dir() {
         return Err(nothing_to_check(path, "neither a folder nor a file:"));
     }
-    let snapshot = Snapshot::of_folder(path)?;
-    if snapshot.files.is_empty() {
-        return Err(OperationError::invalid_hint(
-            format!("{} holds neither platform/ nor teams/", path.display()),
-            "give the folder of an infrastructure repository, or one manifest file",
-        ));
-    }
-    let settings = match RepoPath::new(delivery::layout::SETTINGS)
-        .ok()
-        .and_then(|p| snapshot.files.get(&p).cloned())
-    {
-        Some(file) => Settings::parse(&String::from_utf8_lossy(&file.contents))?,
-        None => standalone(),
-    };
-    let catalog = Catalog::new(settings, snapshot);
+    let catalog = Catalog::of_folder(path)?;
     let policies = load_policies(&catalog.snapshot)?;
     let mut checked = Checked::default();
     let desired = delivery::layout::read(&catalog.snapshot, catalog.group());
@@ -163,6 +147,9 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
         }
     }
     checked.findings.extend(crate::offers::check(&catalog)?);
+    checked
+        .findings
+        .extend(exceptions::check(&catalog.snapshot, jiff::Timestamp::now()));
     let paths: Vec<_> = catalog
         .service_paths()
         .map(|(path, place, _)| (path.clone(), place))
@@ -199,14 +186,6 @@ fn nothing_to_check(path: &Path, what: &str) -> OperationError {
     )
 }
 
-fn standalone() -> Settings {
-    Settings {
-        group: Group::default(),
-        team: None,
-        environment: None,
-    }
-}
-
 fn judge_into(
     checked: &mut Checked,
     catalog: &Catalog,
@@ -222,7 +201,7 @@ fn judge_into(
     };
     let outcome = catalog.expand(service).map(|(expansion, inputs)| {
         let intent = inputs.intent(catalog.group(), &service.application, &service.place);
-        expansion::judge(&intent, &expansion, policies)
+        expansion::judge(&intent, &expansion, policies, &now())
     });
     match outcome {
         Ok(judgement) => {

@@ -3,7 +3,7 @@
 use api::Group;
 use delivery::Snapshot;
 use expansion::{Expansion, Finding, Judgement, Place};
-use guardrails::{Policies, Request};
+use guardrails::{Clock, Facts, Policies, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -63,25 +63,32 @@ impl From<&Finding> for Refusal {
     }
 }
 
-/// The guardrails of a repository; those that ship with the platform where it has none of its own.
-pub fn load_policies(snapshot: &Snapshot) -> Result<Policies, OperationError> {
-    let mut texts: Vec<(String, String)> = snapshot
-        .files
-        .iter()
+/// The files of a repository's guardrails and of the exceptions from them, as (path, text).
+pub(crate) fn policy_files(snapshot: &Snapshot) -> impl Iterator<Item = (String, String)> {
+    let files = snapshot.files.iter();
+    files
         .filter(|(path, _)| path.as_str().starts_with(POLICY_FOLDER))
         .map(|(path, file)| {
-            (
-                path.as_str().to_owned(),
-                String::from_utf8_lossy(&file.contents).into_owned(),
-            )
+            let text = String::from_utf8_lossy(&file.contents).into_owned();
+            (path.as_str().to_owned(), text)
         })
-        .collect();
-    if texts.is_empty() {
-        texts = expansion::builtin::policies();
+}
+
+/// The guardrails of a repository and the exceptions from them; those that ship with the platform where it has no
+/// guardrails of its own.
+pub fn load_policies(snapshot: &Snapshot) -> Result<Policies, OperationError> {
+    let texts: Vec<(String, String)> = policy_files(snapshot).collect();
+    let mut policies =
+        expansion::builtin::load(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+    if policies.is_empty() {
+        policies.merge(expansion::builtin::guardrails()?);
     }
-    Ok(expansion::builtin::load(
-        texts.iter().map(|(name, text)| (name.as_str(), text.as_str())),
-    )?)
+    Ok(policies)
+}
+
+/// What time it is, for exceptions that end.
+pub(crate) fn now() -> Clock {
+    Clock((jiff::Timestamp::now().as_second(), 0))
 }
 
 /// The refusals among the findings, each with the environment where its rule bites, if it does not bite in all of
@@ -92,6 +99,7 @@ pub(crate) fn refusals(
     policies: &Policies,
     (group, place): (&Group, &Place),
     environments: &[String],
+    facts: &dyn Facts,
 ) -> Vec<Refusal> {
     let (Some(team), Some(here)) = (&place.team, &place.environment) else {
         return judgement.refusals().map(Refusal::from).collect();
@@ -104,7 +112,7 @@ pub(crate) fn refusals(
     let said = judgement.refusals().map(|finding| {
         let everywhere = elsewhere
             .iter()
-            .all(|place| bites(finding, expansion, policies, group, place));
+            .all(|place| bites(finding, expansion, policies, (group, place), facts));
         let mut said = Refusal::from(finding);
         if !everywhere {
             said.enforced_in = Some(here.clone());
@@ -121,8 +129,8 @@ fn bites(
     finding: &Finding,
     expansion: &Expansion,
     policies: &Policies,
-    group: &Group,
-    place: &Place,
+    (group, place): (&Group, &Place),
+    facts: &dyn Facts,
 ) -> bool {
     let is_it = |object: &&Value| {
         object.get("kind").and_then(Value::as_str) == Some(&finding.kind)
@@ -136,6 +144,7 @@ fn bites(
     let labels = place.labels(group);
     let request = Request {
         namespace_labels: &labels,
+        facts,
         ..Request::new(&object)
     };
     let verdicts = policies.evaluate(&request);

@@ -58,8 +58,9 @@ pub use journal::{Journal, OperationSummary};
 pub use operation::{resume_command, undo_operation};
 pub use platform::{Nudge, Platform, Target};
 pub use policy::{
-    PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult, PolicyTestRequest, PolicyTested,
-    TestRow, TestedSuite, test_policies,
+    Effect, FieldToSet, Impact, ImpactCounts, ImpactFinding, ImpactRequest, PolicyApplication,
+    PolicyApplyRequest, PolicyCounts, PolicyResult, PolicyTestRequest, PolicyTested, Stage, TeamImpact,
+    TestRow, TestedSuite, policy_impact, test_policies,
 };
 pub use progress::{Progress, Reporter, Silent};
 pub use render::{RenderedService, render};

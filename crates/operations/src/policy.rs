@@ -6,6 +6,7 @@
 mod apply;
 mod compare;
 mod files;
+mod impact;
 mod loaded;
 mod runner;
 mod selector;
@@ -15,4 +16,7 @@ mod values;
 mod world;
 
 pub use apply::{PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult};
+pub use impact::{
+    Effect, FieldToSet, Impact, ImpactCounts, ImpactFinding, ImpactRequest, Stage, TeamImpact, policy_impact,
+};
 pub use test::{PolicyTestRequest, PolicyTested, TestRow, TestedSuite, test_policies};

@@ -8,6 +8,7 @@ use api::{
 };
 use apply::{ApplySet, Bounds, Owner, Prune, Tracking};
 use expansion::{Expansion, Intent, expand, judge};
+use guardrails::Clock;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::core::Object;
@@ -87,7 +88,7 @@ async fn keep(
         Ok(expansion) => expansion,
         Err(why) => return Ok(Condition::new(Health::Degraded, why.explained())),
     };
-    let judgement = judge(&intent, &expansion, &context.policies.current());
+    let judgement = judge(&intent, &expansion, &context.policies.current(), &clock());
     status.golden_path = Some(expansion.golden_path.clone());
     status.image.clone_from(&expansion.image);
     status.url.clone_from(&expansion.url);
@@ -333,4 +334,9 @@ fn owner_of(context: &Context, application: &Application) -> OwnerReference {
         controller: Some(true),
         block_owner_deletion: Some(true),
     }
+}
+
+/// What time it is, for exceptions that end.
+fn clock() -> Clock {
+    Clock((jiff::Timestamp::now().as_second(), 0))
 }

@@ -1,6 +1,8 @@
 //! `platform policy …`
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Output, any_output};
 
@@ -10,6 +12,37 @@ pub(crate) enum Policy {
     Test(PolicyTest),
     /// Apply policies to resources and say what they make of them, as kyverno apply does
     Apply(Box<PolicyApply>),
+    /// Say which services a policy would refuse before it is added or tightened
+    Impact(PolicyImpact),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyImpact {
+    /// A file, or the name of a policy in platform/policies or of one that ships
+    #[arg(value_name = "POLICY")]
+    pub policy: String,
+    /// The stage that it would have [default: as it is]
+    #[arg(long, value_enum, value_name = "STAGE")]
+    pub stage: Option<PolicyStage>,
+    /// The environment in which it would have that stage [default: all]
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// The folder of an infrastructure repository [default: the platform's own repository]
+    #[arg(long, value_name = "FOLDER")]
+    pub repository: Option<PathBuf>,
+}
+
+/// How far a policy goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyStage {
+    /// It is not asked
+    Off,
+    /// It reports
+    Audit,
+    /// It reports and warns
+    Warn,
+    /// It refuses
+    Enforce,
 }
 
 #[derive(Debug, Args)]

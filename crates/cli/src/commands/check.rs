@@ -46,7 +46,7 @@ fn text(checked: &Checked) -> String {
     )
 }
 
-fn one(finding: &CheckFinding, kind: &str) -> String {
+pub(super) fn one(finding: &CheckFinding, kind: &str) -> String {
     let place = match finding.line {
         Some(line) => format!("{}:{line}", finding.file),
         None => finding.file.clone(),
@@ -81,6 +81,6 @@ fn one(finding: &CheckFinding, kind: &str) -> String {
     text
 }
 
-fn plural(count: usize, what: &str) -> String {
+pub(super) fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

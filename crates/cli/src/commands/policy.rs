@@ -10,12 +10,14 @@ use crate::print::talk::Talk;
 use crate::print::{plain, table, value};
 
 mod apply;
+mod impact;
 mod rows;
 
 pub(super) fn run(talk: &Talk, global: &Global, command: Policy) -> Result<ExitCode, OperationError> {
     match command {
         Policy::Test(asked) => test(talk, global, asked),
         Policy::Apply(asked) => apply::run(talk, global, &asked),
+        Policy::Impact(asked) => impact::run(global, asked),
     }
 }
 

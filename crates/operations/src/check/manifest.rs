@@ -13,7 +13,8 @@ use guardrails::{Outcome, Policies, Request};
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::{CheckFinding, Checked, judge_into, nothing_to_check, standalone};
+use super::{CheckFinding, Checked, judge_into, nothing_to_check};
+use crate::blueprint::Settings;
 use crate::catalog::{Catalog, ServiceFile, typed};
 use crate::error::OperationError;
 use crate::guard::{Refusal, load_policies};
@@ -29,7 +30,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, OperationError> {
     if documents.is_empty() {
         return Err(nothing_to_check(path, "no manifest is in"));
     }
-    let catalog = Catalog::new(standalone(), Snapshot::default());
+    let catalog = Catalog::new(Settings::standalone(), Snapshot::default());
     let policies = load_policies(&catalog.snapshot)?;
     let mut file = File {
         shown,

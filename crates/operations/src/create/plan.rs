@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::CreateRequest;
 use crate::catalog::Catalog;
 use crate::error::OperationError;
-use crate::guard::{Refusal, load_policies, refusals};
+use crate::guard::{Refusal, load_policies, now, refusals};
 use crate::platform::Platform;
 use crate::scaffold::{ScaffoldPlan, ScaffoldValues, languages};
 
@@ -126,9 +126,16 @@ impl Plan {
         let intent = inputs.intent(&settings.group, &application, &place);
         let expansion = expansion::expand(&intent)?;
         let policies = load_policies(&catalog.snapshot)?;
-        let judgement = judge(&intent, &expansion, &policies);
+        let judgement = judge(&intent, &expansion, &policies, &now());
         let at = (&settings.group, &place);
-        let refusals = refusals(&judgement, &expansion, &policies, at, &catalog.environments());
+        let refusals = refusals(
+            &judgement,
+            &expansion,
+            &policies,
+            at,
+            &catalog.environments(),
+            &now(),
+        );
 
         let text = yaml::emit(&manifest(&application));
         let path = delivery::layout::team_file(
