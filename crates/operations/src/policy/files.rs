@@ -221,15 +221,28 @@ fn every(
     Ok(())
 }
 
-/// The objects of a `List`, or the object itself.
+/// The objects of a list (`List`, `PodList`), also of one within it, or the object itself.
 pub(crate) fn items(value: Value) -> Vec<Value> {
-    let is_list = value["apiVersion"] == "v1" && value["kind"] == "List";
-    match value {
-        Value::Object(mut map) if is_list => match map.remove("items") {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        },
-        other => vec![other],
+    let mut found = Vec::new();
+    unpack(value, 0, &mut found);
+    found
+}
+
+fn unpack(mut value: Value, depth: usize, found: &mut Vec<Value>) {
+    /// Deeper than any list in a list.
+    const DEPTH: usize = 8;
+    let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match value.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) if is_list && depth < DEPTH => {
+            items.into_iter().for_each(|item| unpack(item, depth + 1, found));
+        }
+        None | Some(Value::Null) if value["kind"] == "List" => {}
+        other => {
+            if let (Some(items), Some(map)) = (other, value.as_object_mut()) {
+                map.insert("items".to_owned(), items);
+            }
+            found.push(value);
+        }
     }
 }
 
@@ -336,5 +349,27 @@ fn fill(map: &mut Map<String, Value>, depth: usize) {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lists_are_unpacked() {
+        let check = |value: Value, expect: Value| assert_eq!(Value::Array(items(value)), expect);
+        let pod = json!({"apiVersion": "v1", "kind": "Pod"});
+        check(pod.clone(), json!([pod]));
+        check(
+            json!({"kind": "List", "items": [pod, {"kind": "PodList", "items": [pod]}]}),
+            json!([pod, pod]),
+        );
+        check(json!({"kind": "List"}), json!([]));
+        check(json!({"kind": "List", "items": null}), json!([]));
+        let own = json!({"kind": "AllowList", "items": {"a": 1}});
+        check(own.clone(), json!([own]));
+        check(json!("text"), json!(["text"]));
     }
 }
