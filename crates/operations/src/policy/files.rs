@@ -234,7 +234,9 @@ fn unpack(mut value: Value, depth: usize, found: &mut Vec<Value>) {
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match value.get_mut("items").map(Value::take) {
         Some(Value::Array(items)) if is_list && depth < DEPTH => {
-            items.into_iter().for_each(|item| unpack(item, depth + 1, found));
+            for item in items {
+                unpack(item, depth + 1, found);
+            }
         }
         None | Some(Value::Null) if value["kind"] == "List" => {}
         other => {
