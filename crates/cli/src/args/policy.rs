@@ -95,7 +95,7 @@ pub(crate) struct PolicyApply {
     /// Files and folders with the resources, or - for standard input (repeat or separate by commas)
     #[arg(
         long = "resource",
-        visible_alias = "resources",
+        alias = "resources",
         short = 'r',
         value_name = "FILE",
         value_delimiter = ','
@@ -112,7 +112,7 @@ pub(crate) struct PolicyApply {
     /// Resources that policies may change while they judge others (repeat or separate by commas)
     #[arg(
         long = "target-resource",
-        visible_alias = "target-resources",
+        alias = "target-resources",
         value_name = "FILE",
         value_delimiter = ','
     )]
@@ -165,14 +165,14 @@ pub(crate) struct PolicyApply {
     /// Exceptions from policies (repeat or separate by commas)
     #[arg(
         long = "exception",
-        visible_alias = "exceptions",
+        alias = "exceptions",
         short = 'e',
         value_name = "FILE",
         value_delimiter = ','
     )]
     pub exceptions: Vec<String>,
     /// Take exceptions from among the resources
-    #[arg(long, visible_alias = "exceptions-with-resources")]
+    #[arg(long, alias = "exceptions-with-resources")]
     pub exceptions_within_resources: bool,
     /// Take exceptions from among the policies
     #[arg(long)]
@@ -192,7 +192,7 @@ pub(crate) struct PolicyApply {
     /// Definitions of kinds that the cluster of the policies knows (repeat or separate by commas)
     #[arg(
         long = "crd-paths",
-        visible_alias = "crd-path",
+        alias = "crd-path",
         value_name = "FILE",
         value_delimiter = ','
     )]

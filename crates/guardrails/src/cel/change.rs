@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::engine::{Deletion, Generated, Generation};
 use crate::matching::Subject;
 use crate::request::Request;
+use crate::secrets;
 use crate::verdict::{Outcome, Task, Verdict};
 
 /// What an expression is evaluated about.
@@ -156,8 +157,11 @@ impl CelPolicies {
                 }
             };
             let following = policy.generation;
+            let mut said = [verdict(policy, &subject, judged, false)];
+            secrets::hide(&mut said, [Some(request.object), request.old]);
+            let [verdict] = said;
             made.push(Generation {
-                verdict: verdict(policy, &subject, judged, false),
+                verdict,
                 objects: objects.into_iter().map(placed).collect(),
                 synchronize: following.synchronize,
                 orphan: following.orphan,
@@ -194,8 +198,11 @@ impl CelPolicies {
                     }
                 }
             };
+            let mut said = [verdict(policy, &subject, judged, false)];
+            secrets::hide(&mut said, [Some(request.object), request.old]);
+            let [verdict] = said;
             verdicts.push(Deletion {
-                verdict: verdict(policy, &subject, judged, false),
+                verdict,
                 schedule: policy.schedule.clone(),
                 propagation: policy.propagation.clone(),
             });

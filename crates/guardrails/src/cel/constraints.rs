@@ -189,7 +189,7 @@ impl ResourceRule {
             Scope::Namespaced => !cluster,
         };
         scope
-            && (!operations || self.operations.contains(&subject.operation))
+            && (!operations || self.operations.is_empty() || self.operations.contains(&subject.operation))
             && listed(&self.groups, subject.group)
             && listed(&self.versions, subject.version)
             && self.resources.iter().any(|pattern| {
