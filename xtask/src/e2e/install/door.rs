@@ -58,8 +58,8 @@ pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
     let call = |arguments: &str| apply(&|| stage.cluster.kubectl(), arguments);
     let refused = call("apply -n default -f e2e/fixtures/careful-pod.yaml")?;
     expect(&refused, false, &["failed calling webhook"])?;
-    let settings = call("create configmap settings -n production --from-literal a=b")?;
-    expect(&settings, true, &[])?;
+    let quota = call("create quota settings -n production --hard=pods=9")?;
+    expect(&quota, true, &[])?;
     let system = call("apply -n kube-system -f e2e/fixtures/careful-pod.yaml")?;
     expect(&system, true, &[])?;
     stage.platform("uninstall --yes")?;
