@@ -145,7 +145,7 @@ impl Surroundings {
     }
 }
 
-fn space(namespace: &Namespace) -> Space {
+pub(crate) fn space(namespace: &Namespace) -> Space {
     Space {
         labels: namespace.labels().clone(),
         object: serde_json::to_value(namespace)

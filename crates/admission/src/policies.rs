@@ -51,8 +51,12 @@ pub(crate) struct InForce {
     pub(crate) all: Arc<Policies>,
     /// Those for the whole cluster.
     pub(crate) cluster: Policies,
+    /// Those of them that are asked of what is there already.
+    pub(crate) background: Policies,
     /// Those of single namespaces, which see nothing beyond their own.
     pub(crate) namespaced: BTreeMap<String, Policies>,
+    /// Those of them that are asked of what is there already.
+    pub(crate) namespaced_background: BTreeMap<String, Policies>,
     /// What they want to see.
     pub(crate) scopes: Vec<Scope>,
     /// Policies whose failures are told to whoever asks, even when they refuse nothing.
@@ -104,9 +108,16 @@ impl InForce {
         for (namespace, of_namespace) in namespaces {
             let (policies, _) = Policies::from_values(source, of_namespace.into_iter().chain(exceptions()));
             if namespace.is_empty() {
-                in_force.cluster = policies;
+                in_force.background = policies.for_background();
+                in_force.cluster = policies.for_admission();
             } else {
-                in_force.namespaced.insert(namespace.to_owned(), policies);
+                let scanned = policies.for_background();
+                in_force
+                    .namespaced_background
+                    .insert(namespace.to_owned(), scanned);
+                in_force
+                    .namespaced
+                    .insert(namespace.to_owned(), policies.for_admission());
             }
         }
         if refused.is_empty() {

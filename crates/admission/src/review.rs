@@ -247,6 +247,36 @@ pub(crate) fn judge(
     }
 }
 
+/// Judges an object that is there already. `facts` and `own` as for a request.
+pub(crate) fn judge_there(
+    in_force: &InForce,
+    object: &Value,
+    space: Option<&Space>,
+    facts: &dyn Facts,
+    own: &dyn Facts,
+) -> Vec<Verdict> {
+    let none = Space::default();
+    let request = Request {
+        namespace_labels: &space.unwrap_or(&none).labels,
+        namespace: space.map(|space| &space.object),
+        background: true,
+        facts,
+        ..Request::new(object)
+    };
+    let mut verdicts = evaluate(&in_force.background, &request);
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    if let Some(policies) = in_force.namespaced_background.get(namespace) {
+        verdicts.extend(evaluate(
+            policies,
+            &Request {
+                facts: own,
+                ..request
+            },
+        ));
+    }
+    verdicts
+}
+
 /// Changes an object: by the policies of the cluster, then by those of its namespace. What cannot be changed as a
 /// policy wants is refused, unless that policy says that it may go on without it.
 fn change(

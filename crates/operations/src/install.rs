@@ -135,6 +135,7 @@ pub async fn install(
     let choices = choose(request, &found, &memory)?;
     let capabilities = capabilities(client, &applier).await?;
     let objects = manifests(&choices, &capabilities)?;
+    let objects = found::without_others(client, &choices.group, objects).await?;
     let definitions = found::definitions(client, &choices.group).await?;
     for live in &definitions {
         let new = objects.iter().find(|o| {

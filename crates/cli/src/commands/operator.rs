@@ -69,7 +69,12 @@ async fn operate(
             };
             let operator =
                 operator::Operator::new(client.clone(), group, policies.clone()).with_telemetry(telemetry);
-            tokio::join!(policies.follow(client, term.clone()), operator.run(term));
+            let scanner = admission::Scanner::new(client.clone(), policies.clone());
+            tokio::join!(
+                policies.follow(client, term.clone()),
+                scanner.run(term.clone()),
+                operator.run(term)
+            );
         }
     };
     if asked.alone {

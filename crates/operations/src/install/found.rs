@@ -17,6 +17,8 @@ use crate::error::OperationError;
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 const HELM_NAMESPACE: &str = "meta.helm.sh/release-namespace";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// What the names of the definitions of policy reports end with.
+const REPORTS: &str = ".wgpolicyk8s.io";
 /// Definitions asked for at once.
 const PAGE: u32 = 250;
 
@@ -144,6 +146,33 @@ pub(super) async fn definitions(
         found.extend(definition);
     }
     Ok(found)
+}
+
+/// The objects but for definitions of policy reports that somebody else has brought.
+pub(super) async fn without_others(
+    client: &Client,
+    group: &Group,
+    objects: Vec<Value>,
+) -> Result<Vec<Value>, OperationError> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut kept = Vec::new();
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if object["kind"] == "CustomResourceDefinition" && name.ends_with(REPORTS) {
+            let live = api
+                .get_metadata_opt(name)
+                .await
+                .map_err(OperationError::cluster(format!("look at the definition {name}")))?;
+            let ours = |live: &PartialObjectMeta<CustomResourceDefinition>| {
+                live.annotations().contains_key(&group.annotation_tracking())
+            };
+            if live.is_some_and(|live| !ours(&live)) {
+                continue;
+            }
+        }
+        kept.push(object);
+    }
+    Ok(kept)
 }
 
 /// Takes Helm's marks off definitions that its release left behind when it was uninstalled.
