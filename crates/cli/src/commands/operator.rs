@@ -72,7 +72,7 @@ async fn operate(
             let scanner = admission::Scanner::new(client.clone(), policies.clone());
             tokio::join!(
                 policies.follow(client, term.clone()),
-                scanner.run(term.clone()),
+                Box::pin(scanner.run(term.clone())),
                 operator.run(term)
             );
         }
