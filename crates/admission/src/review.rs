@@ -341,6 +341,7 @@ fn panicked(request: &Request<'_>) -> Vec<Verdict> {
         path: None,
         value: None,
         why: None,
+        controls: [].into(),
         hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
         properties: BTreeMap::new(),
         title: None,

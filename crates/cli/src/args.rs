@@ -4,6 +4,7 @@ mod chart;
 mod install;
 mod look;
 mod policy;
+mod reports;
 mod service;
 mod team;
 
@@ -17,6 +18,7 @@ pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template
 pub(crate) use install::{Install, LogFormat, LogLevel, Logging, Operator, Uninstall, Webhook};
 pub(crate) use look::{Environment, GoldenPath};
 pub(crate) use policy::{Policy, PolicyApply, PolicyImpact, PolicyStage, PolicyTest};
+pub(crate) use reports::Reports;
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
@@ -169,6 +171,11 @@ pub(crate) struct Check {
     /// The folder of an infrastructure repository, or a manifest file
     #[arg(default_value = ".")]
     pub path: PathBuf,
+    /// How to print what was found: table, json, yaml, sarif, junit, github or gitlab
+    #[arg(id = "output", long = "output", alias = "format", short = 'o', value_name = "FORMAT", value_parser = any_output)]
+    pub output: Option<Output>,
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 #[derive(Debug, Args)]

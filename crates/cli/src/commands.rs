@@ -8,6 +8,7 @@ mod look;
 mod operation;
 mod operator;
 mod policy;
+mod reports;
 mod serve;
 mod service;
 mod team;

@@ -130,6 +130,122 @@ fn a_repository_is_checked_where_it_stands() {
 }
 
 #[test]
+fn pipelines_get_the_line_that_decided_it() {
+    let machine = Machine::new();
+    let file = clone(&machine);
+    let good = fs::read_to_string(&file).unwrap();
+    let bad = good.replace("orders:v1", "orders:latest");
+    fs::write(&file, &bad).unwrap();
+    let broken = file.with_file_name("broken.yaml");
+    fs::write(
+        &broken,
+        bad.replace("name: orders", "name: broken") + "  port: 80000\n",
+    )
+    .unwrap();
+    let folder = machine.path("clone").display().to_string();
+    let there = |name: &str| format!("clone/teams/demo/dev/applications/{name}");
+    let (at, port) = (
+        line(&bad, "orders:latest"),
+        line(&fs::read_to_string(&broken).unwrap(), "80000"),
+    );
+    let run = |words: &str| machine.run(&format!("check {folder} {words}")).exits(3);
+
+    let log = run("--output sarif").json();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let places: Vec<(&Value, &Value, &Value)> = results
+        .iter()
+        .map(|result| {
+            let place = &result["locations"][0]["physicalLocation"];
+            (
+                &result["ruleId"],
+                &place["artifactLocation"]["uri"],
+                &place["region"]["startLine"],
+            )
+        })
+        .collect();
+    let ends = |uri: &Value, name: &str| uri.as_str().unwrap().ends_with(&there(name));
+    assert!(
+        places.iter().any(
+            |(rule, uri, line)| **rule == "disallow-latest-tag/autogen-disallow-latest"
+                && ends(uri, "orders.yaml")
+                && **line == at
+        ),
+        "{log:#}"
+    );
+    assert!(
+        places
+            .iter()
+            .any(|(rule, uri, line)| **rule == "platform" && ends(uri, "broken.yaml") && **line == port),
+        "{log:#}"
+    );
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(
+        rules.iter().any(|rule| rule["properties"]["tags"]
+            .as_array()
+            .is_some_and(|tags| tags.contains(&json!("NIST CM-2")))),
+        "{log:#}"
+    );
+
+    let told = run("--output github").stdout;
+    assert!(
+        told.lines().any(|told| told.starts_with("::error file=")
+            && told.contains(&format!("{},line={at},", there("orders.yaml")))),
+        "{told}"
+    );
+    let told = run("--output gitlab").json();
+    assert!(
+        told.as_array()
+            .unwrap()
+            .iter()
+            .any(|issue| issue["location"]["lines"]["begin"] == at
+                && issue["severity"] == "critical"
+                && ends(&issue["location"]["path"], "orders.yaml")),
+        "{told:#}"
+    );
+
+    // Files beside the text, and what is right is told as well.
+    let (sarif, junit) = (machine.path("x.sarif"), machine.path("x.xml"));
+    let both = run(&format!(
+        "--sarif {} --junit {}",
+        sarif.display(),
+        junit.display()
+    ));
+    assert!(both.stdout.contains("2 problems found"), "{both}");
+    let saved: Value = serde_json::from_str(&fs::read_to_string(sarif).unwrap()).unwrap();
+    assert_eq!(saved, log);
+    let junit = fs::read_to_string(junit).unwrap();
+    assert!(junit.contains("failures=\"1\" errors=\"1\""), "{junit}");
+    assert!(
+        junit.contains("classname=\"require-limits\"") && junit.contains(&format!("line=\"{at}\"")),
+        "{junit}"
+    );
+    let report = run("--policy-report --output-format json").stdout;
+    let report: Value = report
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|report| report["kind"] == "Report")
+        .unwrap();
+    assert_eq!(
+        (&report["summary"]["fail"], &report["summary"]["error"]),
+        (&json!(1), &json!(0))
+    );
+    assert!(report["summary"]["pass"].as_u64().unwrap() > 20, "{report:#}");
+    let failed = report["results"].as_array().unwrap().iter();
+    let failed: Vec<&Value> = failed.filter(|result| result["result"] == "fail").collect();
+    assert_eq!(failed[0]["properties"]["line"], at.to_string(), "{failed:#?}");
+    assert_eq!(failed[0]["properties"]["controls"], "NIST CM-2, SOC2 CC8.1");
+
+    // One thing at a time on standard output, and only what there is.
+    for words in ["-p --junit -", "-o json --sarif -", "-o xml"] {
+        machine.run(&format!("check {folder} {words}")).exits(2);
+    }
+    fs::remove_file(&broken).unwrap();
+    fs::write(&file, &good).unwrap();
+    let well = machine.run(&format!("check {folder} -o sarif")).exits(0).json();
+    assert_eq!(well["runs"][0]["results"], json!([]));
+}
+
+#[test]
 fn a_manifest_is_checked_alone() {
     let machine = Machine::new();
     let file = machine.work().join("manifest.yaml");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::expand::{Expansion, Intent};
 use crate::provenance::{Origin, origin};
 
-/// A verdict that is not a pass, and where in the intent it comes from.
+/// A verdict, and where in the intent it comes from when it is no pass.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The object that was judged: kind and name.
@@ -26,13 +26,15 @@ impl Finding {
     }
 }
 
-/// How many rules were looked at, and everything that did not pass.
+/// How many rules were looked at, and what they said.
 #[derive(Clone, Debug, Default)]
 pub struct Judgement {
     /// How many rules spoke of at least one object.
     pub rules: usize,
     /// Everything that did not pass, the refusing ones first.
     pub findings: Vec<Finding>,
+    /// Everything else: what passed and what was let through.
+    pub kept: Vec<Finding>,
 }
 
 impl Judgement {
@@ -52,7 +54,7 @@ pub fn judge(
 ) -> Judgement {
     let labels = intent.place.labels(intent.group);
     let mut rules = std::collections::BTreeSet::new();
-    let mut findings = Vec::new();
+    let (mut findings, mut kept) = (Vec::new(), Vec::new());
     for object in expansion.objects.iter().chain(&expansion.claims) {
         let request = Request {
             namespace_labels: &labels,
@@ -61,9 +63,6 @@ pub fn judge(
         };
         for verdict in policies.evaluate(&request) {
             rules.insert((verdict.policy.clone(), verdict.rule.clone()));
-            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
-                continue;
-            }
             let text = |pointer: &str| {
                 object
                     .pointer(pointer)
@@ -72,6 +71,15 @@ pub fn judge(
                     .to_owned()
             };
             let (kind, name) = (text("/kind"), text("/metadata/name"));
+            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
+                kept.push(Finding {
+                    kind,
+                    name,
+                    verdict,
+                    origin: None,
+                });
+                continue;
+            }
             let origin = verdict
                 .path
                 .as_deref()
@@ -88,5 +96,6 @@ pub fn judge(
     Judgement {
         rules: rules.len(),
         findings,
+        kept,
     }
 }

@@ -206,6 +206,12 @@ impl Policies {
         self.any_kind = any_kind;
     }
 
+    /// Whether any rule may be about objects of a kind, whose plural name policies in CEL go by. A rule may still look
+    /// closer, so this says what need not be looked at.
+    pub fn concerns(&self, kind: &str, plural: &str) -> bool {
+        !self.by_kind.get(kind).unwrap_or(&self.any_kind).is_empty() || self.cel.concerns(plural)
+    }
+
     /// Judges an object by every policy. Rules that are not about it say nothing.
     pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
         let (kind, rules) = self.rules_for(request);
@@ -330,6 +336,7 @@ fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
         path: None,
         value: None,
         why: policy.annotations.why.clone(),
+        controls: policy.annotations.controls.clone(),
         hint: policy.annotations.hint(&rule.written).cloned(),
         properties: BTreeMap::new(),
         title: policy.annotations.title.clone(),

@@ -74,9 +74,10 @@
 //!
 //! # Annotations read from policies
 //!
-//! `policies.kyverno.io/title`, `/category`, `/severity`, `/scored`, and two of our own:
+//! `policies.kyverno.io/title`, `/category`, `/severity`, `/scored`, and three of our own:
 //! `policies.towpath.dev/why` says why the policy exists, `policies.towpath.dev/hint` what to do about a
-//! violation. `policies.towpath.dev/hint.<rule>` is the hint for one rule.
+//! violation. `policies.towpath.dev/hint.<rule>` is the hint for one rule. `policies.towpath.dev/controls` lists the controls of
+//! compliance frameworks that the policy serves, separated by commas.
 //!
 //! # Where things are
 //!

@@ -1,6 +1,7 @@
 //! What an evaluation says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -91,6 +92,9 @@ pub struct Verdict {
     pub why: Option<String>,
     /// What to do, from the annotation `policies.towpath.dev/hint.<rule>` or `policies.towpath.dev/hint`.
     pub hint: Option<String>,
+    /// The controls of compliance frameworks that the policy serves, from the annotation
+    /// `policies.towpath.dev/controls`, such as `CIS 5.2.12`.
+    pub controls: Arc<[String]>,
     /// What the rule adds to reports: its `reportProperties`.
     pub properties: BTreeMap<String, String>,
     /// From the annotation `policies.kyverno.io/title`.

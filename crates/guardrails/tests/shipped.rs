@@ -124,6 +124,7 @@ fn every_policy_says_what_it_is_why_and_whether_it_bites() {
             "policies.kyverno.io/description",
             "policies.towpath.dev/why",
             "policies.towpath.dev/hint",
+            "policies.towpath.dev/controls",
         ] {
             let text = annotations.get(key).and_then(Value::as_str).unwrap_or_default();
             assert!(!text.is_empty(), "{name}: {key}");
@@ -134,6 +135,12 @@ fn every_policy_says_what_it_is_why_and_whether_it_bites() {
                 assert!(rules.iter().any(|known| known["name"] == rule), "{name}: {key}");
             }
         }
+        let controls = annotations["policies.towpath.dev/controls"]
+            .as_str()
+            .unwrap_or_default();
+        for control in controls.split(',').map(str::trim) {
+            assert!(is_control(control), "{name}: {control:?} is no control");
+        }
         let mut said = Vec::new();
         for rule in rules {
             assert!(rule["validate"]["message"].is_string(), "{name}");
@@ -142,14 +149,36 @@ fn every_policy_says_what_it_is_why_and_whether_it_bites() {
                 said.push(action.to_owned());
             }
         }
-        actions.insert(name, said.join(" and "));
+        actions.insert(name, (said.join(" and "), controls.to_owned()));
     }
     assert!(actions.len() >= 18, "{actions:#?}");
     documented(&actions);
 }
 
-/// The tables of the guide and of the folder name every policy, and the guide says whether it bites.
-fn documented(actions: &BTreeMap<String, String>) {
+/// Whether a control is written as its framework writes it.
+fn is_control(control: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match control.split_once(' ') {
+        // The benchmark's chapter on policies.
+        Some(("CIS", id)) => id.starts_with("5.") && id.split('.').count() == 3 && id.split('.').all(digits),
+        Some(("NIST", id)) => id.split_once('-').is_some_and(|(family, number)| {
+            let (number, enhancement) = number.split_once('(').unwrap_or((number, "1)"));
+            family.len() == 2
+                && family.bytes().all(|byte| byte.is_ascii_uppercase())
+                && digits(number)
+                && enhancement.strip_suffix(')').is_some_and(digits)
+        }),
+        // Sections, which have no numbers.
+        Some(("NSA", section)) => section.starts_with(|letter: char| letter.is_ascii_uppercase()),
+        Some(("SOC2", id)) => id.split_once('.').is_some_and(|(series, number)| {
+            (series == "A1" || series.strip_prefix("CC").is_some_and(digits)) && digits(number)
+        }),
+        _ => false,
+    }
+}
+
+/// The tables of the guide and of the folder name every policy, whether it bites and the controls it serves.
+fn documented(actions: &BTreeMap<String, (String, String)>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let rows = |file: &str| -> Vec<String> {
         let text = std::fs::read_to_string(root.join(file)).expect("readable");
@@ -158,19 +187,22 @@ fn documented(actions: &BTreeMap<String, String>) {
     };
     let guide = rows("docs/guardrails.md");
     let folder = rows("policies/README.md");
-    for (name, action) in actions {
-        assert!(
-            guide
-                .iter()
-                .any(|row| row.starts_with(&format!("| `{name}` | {action} | "))),
-            "docs/guardrails.md: {name}, {action}"
-        );
-        assert!(
-            folder
-                .iter()
-                .any(|row| row.starts_with(&format!("| [{name}]({name}.yaml) | {action} | "))),
-            "policies/README.md: {name}, {action}"
-        );
+    for (name, (action, controls)) in actions {
+        for (file, rows, first) in [
+            ("docs/guardrails.md", &guide, format!("| `{name}` | {action} | ")),
+            (
+                "policies/README.md",
+                &folder,
+                format!("| [{name}]({name}.yaml) | {action} | "),
+            ),
+        ] {
+            let last = format!(" | {controls} |");
+            assert!(
+                rows.iter()
+                    .any(|row| row.starts_with(&first) && row.ends_with(&last)),
+                "{file}: {name}, {action}, {controls}"
+            );
+        }
     }
 }
 

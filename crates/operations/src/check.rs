@@ -6,8 +6,11 @@ mod manifest;
 use std::path::Path;
 
 use apply::pointer;
-use guardrails::Policies;
+use expansion::Finding;
+use guardrails::{Outcome, Policies, Verdict};
 use serde::Serialize;
+use serde_json::{Value, json};
+use yaml::Position;
 
 use crate::catalog::{Catalog, ServiceFile};
 use crate::error::OperationError;
@@ -25,6 +28,24 @@ pub struct Checked {
     pub findings: Vec<CheckFinding>,
     /// What guardrails say that refuse nothing: those that are audited.
     pub warnings: Vec<CheckFinding>,
+    /// All that guardrails say, also of what keeps them, if it is to be kept.
+    #[serde(skip)]
+    pub verdicts: Vec<CheckVerdict>,
+    #[serde(skip)]
+    keep: bool,
+}
+
+/// What a rule says of an object, and the place in a file that decided it.
+#[derive(Clone, Debug)]
+pub struct CheckVerdict {
+    /// What it says.
+    pub verdict: Verdict,
+    /// The kind, name and namespace of the object.
+    pub object: Value,
+    /// The file, as in findings.
+    pub file: String,
+    /// The line and column in it, from 1.
+    pub place: (usize, usize),
 }
 
 /// One thing that is wrong, and where.
@@ -36,6 +57,9 @@ pub struct CheckFinding {
     /// The line of the value that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
+    /// Its column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -52,6 +76,7 @@ impl CheckFinding {
         Self {
             file: file.to_owned(),
             line: None,
+            column: None,
             message: String::new(),
             hint: None,
             refusal: None,
@@ -88,40 +113,55 @@ impl Checked {
     }
 
     /// Takes down what a guardrail says.
-    fn say(&mut self, file: &str, line: usize, said: Refusal, refuses: bool) {
-        let list = if refuses {
-            &mut self.findings
-        } else {
-            &mut self.warnings
-        };
-        list.push(CheckFinding {
-            file: file.to_owned(),
-            line: Some(line),
-            message: format!("{}: {}", said.policy, said.message),
-            hint: said.hint.clone(),
-            refusal: Some(said),
-        });
+    fn say(&mut self, file: &str, place: Position, finding: Finding, object: Value) {
+        if !matches!(finding.verdict.outcome, Outcome::Pass | Outcome::Skip) {
+            let said = Refusal::from(&finding);
+            let list = if finding.refuses() {
+                &mut self.findings
+            } else {
+                &mut self.warnings
+            };
+            list.push(CheckFinding {
+                file: file.to_owned(),
+                line: Some(place.line),
+                column: Some(place.column),
+                message: format!("{}: {}", said.policy, said.message),
+                hint: said.hint.clone(),
+                refusal: Some(said),
+            });
+        }
+        if self.keep {
+            self.verdicts.push(CheckVerdict {
+                verdict: finding.verdict,
+                object,
+                file: file.to_owned(),
+                place: (place.line, place.column),
+            });
+        }
     }
 }
 
 /// Checks a folder with the layout of an infrastructure repository, or one manifest file.
 ///
 /// A folder's own guardrails and environments count; a single file, or a folder without any, is judged by those
-/// that ship with the platform.
-pub fn check(path: &Path) -> Result<Checked, OperationError> {
+/// that ship with the platform. `keep` keeps all verdicts, for reports.
+pub fn check(path: &Path, keep: bool) -> Result<Checked, OperationError> {
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => nothing_to_check(path, "there is nothing called"),
         _ => OperationError::io("read", path)(error),
     })?;
     if metadata.is_file() {
-        return manifest::check(path);
+        return manifest::check(path, keep);
     }
     if !metadata.is_dir() {
         return Err(nothing_to_check(path, "neither a folder nor a file:"));
     }
     let catalog = Catalog::of_folder(path)?;
     let policies = load_policies(&catalog.snapshot)?;
-    let mut checked = Checked::default();
+    let mut checked = Checked {
+        keep,
+        ..Checked::default()
+    };
     let desired = delivery::layout::read(&catalog.snapshot, catalog.group());
     for finding in &desired.findings {
         checked.findings.push(CheckFinding {
@@ -129,7 +169,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
             line: finding.line,
             message: finding.message.clone(),
             hint: finding.hint.clone(),
-            refusal: None,
+            ..CheckFinding::at("")
         });
     }
     for error in crate::scaffold::mistakes(&catalog.snapshot) {
@@ -142,7 +182,7 @@ pub fn check(path: &Path) -> Result<Checked, OperationError> {
                 line,
                 message: why,
                 hint: Some("the rules are in scaffolds/README.md of the platform".to_owned()),
-                refusal: None,
+                ..CheckFinding::at("")
             });
         }
     }
@@ -193,33 +233,44 @@ fn judge_into(
     policies: &Policies,
     file: &str,
 ) {
-    let line_of = |field: &str| {
-        service
-            .document
-            .position(&pointer(field, &service.document.value))
-            .map(|p| p.line)
+    let document = &service.document;
+    let place_of = |field: &str| document.position(&pointer(field, &document.value));
+    let start = || Position {
+        line: document.line(),
+        column: 1,
     };
     let outcome = catalog.expand(service).map(|(expansion, inputs)| {
         let intent = inputs.intent(catalog.group(), &service.application, &service.place);
-        expansion::judge(&intent, &expansion, policies, &now())
+        let judgement = expansion::judge(&intent, &expansion, policies, &now());
+        (judgement, expansion)
     });
     match outcome {
-        Ok(judgement) => {
-            for finding in &judgement.findings {
-                let said = Refusal::from(finding);
-                let line = said.field.as_deref().and_then(line_of);
-                let line = line.unwrap_or_else(|| service.document.line());
-                checked.say(file, line, said, finding.refuses());
+        Ok((judgement, expansion)) => {
+            let namespace = service.place.namespace.as_str();
+            for finding in judgement.findings.into_iter().chain(judgement.kept) {
+                let field = finding.origin.as_ref().map(|origin| origin.field.as_str());
+                let place = field.and_then(place_of).unwrap_or_else(start);
+                let mut made = expansion.objects.iter().chain(&expansion.claims);
+                let made = made.find(|object| {
+                    object["kind"] == finding.kind && object["metadata"]["name"] == finding.name
+                });
+                let object = json!({
+                    "apiVersion": made.map(|object| &object["apiVersion"]),
+                    "kind": finding.kind,
+                    "metadata": {"name": finding.name, "namespace": namespace},
+                });
+                checked.say(file, place, finding, object);
             }
         }
         Err(OperationError::Expand(expansion::ExpandError::Invalid { problems, .. })) => {
             for problem in problems {
+                let place = place_of(&problem.field);
                 checked.findings.push(CheckFinding {
-                    file: file.to_owned(),
-                    line: line_of(&problem.field),
+                    line: place.map(|place| place.line),
+                    column: place.map(|place| place.column),
                     message: problem.to_string(),
                     hint: problem.hint,
-                    refusal: None,
+                    ..CheckFinding::at(file)
                 });
             }
         }

@@ -42,7 +42,7 @@ pub use charts::{
     Templated, chart_schema, chart_values, check_in_cluster, check_offline, default_values, fetch_chart,
     find_chart, lint_chart, template_chart,
 };
-pub use check::{CheckFinding, Checked, check};
+pub use check::{CheckFinding, CheckVerdict, Checked, check};
 pub use create::{CreateRequest, Created, create_service};
 pub use delete::{DeleteRequest, Deleted, delete_service};
 pub use diff::{Action, FieldChange, ObjectChange, ObjectProblem, ServiceDiff, diff_service};

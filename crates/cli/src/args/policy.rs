@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Output, any_output};
+use super::{Output, Reports, any_output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
@@ -138,21 +138,8 @@ pub(crate) struct PolicyApply {
     /// Resources and images that CEL policies may ask for, from a file of kind Context
     #[arg(long, value_name = "FILE")]
     pub context_file: Option<String>,
-    /// Print a policy report
-    #[arg(long, short = 'p')]
-    pub policy_report: bool,
-    /// How to print the report: yaml or json
-    #[arg(long, value_name = "FORMAT", value_parser = ["yaml", "json"], default_value = "yaml")]
-    pub output_format: String,
-    /// Which report: wgpolicyk8s.io or openreports.io
-    #[arg(long, value_name = "GROUP", value_parser = ["openreports.io", "wgpolicyk8s.io"], default_value = "openreports.io")]
-    pub report_group: String,
-    /// Write a SARIF log for code hosts to this file, or - for standard output
-    #[arg(long, value_name = "FILE")]
-    pub sarif: Option<String>,
-    /// Write JUnit XML for pipelines to this file, or - for standard output
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<String>,
+    #[command(flatten)]
+    pub reports: Reports,
     /// Count what an audited rule refuses as a warning
     #[arg(long)]
     pub audit_warn: bool,

@@ -35,7 +35,7 @@ fn stay_here(talk: &Talk, branch: Option<&str>, registry: bool) -> Result<(), Op
     }
 }
 
-fn now() -> (i64, u32) {
+pub(super) fn now() -> (i64, u32) {
     let now = jiff::Timestamp::now();
     (
         now.as_second(),

@@ -129,6 +129,15 @@ impl CelPolicies {
         self.by_resource = by_resource;
     }
 
+    /// Whether any policy may be about objects of a plural name.
+    pub(crate) fn concerns(&self, plural: &str) -> bool {
+        !self
+            .by_resource
+            .get(plural)
+            .unwrap_or(&self.any_resource)
+            .is_empty()
+    }
+
     /// Judges an object by every policy. Policies that are not about it say nothing.
     pub(crate) fn evaluate(&self, request: &Request<'_>, verdicts: &mut Vec<Verdict>) {
         if self.policies.is_empty() {
@@ -451,6 +460,7 @@ pub(super) fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, en
         path: None,
         value: None,
         why: policy.annotations.why.clone(),
+        controls: policy.annotations.controls.clone(),
         properties: std::collections::BTreeMap::new(),
         title: policy.annotations.title.clone(),
         severity: policy.annotations.severity.clone(),

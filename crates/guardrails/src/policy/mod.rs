@@ -3,6 +3,8 @@
 //! What is malformed is refused with file and line. What is well-formed but not supported yet loads, and
 //! is an error verdict for the objects it matches.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::autogen::{self, Generated};
@@ -47,6 +49,7 @@ pub(crate) struct Annotations {
     pub(crate) severity: Option<String>,
     pub(crate) scored: bool,
     pub(crate) why: Option<String>,
+    pub(crate) controls: Arc<[String]>,
     hint: Option<String>,
     hints: Vec<(String, String)>,
 }
@@ -319,6 +322,13 @@ pub(crate) fn read_annotations(metadata: &Cursor<'_>) -> Result<Annotations, Ref
             "policies.kyverno.io/scored" => result.scored = value != "false",
             "policies.towpath.dev/why" => result.why = Some(value),
             "policies.towpath.dev/hint" => result.hint = Some(value),
+            "policies.towpath.dev/controls" => {
+                let controls = value.split(',').map(str::trim);
+                result.controls = controls
+                    .filter(|control| !control.is_empty())
+                    .map(str::to_owned)
+                    .collect();
+            }
             key => {
                 if let Some(rule) = key.strip_prefix("policies.towpath.dev/hint.") {
                     result.hints.push((rule.to_owned(), value));

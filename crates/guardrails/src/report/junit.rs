@@ -80,10 +80,12 @@ fn case(text: &mut String, finding: &Finding<'_>) {
         Outcome::Warn => "system-out",
     };
     let mut body = verdict.message.clone();
+    let controls = (!verdict.controls.is_empty()).then(|| verdict.controls.join(", "));
     for (word, said) in [
         ("path", &verdict.path),
         ("why", &verdict.why),
         ("hint", &verdict.hint),
+        ("controls", &controls),
     ] {
         if let Some(said) = said {
             let _ = write!(body, "\n{word}: {said}");

@@ -134,6 +134,16 @@ fn result(finding: &Finding<'_>, options: &ReportOptions<'_>) -> Value {
         result["category"] = category.as_str().into();
     }
     let mut properties = Map::new();
+    // What keeps a rule is the proof of a control as much as what breaks it.
+    if !verdict.controls.is_empty() {
+        properties.insert("controls".to_owned(), verdict.controls.join(", ").into());
+    }
+    if let Some(file) = finding.file {
+        properties.insert("file".to_owned(), file.into());
+        if let Some((line, _)) = finding.place {
+            properties.insert("line".to_owned(), line.to_string().into());
+        }
+    }
     for (name, text) in [
         ("path", &verdict.path),
         ("why", &verdict.why),

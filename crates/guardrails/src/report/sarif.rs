@@ -66,8 +66,9 @@ fn rule(finding: &Finding<'_>, id: &str) -> Value {
         rule["help"] = json!({"text": hint});
     }
     let mut properties = json!({});
-    if let Some(category) = &verdict.category {
-        properties["tags"] = json!([category]);
+    let tags: Vec<&String> = verdict.category.iter().chain(verdict.controls.iter()).collect();
+    if !tags.is_empty() {
+        properties["tags"] = json!(tags);
     }
     // Code hosts sort by this figure.
     let score = match verdict.severity.as_deref() {

@@ -17,6 +17,7 @@ fn verdict(rule: &str, outcome: Outcome, enforce: bool) -> Verdict {
         value: None,
         why: Some("nodes are shared".to_owned()),
         hint: Some("set limits".to_owned()),
+        controls: ["NIST SC-6".to_owned(), "SOC2 A1.1".to_owned()].into(),
         title: Some("Require limits".to_owned()),
         severity: Some("high".to_owned()),
         category: Some("Resources".to_owned()),
@@ -97,7 +98,10 @@ fn reports_are_one_for_each_namespace() {
             "category": "Resources",
             "timestamp": {"seconds": 7, "nanos": 0},
             "resources": [{"apiVersion": "v1", "kind": "Pod", "namespace": "shop", "name": "api", "uid": "7"}],
-            "properties": {"path": "/spec/containers/0", "why": "nodes are shared", "hint": "set limits"},
+            "properties": {
+                "path": "/spec/containers/0", "why": "nodes are shared", "hint": "set limits",
+                "controls": "NIST SC-6, SOC2 A1.1", "file": "./a b/pod.yaml", "line": "12",
+            },
         })
     );
     let open = policy_reports(
@@ -147,7 +151,12 @@ fn sarif_points_at_lines_and_at_rules() {
             ("require-limits/b", 0, "error")
         ]
     );
-    assert_eq!(run["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(2));
+    let rules = &run["tool"]["driver"]["rules"];
+    assert_eq!(rules.as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        rules[0]["properties"]["tags"],
+        json!(["Resources", "NIST SC-6", "SOC2 A1.1"])
+    );
     assert_eq!(
         results[0]["locations"][0]["physicalLocation"],
         json!({"artifactLocation": {"uri": "a%20b/pod.yaml"}, "region": {"startLine": 12, "startColumn": 5}})

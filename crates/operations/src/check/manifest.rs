@@ -11,18 +11,21 @@ use delivery::{RepoPath, Snapshot};
 use expansion::{Finding, Place};
 use guardrails::{Outcome, Policies, Request};
 use kube::ResourceExt;
-use serde_json::Value;
+use serde_json::{Value, json};
+use yaml::Position;
 
 use super::{CheckFinding, Checked, judge_into, nothing_to_check};
 use crate::blueprint::Settings;
 use crate::catalog::{Catalog, ServiceFile, typed};
 use crate::error::OperationError;
-use crate::guard::{Refusal, load_policies};
+use crate::guard::load_policies;
 
 /// A larger file is not read.
 const LIMIT: u64 = 16 * 1024 * 1024;
+/// Each search reads the text again; after so many a finding has the line of its document.
+const SEARCHES: usize = 1_000;
 
-pub(super) fn check(path: &Path) -> Result<Checked, OperationError> {
+pub(super) fn check(path: &Path, keep: bool) -> Result<Checked, OperationError> {
     let shown = path.display().to_string();
     let text = text(path)?;
     let documents = yaml::parse_all(&text).map_err(|e| OperationError::invalid(format!("{shown}: {e}")))?;
@@ -36,7 +39,11 @@ pub(super) fn check(path: &Path) -> Result<Checked, OperationError> {
         shown,
         catalog,
         policies,
-        checked: Checked::default(),
+        checked: Checked {
+            keep,
+            ..Checked::default()
+        },
+        searched: 0,
     };
     for document in documents {
         file.document(document)?;
@@ -64,6 +71,8 @@ struct File {
     catalog: Catalog,
     policies: Policies,
     checked: Checked,
+    /// For how many places the text was searched.
+    searched: usize,
 }
 
 impl File {
@@ -183,26 +192,45 @@ impl File {
             namespace_labels: &labels,
             ..Request::new(object)
         };
+        let outline = json!({
+            "apiVersion": object["apiVersion"],
+            "kind": kind,
+            "metadata": {
+                "name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"],
+            },
+        });
         for verdict in self.policies.evaluate(&request) {
-            if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
-                continue;
+            let path = verdict.path.as_deref().unwrap_or_default();
+            let mut place = Position {
+                line: document.line(),
+                column: 1,
+            };
+            let problem = !matches!(verdict.outcome, Outcome::Pass | Outcome::Skip);
+            if problem && self.searched < SEARCHES {
+                self.searched += 1;
+                place = nearest(document, &format!("{at}{path}"), at).unwrap_or(place);
             }
-            let place = verdict.path.as_deref().unwrap_or_default();
-            let line = document
-                .position(&format!("{at}{place}"))
-                .or_else(|| document.position(at).filter(|_| !at.is_empty()))
-                .map_or_else(|| document.line(), |p| p.line);
-            let refuses = verdict.refuses();
             let finding = Finding {
                 kind: kind.to_owned(),
                 name: read("/metadata/name").unwrap_or_default().to_owned(),
                 verdict,
                 origin: None,
             };
-            self.checked
-                .say(&self.shown, line, Refusal::from(&finding), refuses);
+            self.checked.say(&self.shown, place, finding, outline.clone());
         }
     }
+}
+
+/// Where a value stands; where it is missing, what it is missing from. Nothing where that is the whole document.
+fn nearest(document: &yaml::Document, pointer: &str, object: &str) -> Option<Position> {
+    let mut at = pointer;
+    while at.len() > object.len() {
+        if document.value.pointer(at).is_some() {
+            return document.position(at);
+        }
+        at = at.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    document.position(object).filter(|_| !object.is_empty())
 }
 
 /// What is wrong with a resource by the rules of its kind.

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use guardrails::report::{Finding, Form, ReportOptions, junit, policy_reports, sarif};
+use guardrails::report::Finding;
 use guardrails::{Outcome, Verdict};
 use operations::{
     ExitCode, OperationError, PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult,
 };
 use serde_json::{Value, json};
 
-use super::super::{print_exact, printed};
+use super::super::{print_exact, printed, reports};
 use super::{now, stay_here};
 use crate::args::{Global, Output, PolicyApply};
 use crate::print::talk::Talk;
@@ -116,6 +116,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
         Output::Json | Output::Yaml => Some(global.output),
         _ => None,
     };
+    asked.reports.settle(format.unwrap_or(Output::Table))?;
     let application = PolicyApplication::prepare(request(asked)?)?;
     for refusal in &application.refused {
         talk.say(&format!("error: {refusal}"));
@@ -124,9 +125,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
         talk.say(&format!("warning: {other}"));
     }
     let made = Made::of(global.output, asked.stdin)?;
-    let quiet = asked.stdin || asked.policy_report || asked.table || format.is_some();
-    let to_stdout = |file: &Option<String>| file.as_deref() == Some("-");
-    let quiet = quiet || to_stdout(&asked.sarif) || to_stdout(&asked.junit);
+    let quiet = asked.stdin || asked.reports.on_stdout() || asked.table || format.is_some();
     if !quiet {
         let exceptions = match application.exceptions {
             0 => String::new(),
@@ -138,7 +137,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
             application.resources()
         )))?;
     }
-    let keep = quiet || asked.sarif.is_some() || asked.junit.is_some();
+    let keep = quiet || asked.reports.any();
     let mut kept: Vec<Kept> = Vec::new();
     let counts = application.each(|result| {
         made.take(result, quiet)?;
@@ -157,15 +156,14 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
         Ok(())
     })?;
     let findings: Vec<Finding<'_>> = kept.iter().map(Kept::finding).collect();
-    if let Some(file) = &asked.sarif {
-        let log = sarif(&findings, "platform", env!("CARGO_PKG_VERSION"));
-        write(file, &format!("{log:#}\n"))?;
-    }
-    if let Some(file) = &asked.junit {
-        write(file, &junit(&findings, "platform policy apply"))?;
-    }
-    if asked.policy_report {
-        report(&findings, asked)?;
+    reports::write(
+        &findings,
+        &asked.reports,
+        "platform policy apply",
+        asked.audit_warn,
+    )?;
+    if asked.reports.policy_report {
+        // It has been printed.
     } else if let Some(format) = format {
         let results: Vec<Value> = kept
             .iter()
@@ -308,32 +306,6 @@ fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
     })
 }
 
-fn report(findings: &[Finding<'_>], asked: &PolicyApply) -> Result<(), OperationError> {
-    let reports = policy_reports(
-        findings,
-        &ReportOptions {
-            form: if asked.report_group == "openreports.io" {
-                Form::OpenReports
-            } else {
-                Form::PolicyReport
-            },
-            name: "merged",
-            seconds: now().0,
-            audit_warn: asked.audit_warn,
-        },
-    );
-    for (index, report) in reports.iter().enumerate() {
-        let text = if asked.output_format == "json" {
-            format!("{}\n", plain::json(&report.to_string()))
-        } else {
-            let between = if index > 0 { "---\n" } else { "" };
-            format!("{between}{}", yaml::emit(report))
-        };
-        print_exact(&text)?;
-    }
-    Ok(())
-}
-
 fn print_table(application: &PolicyApplication, kept: &[Kept], detailed: bool) -> Result<(), OperationError> {
     let mut head = vec!["ID", "POLICY", "RULE", "RESOURCE", "RESULT"];
     if detailed {
@@ -364,13 +336,6 @@ fn print_table(application: &PolicyApplication, kept: &[Kept], detailed: bool) -
     let rows: Vec<Vec<String>> = kept.iter().enumerate().map(cells).collect();
     print_exact(&table(&head, &rows))?;
     Ok(())
-}
-
-fn write(file: &str, text: &str) -> Result<(), OperationError> {
-    if file == "-" {
-        return print_exact(text).map(|_| ());
-    }
-    std::fs::write(file, text).map_err(OperationError::io("write", file))
 }
 
 /// The exit code that Kyverno's command line has.
