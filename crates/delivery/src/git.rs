@@ -74,28 +74,7 @@ impl Git {
         limit: usize,
         time: Duration,
     ) -> Result<Finished> {
-        let mut session = self.start(doing, arguments, limit, time)?;
-        let input = input.to_vec();
-        let mut stdin = session.stdin.take();
-        // In a thread of its own: git may answer before it has read everything.
-        let writer = thread::spawn(move || {
-            if let Some(pipe) = stdin.as_mut() {
-                // A git that stopped reading says why in its exit status.
-                let _ = pipe.write_all(&input);
-            }
-        });
-        let mut output = Vec::new();
-        while let Some(chunk) = session.next_chunk()? {
-            output.extend_from_slice(&chunk);
-        }
-        let (status, complaint) = session.end()?;
-        // The pipe is closed now, so the writer has ended or is about to.
-        let _ = writer.join();
-        Ok(Finished {
-            status,
-            output,
-            complaint,
-        })
+        self.start(doing, arguments, limit, time)?.finish(input)
     }
 
     /// Starts git for a conversation.
@@ -219,6 +198,31 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Sends all of `input`, and takes all that git answers until it ends.
+    pub(crate) fn finish(mut self, input: &[u8]) -> Result<Finished> {
+        let input = input.to_vec();
+        let mut stdin = self.stdin.take();
+        // In a thread of its own: git may answer before it has read everything.
+        let writer = thread::spawn(move || {
+            if let Some(pipe) = stdin.as_mut() {
+                // A git that stopped reading says why in its exit status.
+                let _ = pipe.write_all(&input);
+            }
+        });
+        let mut output = Vec::new();
+        while let Some(chunk) = self.next_chunk()? {
+            output.extend_from_slice(&chunk);
+        }
+        let (status, complaint) = self.end()?;
+        // The pipe is closed now, so the writer has ended or is about to.
+        let _ = writer.join();
+        Ok(Finished {
+            status,
+            output,
+            complaint,
+        })
+    }
+
     /// Sends bytes to git. A git that went away is no error here: [`Session::end`] says why.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Some(pipe) = self.stdin.as_mut()

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::git::LOCAL;
+use crate::git::{LOCAL, Session};
 use crate::path::{CommitId, RepoPath};
 use crate::repository::{LIST_LIMIT, Repository};
 
 /// The folders that say what is wanted.
 const ROOTS: [&str; 2] = ["platform", "teams"];
+const READING: &str = "read the files";
 const FILES_LIMIT: usize = 100_000;
 const FILE_LIMIT: usize = 1024 * 1024;
 const BYTES_LIMIT: usize = 256 * 1024 * 1024;
@@ -199,6 +200,8 @@ impl Repository {
     /// All files under `platform/` and `teams/` at a commit, in two git processes; those that `previous` has
     /// already are taken from it.
     pub fn tree(&self, commit: &CommitId, previous: Option<&Snapshot>) -> Result<Snapshot> {
+        // Nothing is known yet, so files will be asked for: that git starts while this one lists them.
+        let reader = previous.is_none().then(|| self.start_reading()).transpose()?;
         let doing = "read the tree";
         let mut arguments = vec!["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str(), "--"];
         arguments.extend(ROOTS);
@@ -265,15 +268,21 @@ impl Repository {
                 snapshot.files.insert(path, file);
             }
         }
-        self.read_into(&mut snapshot, &wanted)?;
+        if !wanted.is_empty() {
+            let reader = reader.map_or_else(|| self.start_reading(), Ok)?;
+            self.read_into(&mut snapshot, &wanted, reader)?;
+        }
         snapshot.findings.sort();
         Ok(snapshot)
     }
 
-    fn read_into(&self, snapshot: &mut Snapshot, wanted: &[RepoPath]) -> Result<()> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
+    fn start_reading(&self) -> Result<Session> {
+        let arguments = ["cat-file", "--batch", "--buffer"];
+        self.git
+            .start(READING, &arguments, BYTES_LIMIT + LIST_LIMIT, LOCAL)
+    }
+
+    fn read_into(&self, snapshot: &mut Snapshot, wanted: &[RepoPath], reader: Session) -> Result<()> {
         let corrupt = |detail: String| Error::Corrupt {
             path: self.path.clone(),
             detail,
@@ -283,13 +292,7 @@ impl Repository {
             input.push_str(&file.object);
             input.push('\n');
         }
-        let arguments = ["cat-file", "--batch", "--buffer"];
-        let output = self.git.run(
-            "read the files",
-            &arguments,
-            input.as_bytes(),
-            BYTES_LIMIT + LIST_LIMIT,
-        )?;
+        let output = reader.finish(input.as_bytes())?.success(READING)?;
         let mut rest = output.as_slice();
         for path in wanted {
             let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());

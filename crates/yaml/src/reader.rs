@@ -27,8 +27,12 @@ const MAX_ALIAS_BYTES: usize = 64 << 20;
 const UNDER_INDENTED: &str = "invalid indentation in multiline quoted scalar";
 /// What it says of a comment right behind a quoted scalar or a bracket.
 const JOINED_COMMENT: &str = "comments must be separated from other tokens by whitespace";
-/// How many such lines are put right in one text.
-const MAX_REPAIRS: usize = 32;
+/// What it says of the mark of a block scalar that stands as far to the left as its key.
+const BARE_BLOCK: &str = "simple key expected ':'";
+/// How many such lines are put right in any text.
+const MIN_REPAIRS: usize = 32;
+/// How much may be read again for them in a text with more of them, in bytes.
+const MAX_READ_AGAIN: usize = 64 << 20;
 /// Where such a line is moved to.
 const FAR_RIGHT: &str = "                                                                ";
 
@@ -76,23 +80,37 @@ fn read(text: &str) -> Result<Vec<Document>, Error> {
 
 /// Whether it is something that go-yaml does not mind.
 fn is_tolerated(error: &Error) -> bool {
-    matches!(error.message.as_str(), UNDER_INDENTED | JOINED_COMMENT)
+    matches!(
+        error.message.as_str(),
+        UNDER_INDENTED | JOINED_COMMENT | BARE_BLOCK
+    )
 }
 
-/// Reads a text in which quoted scalars go on further to the left than YAML allows, or comments follow without a
-/// blank: blanks are put there, where they mean nothing.
+/// Reads a text in which quoted scalars go on or block scalars begin further to the left than YAML allows, or comments
+/// follow without a blank: blanks are put there, where they mean nothing.
 fn read_repaired(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    for _ in 0..MAX_REPAIRS {
+    for _ in 0..MIN_REPAIRS.max(MAX_READ_AGAIN / text.len().max(1024)) {
         let Some(place) = error.position else {
             return Err(error);
         };
-        let Some(line) = lines.get_mut(place.line - 1) else {
+        let at = place.line.saturating_sub(1).min(lines.len());
+        let (before, rest) = lines.split_at_mut(at);
+        let Some(line) = rest.first_mut() else {
             return Err(error);
+        };
+        let follows_key = || {
+            let last = before.iter().rev().find(|line| !line.trim().is_empty());
+            last.is_some_and(|line| line.trim_end().ends_with(':'))
         };
         let column = line.char_indices().nth(place.column - 1).map(|(at, _)| at);
         match (error.message.as_str(), column) {
             (UNDER_INDENTED, _) if !line.starts_with(FAR_RIGHT) => line.insert_str(0, FAR_RIGHT),
+            (BARE_BLOCK, Some(at))
+                if line[..at].trim().is_empty() && line[at..].starts_with(['|', '>']) && follows_key() =>
+            {
+                line.insert_str(0, FAR_RIGHT);
+            }
             (JOINED_COMMENT, Some(at)) if line[at..].starts_with('#') => line.insert(at, ' '),
             _ => return Err(error),
         }
@@ -663,6 +681,20 @@ mod tests {
             json!({"a": {"b": "x y z "}, "c": "d e", "f": 1}),
         );
         check_error("a:\n  b: \"x\nz", "");
+        let many = (0..200).fold(String::new(), |mut text, number| {
+            let _ = writeln!(text, "k{number}:\n  a: 'x\n  y'");
+            text
+        });
+        assert_eq!(parse(&many).unwrap().value["k199"]["a"], "x y");
+    }
+
+    #[test]
+    fn a_block_may_begin_below_its_key() {
+        check(
+            "a:\n  b:\n  |\n    c\n    d\n  e:\n\n  >-\n   f\ng: 1\n",
+            json!({"a": {"b": "c\nd\n", "e": "f"}, "g": 1}),
+        );
+        check_error("a: 1\n|\n  b\n", BARE_BLOCK);
     }
 
     #[test]
