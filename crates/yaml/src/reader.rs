@@ -32,8 +32,10 @@ const BARE_BLOCK: &str = "simple key expected ':'";
 /// How many such lines are put right in any text.
 const MIN_REPAIRS: usize = 32;
 /// How much may be read again for them in a text with more of them, in bytes.
-const MAX_READ_AGAIN: usize = 64 << 20;
-/// Where such a line is moved to.
+const MAX_READ_AGAIN: usize = 32 << 20;
+/// How much longer than twice its length a text may become by them.
+const MAX_GROWTH: usize = 1 << 20;
+/// How far such a line is moved.
 const FAR_RIGHT: &str = "                                                                ";
 
 /// Reads a text that holds exactly one document; no document at all is `null`.
@@ -90,7 +92,9 @@ fn is_tolerated(error: &Error) -> bool {
 /// follow without a blank: blanks are put there, where they mean nothing.
 fn read_repaired(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    for _ in 0..MIN_REPAIRS.max(MAX_READ_AGAIN / text.len().max(1024)) {
+    let mut repairs = 0;
+    let mut read_again = 0;
+    while repairs < MIN_REPAIRS || read_again < MAX_READ_AGAIN {
         let Some(place) = error.position else {
             return Err(error);
         };
@@ -105,7 +109,12 @@ fn read_repaired(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
         };
         let column = line.char_indices().nth(place.column - 1).map(|(at, _)| at);
         match (error.message.as_str(), column) {
-            (UNDER_INDENTED, _) if !line.starts_with(FAR_RIGHT) => line.insert_str(0, FAR_RIGHT),
+            (UNDER_INDENTED, _) => {
+                let rest_of_scalar = 1 + before.last().map_or(0, |opening| lines_left(opening, rest));
+                for line in rest.iter_mut().take(rest_of_scalar) {
+                    line.insert_str(0, FAR_RIGHT);
+                }
+            }
             (BARE_BLOCK, Some(at))
                 if line[..at].trim().is_empty() && line[at..].starts_with(['|', '>']) && follows_key() =>
             {
@@ -114,12 +123,50 @@ fn read_repaired(text: &str, mut error: Error) -> Result<Vec<Document>, Error> {
             (JOINED_COMMENT, Some(at)) if line[at..].starts_with('#') => line.insert(at, ' '),
             _ => return Err(error),
         }
-        match read_once(&lines.join("\n")) {
+        let repaired = lines.join("\n");
+        if repaired.len() > 2 * text.len() + MAX_GROWTH {
+            return Err(error);
+        }
+        repairs += 1;
+        read_again += repaired.len();
+        match read_once(&repaired) {
             Err(next) if is_tolerated(&next) => error = next,
             result => return result,
         }
     }
     Err(error)
+}
+
+/// How many lines behind the first of `rest` belong to the quoted scalar that begins on the line `opening`, as far as
+/// the look of it tells: none too many, for what is inside quotes is followed to their end.
+fn lines_left(opening: &str, rest: &[String]) -> usize {
+    let quoted = opening
+        .split_once(": ")
+        .map_or(opening, |(_, value)| value)
+        .trim_start_matches(['-', ' ']);
+    let Some(quote @ ('\'' | '"')) = quoted.chars().next() else {
+        return 0;
+    };
+    let is_open = |text: &str, open: bool| {
+        let mut open = open;
+        let mut escaped = false;
+        for mark in text.chars() {
+            if escaped {
+                escaped = false;
+            } else if mark == '\\' && quote == '"' {
+                escaped = true;
+            } else if mark == quote {
+                open = !open;
+            }
+        }
+        open
+    };
+    let mut open = is_open(quoted, false);
+    let ending = rest.iter().position(|line| {
+        open = is_open(line, open);
+        !open
+    });
+    ending.unwrap_or(0)
 }
 
 fn read_once(text: &str) -> Result<Vec<Document>, Error> {
