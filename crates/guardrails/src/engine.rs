@@ -223,6 +223,7 @@ impl Policies {
         }
         if let Some(mut verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
             self.cel.too_deep(kind, Task::Validate, &mut verdicts);
+            self.cel.too_deep(kind, Task::VerifyImages, &mut verdicts);
             return verdicts;
         }
         let subject = asked(request);

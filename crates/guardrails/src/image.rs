@@ -1,5 +1,5 @@
 //! Container image references, read as Docker and Kyverno read them: `nginx` is
-//! `docker.io/nginx:latest`, the first part is a registry when it has a dot, a colon or is `localhost`.
+//! `docker.io/nginx:latest`, the first part is a registry when it has a dot, a colon, a capital or is `localhost`.
 
 use serde_json::{Map, Value, json};
 
@@ -15,24 +15,30 @@ pub(crate) struct Image {
 impl Image {
     /// Reads a reference; `None` when it cannot be one.
     pub(crate) fn parse(text: &str) -> Option<Image> {
-        if text.is_empty() || text.len() > 1024 || text.contains(char::is_whitespace) {
-            return None;
-        }
         let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) if digest.contains(':') => (name, Some(digest.to_owned())),
-            Some(_) => return None,
+            Some((name, digest)) => (name, Some(digest.to_owned())),
             None => (text, None),
         };
+        if digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
+            return None;
+        }
         let (registry, rest) = match name.split_once('/') {
-            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+            Some((first, rest))
+                if first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first =>
+            {
+                (first, rest)
+            }
             _ => ("docker.io", name),
         };
-        let (path, tag) = match rest.rsplit_once(':') {
-            Some((_, "")) => return None,
-            Some((path, tag)) if !tag.contains('/') => (path, Some(tag.to_owned())),
-            _ => (rest, None),
+        let (path, tag) = match rest.split_once(':') {
+            Some((path, tag)) => (path, Some(tag.to_owned())),
+            None => (rest, None),
         };
-        if path.is_empty() {
+        let fits = is_registry(registry)
+            && path.split('/').all(is_component)
+            && registry.len() + 1 + path.len() <= 255
+            && tag.as_deref().is_none_or(is_tag);
+        if !fits {
             return None;
         }
         let tag = if tag.is_none() && digest.is_none() {
@@ -96,31 +102,129 @@ impl Image {
     }
 }
 
-/// The `images` variable: the images of a pod or pod controller by kind of container and its name.
-pub(crate) fn of_object(object: &Value, pod_spec: &str) -> Value {
-    let mut images = Map::new();
-    for kind in ["containers", "initContainers", "ephemeralContainers"] {
-        let Some(containers) = object
-            .pointer(&format!("{pod_spec}/{kind}"))
-            .and_then(Value::as_array)
-        else {
-            continue;
+/// Letters, digits and hyphens between dots, and a port.
+fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let labelled = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let address =
+        |inner: &str| !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.map_or_else(|| host.split('.').all(labelled), address)
+        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Small letters and digits; between them a dot, one or two underscores, or hyphens.
+fn is_component(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut separators = text
+        .split(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+        .filter(|separator| !separator.is_empty());
+    text.bytes().next().is_some_and(plain)
+        && text.bytes().next_back().is_some_and(plain)
+        && separators.all(|separator| {
+            matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+        })
+}
+
+fn is_tag(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && !text.starts_with(['.', '-'])
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+fn is_digest(text: &str) -> bool {
+    let Some((algorithm, hex)) = text.split_once(':') else {
+        return false;
+    };
+    let length = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => return false,
+    };
+    hex.len() == length && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// An image of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// Where it stands, as an RFC 6901 pointer.
+    pub(crate) pointer: String,
+    /// What it is called among its kind: the name of the container.
+    pub(crate) key: String,
+    /// The kind: `containers`, or what an extractor says.
+    pub(crate) group: String,
+    pub(crate) image: Image,
+}
+
+/// The kinds of containers of a pod.
+pub(crate) const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
+/// The images of a pod or pod controller. An error says which of them cannot be read, and why.
+pub(crate) fn in_pod(object: &Value, pod_spec: &str) -> Result<Vec<Used>, String> {
+    let mut found = Vec::new();
+    for group in CONTAINERS {
+        let base = format!("{pod_spec}/{group}");
+        let containers = match object.pointer(&base) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(containers)) => containers,
+            Some(_) => return Err(format!("{base} is no list of containers")),
         };
-        let mut by_name = Map::new();
         for (index, container) in containers.iter().enumerate() {
-            let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
-            let image = container
-                .get("image")
-                .and_then(Value::as_str)
-                .and_then(Image::parse);
-            if let Some(image) = image {
-                by_name.insert(
-                    name.to_owned(),
-                    image.describe(&format!("{pod_spec}/{kind}/{index}/image")),
-                );
+            let at = format!("{base}/{index}");
+            let Value::Object(container) = container else {
+                return Err(format!("{at} is no container"));
+            };
+            let Some(key) = container.get("name").and_then(Value::as_str) else {
+                return Err(format!("the container at {at} has no name"));
+            };
+            // An image may be missing: then it is the defaults of the cluster that fill it in.
+            let Some(written) = container.get("image").and_then(Value::as_str) else {
+                continue;
+            };
+            if written.trim().is_empty() {
+                continue;
             }
+            let image = Image::parse(written).ok_or_else(|| not_one(written))?;
+            found.push(Used {
+                pointer: format!("{at}/image"),
+                key: key.to_owned(),
+                group: group.to_owned(),
+                image,
+            });
         }
-        images.insert(kind.to_owned(), Value::Object(by_name));
+    }
+    Ok(found)
+}
+
+/// What is said of a text that is no reference.
+pub(crate) fn not_one(written: &str) -> String {
+    let shown: String = written.chars().take(200).collect();
+    format!("{shown:?} is not the reference of an image")
+}
+
+/// The `images` variable: images by their kind and key.
+pub(crate) fn described(used: &[Used]) -> Value {
+    let mut images = Map::new();
+    for used in used {
+        let group = images
+            .entry(used.group.clone())
+            .or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(group) = group {
+            group.insert(used.key.clone(), used.image.describe(&used.pointer));
+        }
     }
     Value::Object(images)
 }
@@ -128,6 +232,8 @@ pub(crate) fn of_object(object: &Value, pod_spec: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
     #[test]
     fn references_are_filled_in() {
@@ -143,12 +249,73 @@ mod tests {
         check("library/nginx", Some("docker.io/library/nginx:latest"));
         check("localhost/nginx", Some("localhost/nginx:latest"));
         check("registry:5000/nginx", Some("registry:5000/nginx:latest"));
+        check("[::1]:5000/nginx", Some("[::1]:5000/nginx:latest"));
+        check("Acme/nginx", Some("Acme/nginx:latest"));
         check("ghcr.io/a/b:v1", Some("ghcr.io/a/b:v1"));
-        check("ghcr.io/a/b@sha256:00", Some("ghcr.io/a/b@sha256:00"));
-        check("ghcr.io/a/b:v1@sha256:00", Some("ghcr.io/a/b@sha256:00"));
-        check("", None);
-        check("nginx:", None);
-        check("nginx@sha256", None);
-        check("a b", None);
+        check(
+            "ghcr.io/a-b/c__d/e.f_g---h",
+            Some("ghcr.io/a-b/c__d/e.f_g---h:latest"),
+        );
+        let pinned = format!("ghcr.io/a/b@{DIGEST}");
+        check(&pinned, Some(&pinned));
+        check(&format!("ghcr.io/a/b:v1@{DIGEST}"), Some(&pinned));
+        for text in [
+            "",
+            "nginx:",
+            "nginx:-a",
+            "nginx:1:2",
+            "nginx@sha256",
+            "nginx@sha256:00",
+            "nginx@md5:00000000000000000000000000000000",
+            "a b",
+            "evil.io/Foo",
+            "ghcr.io//a",
+            "ghcr.io/a/",
+            "ghcr.io/a..b",
+            "ghcr.io/-a",
+            "ghcr.io:x/a",
+            "-a.io/a",
+            "ghcr.io/a___b",
+        ] {
+            check(text, None);
+        }
+        check(&"a".repeat(300), None);
+    }
+
+    #[test]
+    fn images_of_a_pod() {
+        let check = |spec: Value, expect: Result<Value, &str>| {
+            let object = json!({"spec": spec});
+            let got = in_pod(&object, "/spec").map(|used| described(&used));
+            match (got, expect) {
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{reason}"),
+                (got, expect) => assert_eq!(got, expect.map_err(str::to_owned), "{object}"),
+            }
+        };
+        check(json!({}), Ok(json!({})));
+        check(json!({"containers": [], "initContainers": null}), Ok(json!({})));
+        // An image that is not there is no fault; one that cannot be read is.
+        check(
+            json!({"containers": [{"name": "a"}, {"name": "b", "image": " "}]}),
+            Ok(json!({})),
+        );
+        check(
+            json!({"containers": [{"name": "a", "image": "nginx"}]}),
+            Ok(json!({"containers": {"a": {
+                "registry": "docker.io", "name": "nginx", "path": "nginx", "tag": "latest",
+                "reference": "docker.io/nginx:latest", "referenceWithTag": "docker.io/nginx:latest",
+                "jsonPointer": "/spec/containers/0/image",
+            }}})),
+        );
+        check(
+            json!({"containers": [{"name": "a", "image": "nginx"}, {"name": "b", "image": "evil.io/Foo"}]}),
+            Err("\"evil.io/Foo\" is not the reference of an image"),
+        );
+        check(json!({"containers": {"a": 1}}), Err("no list of containers"));
+        check(
+            json!({"initContainers": ["a"]}),
+            Err("/spec/initContainers/0 is no container"),
+        );
+        check(json!({"containers": [{"image": "nginx"}]}), Err("has no name"));
     }
 }

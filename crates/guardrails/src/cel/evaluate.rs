@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use super::compile::{Call, Flat, Fold, FoldKind, Node, Program, Root};
 use super::failure::Failure;
 use super::functions::{self, Args};
+use super::images::Verifying;
 use super::parse::{Access, Literal, Operator};
 use super::value::{Key, Text, Value};
 use crate::budget::Budget;
@@ -32,6 +33,8 @@ pub(crate) struct Scope<'v> {
     pub(crate) roots: &'v dyn Roots<'v>,
     /// The namespace of a policy that has one: its questions stay within.
     pub(crate) namespace: Option<&'v str>,
+    /// Who may be asked about signatures, for a policy about images.
+    pub(crate) images: Option<&'v Verifying<'v>>,
     variables: Vec<Variable<'v>>,
     depth: Cell<usize>,
     /// What `generator.Apply` was given: a namespace and objects.
@@ -57,6 +60,7 @@ impl<'v> Scope<'v> {
             facts,
             roots,
             namespace: None,
+            images: None,
             variables: Vec::new(),
             depth: Cell::new(0),
             generated: RefCell::new(Vec::new()),

@@ -31,7 +31,8 @@ pub(crate) struct Inputs<'v> {
     old: Value<'v>,
     pub(crate) params: Value<'v>,
     pub(crate) exceptions: Value<'v>,
-    pub(crate) images: Value<'v>,
+    /// `images`, `attestors` and `attestations`, once they are known.
+    images: OnceCell<[Value<'v>; 3]>,
     asked: OnceCell<Value<'v>>,
     namespace: OnceCell<Value<'v>>,
 }
@@ -56,10 +57,22 @@ impl<'v> Inputs<'v> {
             old,
             params: Value::Null,
             exceptions: Value::Null,
-            images: Value::Null,
+            images: OnceCell::new(),
             asked: OnceCell::new(),
             namespace: OnceCell::new(),
         }
+    }
+
+    /// What `images`, `attestors` and `attestations` stand for from now on.
+    pub(crate) fn learn_images(&self, values: [Value<'v>; 3]) {
+        let _ = self.images.set(values);
+    }
+
+    fn of_images(&self, index: usize, root: Root) -> Value<'v> {
+        let known = self.images.get().and_then(|values| values.get(index));
+        known
+            .cloned()
+            .unwrap_or_else(|| Value::Unknown(root.name().into()))
     }
 
     /// The AdmissionRequest; as JSON leaves it out, what is empty is not there.
@@ -179,9 +192,11 @@ impl<'v> Roots<'v> for Inputs<'v> {
             Root::NamespaceObject => kept(&self.namespace, || self.namespace_object(), "namespaceObject"),
             Root::Params => self.params.clone(),
             Root::Exceptions => self.exceptions.clone(),
-            Root::Images => self.images.clone(),
+            Root::Images => self.of_images(0, root),
+            Root::Attestors => self.of_images(1, root),
+            Root::Attestations => self.of_images(2, root),
             Root::Authorizer => Value::Unknown("what somebody may do (authorizer)".into()),
-            Root::Attestors | Root::Attestations | Root::Ref => Value::Unknown(root.name().into()),
+            Root::Ref => Value::Unknown(root.name().into()),
         }
     }
 }

@@ -43,6 +43,10 @@ impl Judged {
             exception: None,
         }
     }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
 }
 
 impl CelPolicies {
@@ -159,6 +163,7 @@ impl CelPolicies {
                 self.judge(policy, variant, request, &subject, &resource, verdicts);
             }
         }
+        self.verify_images(request, verdicts);
     }
 
     /// The policies of a task that may be about a resource, by its plural name.

@@ -7,7 +7,7 @@
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
 //! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
-//! `judge` evaluates them all, `change` mutates, generates and deletes by them, `apply` knows how a patch is laid over an
+//! `judge` evaluates them all, `images` asks who signed, `change` mutates, generates and deletes by them, `apply` knows how a patch is laid over an
 //! object.
 
 mod apply;
@@ -20,6 +20,7 @@ mod constraints;
 mod evaluate;
 mod failure;
 mod functions;
+mod images;
 mod inputs;
 mod judge;
 mod moment;

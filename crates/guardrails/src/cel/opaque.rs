@@ -20,6 +20,8 @@ pub(crate) enum Opaque {
     Image(ImageReference),
     /// What is sent with calls of a service: certificates that it is trusted by.
     HttpClient(String),
+    /// Somebody who signs images, as a policy has them.
+    Attestor(Json),
 }
 
 /// The parts of an absolute URL, or of a path.
@@ -55,6 +57,7 @@ impl Opaque {
             Opaque::Format(_) => "kubernetes.NamedFormat",
             Opaque::Image(_) => "kyverno.image",
             Opaque::HttpClient(_) => "http.Context",
+            Opaque::Attestor(_) => "kyverno.attestor",
         }
     }
 
@@ -81,6 +84,7 @@ impl std::fmt::Display for Opaque {
             Opaque::Format(name) => formatter.write_str(name),
             Opaque::Image(image) => formatter.write_str(&image.written),
             Opaque::HttpClient(_) => formatter.write_str("http"),
+            Opaque::Attestor(_) => formatter.write_str("attestor"),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::autogen;
 use super::body::{self, AuditAnnotation, Condition, Validation, Variables};
 use super::compile::{Names, Program, Root};
 use super::constraints::Constraints;
+use super::images::{self, Images};
 use super::inputs::ADMISSION;
 use super::params::{ParamKind, ParamRef};
 use crate::cursor::{Cursor, Origin, Refusal};
@@ -82,6 +83,8 @@ pub(crate) struct Variant {
     /// Expressions that say what is to be made.
     pub(crate) generations: Vec<Program>,
     pub(crate) annotations: Vec<AuditAnnotation>,
+    /// Of a policy about images.
+    pub(crate) images: Option<Images>,
 }
 
 /// Something that is to be changed.
@@ -151,6 +154,8 @@ pub(crate) fn is_ours(document: &Json) -> bool {
         | "NamespacedGeneratingPolicy"
         | "DeletingPolicy"
         | "NamespacedDeletingPolicy"
+        | "ImageValidatingPolicy"
+        | "NamespacedImageValidatingPolicy"
         | "PolicyException" => KYVERNO.contains(&version),
         "ValidatingAdmissionPolicy"
         | "ValidatingAdmissionPolicyBinding"
@@ -186,6 +191,10 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
         "NamespacedGeneratingPolicy" => generating(&metadata, &spec, "NamespacedGeneratingPolicy"),
         "DeletingPolicy" => deleting(&metadata, &spec, "DeletingPolicy"),
         "NamespacedDeletingPolicy" => deleting(&metadata, &spec, "NamespacedDeletingPolicy"),
+        "ImageValidatingPolicy" => validating_images(&metadata, &spec, "ImageValidatingPolicy"),
+        "NamespacedImageValidatingPolicy" => {
+            validating_images(&metadata, &spec, "NamespacedImageValidatingPolicy")
+        }
         "ValidatingAdmissionPolicy" => admission(&metadata, &spec, "ValidatingAdmissionPolicy"),
         "MutatingAdmissionPolicy" => admission(&metadata, &spec, "MutatingAdmissionPolicy"),
         "ValidatingAdmissionPolicyBinding" => binding(&spec, "ValidatingAdmissionPolicy"),
@@ -227,6 +236,11 @@ impl Policy {
             params: None,
             variants: Vec::new(),
         })
+    }
+
+    /// Its name without its namespace.
+    pub(crate) fn plain_name(&self) -> &str {
+        &self.plain_name
     }
 
     /// What of it is about a request, if anything is.
@@ -315,8 +329,20 @@ impl Variant {
             mutations: read_mutations(spec.field("mutations"), names)?,
             generations: read_generations(spec.field("generate"), names)?,
             annotations: body::read_annotations(spec.field("auditAnnotations"), names)?,
+            images: None,
             variables,
         })
+    }
+}
+
+impl Variant {
+    fn about_images(spec: &Cursor<'_>) -> Result<Variant, Refusal> {
+        let mut variant = Variant::read(spec, &images::ROOTS)?;
+        variant.images = Some(Images::read(spec, &variant.variables)?);
+        // Whether the policy is about an object at all is said before its images are known.
+        variant.conditions =
+            body::read_conditions(spec.field("matchConditions"), Names::of(&images::BEFORE))?;
+        Ok(variant)
     }
 }
 
@@ -370,6 +396,49 @@ fn validating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> R
             pointer: spec.pointer.clone(),
         };
         policy.variants.push(Variant::read(&cursor, &KYVERNO_ROOTS)?);
+    }
+    Ok(Document::Policy(Box::new(policy)))
+}
+
+fn validating_images(
+    metadata: &Cursor<'_>,
+    spec: &Cursor<'_>,
+    kind: &'static str,
+) -> Result<Document, Refusal> {
+    spec.only(&[
+        "matchConstraints",
+        "matchConditions",
+        "matchImageReferences",
+        "credentials",
+        "validationConfigurations",
+        "images",
+        "variables",
+        "attestors",
+        "attestations",
+        "validations",
+        "failurePolicy",
+        "auditAnnotations",
+        "validationActions",
+        "evaluation",
+        "autogen",
+        "webhookConfiguration",
+    ])?;
+    let mut policy = Policy::of(metadata, kind, Task::VerifyImages, Family::Kyverno)?;
+    policy.read_evaluation(spec)?;
+    policy.read_failure_policy(spec)?;
+    policy.enforce = denies(spec)?.unwrap_or(true);
+    spec.required("validations")?;
+    if !policy.json && spec.field("matchConstraints").is_none() {
+        return Err(spec.refuse("the field matchConstraints is missing"));
+    }
+    policy.variants.push(Variant::about_images(spec)?);
+    for made in autogen::variants(spec) {
+        let cursor = Cursor {
+            origin: spec.origin,
+            value: &made,
+            pointer: spec.pointer.clone(),
+        };
+        policy.variants.push(Variant::about_images(&cursor)?);
     }
     Ok(Document::Policy(Box::new(policy)))
 }

@@ -120,11 +120,17 @@ impl Policies {
                 let exceptions = self.exceptions_for(policy, rule);
                 Judge::new(policy, rule, &request, &subject, &exceptions).digests(entries)
             };
-            for (pointer, image) in digests {
-                if let Some(place) = object.pointer_mut(&pointer) {
-                    *place = Value::String(image);
-                }
-            }
+            write(digests, object);
+        }
+        let digests = self.cel.digests(&Request { object, ..*request });
+        write(digests, object);
+    }
+}
+
+fn write(digests: Vec<(String, String)>, object: &mut Value) {
+    for (pointer, image) in digests {
+        if let Some(place) = object.pointer_mut(&pointer) {
+            *place = Value::String(image);
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Signatures are checked by whoever answers [`crate::Facts::verify`]; here it is only said what is asked for.
 
+pub(crate) mod answer;
+
 use serde_json::Value;
 
 use crate::cursor::{Cursor, Refusal};

@@ -60,7 +60,10 @@ impl<'a> Judge<'a> {
             .split_once('/')
             .unwrap_or(("", text("apiVersion")));
         if let Some(pod) = autogen::pod_in(text("kind")) {
-            images = image::of_object(request.object, &format!("{pod}/spec"));
+            images = image::in_pod(request.object, &format!("{pod}/spec")).map_or_else(
+                |reason| unknown(&format!("what images the object has ({reason})")),
+                |used| image::described(&used),
+            );
         }
         let kind = json!({"group": group, "version": version, "kind": text("kind")});
         let resource = match request.resource {

@@ -1,6 +1,7 @@
 //! The functions of CEL, by name. Each pays for what it does beyond a step.
 
 mod core;
+mod images;
 mod kubernetes;
 mod kyverno;
 mod lists;
@@ -31,7 +32,7 @@ pub(super) enum Style {
 
 type Table = &'static [(&'static str, Style, Builtin)];
 
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     core::TABLE,
     strings::TABLE,
     lists::TABLE,
@@ -40,6 +41,7 @@ const TABLES: [Table; 8] = [
     network::TABLE,
     kubernetes::TABLE,
     kyverno::TABLE,
+    images::TABLE,
 ];
 
 /// The function of a name.
