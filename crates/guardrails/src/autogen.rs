@@ -3,7 +3,8 @@
 //! A rule about `Pod` alone is also meant for what makes pods. When every rule of a policy allows it
 //! (no names, selectors or annotations in `match` or `exclude`, no other kind beside `Pod`), each such
 //! rule gets two companions: `autogen-<rule>` over `spec.template` and `autogen-cronjob-<rule>` over
-//! `spec.jobTemplate.spec.template`. The annotation `pod-policies.kyverno.io/autogen-controllers` names
+//! `spec.jobTemplate.spec.template`: it validates, changes or verifies there. JSON patches, whose places are fixed,
+//! allow none of it. The annotation `pod-policies.kyverno.io/autogen-controllers` names
 //! the kinds (separated by commas) or `none`.
 
 use serde_json::{Map, Value, json};
@@ -83,7 +84,7 @@ pub(crate) fn generate(rule: &Value, controllers: &[&'static str]) -> Vec<Genera
     if name.starts_with("autogen-")
         || !about_pods
         || (!excluded.is_empty() && !excluded.iter().any(|kind| is_pod(kind)))
-        || rule.get("validate").is_none()
+        || !can_be_moved(rule)
     {
         return Vec::new();
     }
@@ -118,6 +119,19 @@ pub(crate) fn generate(rule: &Value, controllers: &[&'static str]) -> Vec<Genera
         });
     }
     generated
+}
+
+/// Whether what the rule does can be done below a template. What it makes of other objects stays as it is.
+fn can_be_moved(rule: &Value) -> bool {
+    let patched = |change: &Value| change.get("patchStrategicMerge").is_some();
+    match rule.get("mutate") {
+        Some(mutate) if mutate.get("targets").is_some() => false,
+        Some(mutate) => match mutate.get("foreach").and_then(Value::as_array) {
+            Some(each) => each.iter().all(patched),
+            None => patched(mutate),
+        },
+        None => rule.get("validate").is_some() || rule.get("verifyImages").is_some(),
+    }
 }
 
 fn allows(rule: &Value, needed: &mut bool) -> bool {
@@ -218,7 +232,28 @@ fn rewrite(rule: &Value, prefix: &str, levels: &[&str], kinds: &[&'static str], 
             }
         }
     }
+    if let Some(mutate) = rule.get_mut("mutate") {
+        wrap_patch(mutate, levels);
+        for each in mutate
+            .get_mut("foreach")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            wrap_patch(each, levels);
+        }
+    }
+    // Where the images of a controller stand is known.
+    if let Some(fields) = rule.as_object_mut() {
+        fields.remove("imageExtractors");
+    }
     rule
+}
+
+fn wrap_patch(change: &mut Value, levels: &[&str]) {
+    if let Some(patch) = change.get_mut("patchStrategicMerge") {
+        wrap(patch, levels);
+    }
 }
 
 fn wrap(pattern: &mut Value, levels: &[&str]) {
@@ -441,6 +476,54 @@ mod tests {
         assert_eq!(generate(&rule, &["Job"]), []);
         rule["exclude"] = json!({"any": [{"resources": {"namespaces": ["a"]}}]});
         assert_eq!(generate(&rule, &["Job"]).len(), 1);
+    }
+
+    #[test]
+    fn changes_are_made_in_the_template() {
+        let check = |work: Value, expect: Option<Value>| {
+            let mut rule = work.clone();
+            rule["name"] = json!("a");
+            rule["match"] = json!({"resources": {"kinds": ["Pod"]}});
+            rule["imageExtractors"] = json!({"Pod": [{"path": "/spec/x"}]});
+            let made = generate(&rule, &["Deployment", "CronJob"]);
+            assert_eq!(made.len(), if expect.is_some() { 2 } else { 0 }, "{rule}");
+            if let Some(expect) = expect {
+                for (name, expect) in expect.as_object().into_iter().flatten() {
+                    assert_eq!(made[1].rule.get(name).unwrap_or(&Value::Null), expect, "{rule}");
+                }
+            }
+        };
+        let below = |patch: Value| json!({"spec": {"jobTemplate": {"spec": {"template": patch}}}});
+        let patch = json!({"metadata": {"labels": {"a": "{{ request.object.metadata.name }}"}}});
+        let moved = json!({"metadata": {"labels": {"a": "{{ request.object.spec.jobTemplate.spec.template.metadata.name }}"}}});
+        check(
+            json!({"mutate": {"patchStrategicMerge": patch}}),
+            Some(json!({"mutate": {"patchStrategicMerge": below(moved)}, "imageExtractors": null})),
+        );
+        let containers = json!({"spec": {"containers": [{"(name)": "{{ element.name }}", "tty": true}]}});
+        check(
+            json!({"mutate": {"foreach": [{"list": "request.object.spec.containers", "patchStrategicMerge": containers}]}}),
+            Some(json!({"mutate": {"foreach": [{
+                "list": "request.object.spec.jobTemplate.spec.template.spec.containers",
+                "patchStrategicMerge": below(containers.clone()),
+            }]}})),
+        );
+        let entries = json!([{"imageReferences": ["*"]}]);
+        check(
+            json!({"verifyImages": entries}),
+            Some(json!({"verifyImages": entries})),
+        );
+        // What is fixed to a place, nested, or about other objects is made for nothing else.
+        check(json!({"mutate": {"patchesJson6902": "[]"}}), None);
+        check(
+            json!({"mutate": {"foreach": [{"list": "a", "foreach": []}]}}),
+            None,
+        );
+        let target = json!([{"apiVersion": "v1", "kind": "Secret", "name": "a"}]);
+        check(
+            json!({"mutate": {"targets": target, "patchStrategicMerge": {}}}),
+            None,
+        );
     }
 
     #[test]

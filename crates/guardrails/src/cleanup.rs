@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
+use crate::images::extract::Extractors;
 use crate::matching::Matcher;
 use crate::policy::{Reading, Rule, Work, learn, read_context};
 use crate::variables::Expressions;
@@ -84,6 +85,7 @@ pub(crate) fn read_rule(
         generated: None,
         context,
         preconditions: None,
+        extractors: Extractors::new(),
         work,
         unsupported: reading.unsupported,
     })

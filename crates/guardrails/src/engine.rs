@@ -421,7 +421,7 @@ fn judge(
             validate.allow_existing
         }
         Work::VerifyImages(entries) if request.operation != Operation::Delete => {
-            verdict.say(judge.verify_images(entries));
+            verdict.say(judge.verify_images(entries)?);
             false
         }
         _ => return None,

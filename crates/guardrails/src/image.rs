@@ -76,6 +76,16 @@ impl Image {
         format!("{}/{}", self.registry, self.path)
     }
 
+    /// The variable `image` of what is attested of it.
+    pub(crate) fn as_variable(&self) -> Value {
+        let mut variable = self.describe("");
+        if let Value::Object(map) = &mut variable {
+            map.remove("jsonPointer");
+            map.insert("image".to_owned(), json!(self.reference()));
+        }
+        variable
+    }
+
     fn describe(&self, pointer: &str) -> Value {
         let name = self.path.rsplit('/').next().unwrap_or(&self.path);
         let mut map = Map::new();

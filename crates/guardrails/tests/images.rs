@@ -5,7 +5,7 @@
     reason = "tables of json! literals read better by value"
 )]
 
-use guardrails::{Facts, Operation, Outcome, Policies, Request, Task, Unavailable};
+use guardrails::{Facts, Operation, Outcome, Policies, Request, Task, Unavailable, Verdict};
 use serde_json::{Value, json};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -91,15 +91,17 @@ fn check(text: &str, object: Value, facts: &dyn Facts, expect: Option<(Outcome, 
         ..Request::new(&object)
     };
     let verdicts = load(text).evaluate(&request);
-    match (verdicts.as_slice(), expect) {
-        ([], None) => {}
-        ([verdict], Some((outcome, part))) => {
-            assert_eq!(verdict.outcome, outcome, "{text}\n{verdict:?}");
-            assert!(verdict.message.contains(part), "{text}\n{verdict:?}");
-            assert_eq!(verdict.task, Task::VerifyImages);
+    let said = |verdict: &Verdict| (verdict.task, verdict.outcome, verdict.message.clone());
+    let got: Vec<_> = verdicts.iter().map(said).collect();
+    let expect = expect.map(|(outcome, part)| (Task::VerifyImages, outcome, part));
+    let alike = match (got.as_slice(), &expect) {
+        ([], None) => true,
+        ([(task, outcome, message)], Some((of, out, part))) => {
+            (task, outcome) == (of, out) && message.contains(part)
         }
-        (verdicts, expect) => panic!("{text}\n{expect:?}\n{verdicts:?}"),
-    }
+        _ => false,
+    };
+    assert!(alike, "{text}\n{object}\nexpected {expect:?}, got {got:#?}");
 }
 
 const SIGNED: &str = "
@@ -447,7 +449,7 @@ spec:
     ] {
         let policies = load(&policy(&format!("{SIGNED}\n{more}")));
         let verdicts = policies.evaluate(&Request::new(&object));
-        let refuses: Vec<bool> = verdicts.iter().map(guardrails::Verdict::refuses).collect();
+        let refuses: Vec<bool> = verdicts.iter().map(Verdict::refuses).collect();
         assert_eq!(refuses, [enforce], "{more} {verdicts:?}");
     }
     let gone = Request {
@@ -568,4 +570,339 @@ fn what_is_refused() {
         "none of Deny, Audit, Warn",
     );
     check(policy(""), "the field validations is missing");
+}
+
+/// A classic policy with one rule for pods, without those for pod controllers.
+fn classic(kinds: &str, work: &str) -> String {
+    format!(
+        "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: p, annotations: {{pod-policies.kyverno.io/autogen-controllers: none}}}}
+spec:
+  rules:
+    - name: r
+      match: {{any: [{{resources: {{kinds: [{kinds}]}}}}]}}
+{work}"
+    )
+}
+
+/// Who must have signed.
+const TEAM: &str = "attestors: [{entries: [{keys: {publicKeys: good}}]}]";
+
+#[test]
+fn classic_rules() {
+    let entry = |more: &str| {
+        classic(
+            "Pod",
+            &format!("      verifyImages: [{{imageReferences: ['ghcr.io/*', 'quay.io/*'], {more}}}]"),
+        )
+    };
+    let pinned = format!("ghcr.io/acme/web@{DIGEST}");
+    let image = "ghcr.io/acme/web:v1";
+    let table: &[(&str, &str, Option<(Outcome, &str)>)] = &[
+        // Nothing is said of an object without such images.
+        (TEAM, "docker.io/nginx:1", None),
+        (
+            TEAM,
+            "ghcr.io/acme/web:signed",
+            Some((
+                Outcome::Pass,
+                "verified image signatures for ghcr.io/acme/web:signed",
+            )),
+        ),
+        (
+            TEAM,
+            image,
+            Some((
+                Outcome::Fail,
+                "failed to verify image ghcr.io/acme/web:v1: no signature found",
+            )),
+        ),
+        (
+            TEAM,
+            "ghcr.io/acme/web:unknown",
+            Some((Outcome::Error, "who signed ghcr.io/acme/web:unknown")),
+        ),
+        // Without anybody who is to sign.
+        (
+            "mutateDigest: false",
+            image,
+            Some((Outcome::Fail, "unverified image ghcr.io/acme/web:v1")),
+        ),
+        (
+            "mutateDigest: false, required: false",
+            image,
+            Some((Outcome::Fail, "missing digest for ghcr.io/acme/web:v1")),
+        ),
+        ("required: false", image, Some((Outcome::Pass, "image verified"))),
+        (
+            "required: false",
+            &pinned,
+            Some((Outcome::Pass, "image verified")),
+        ),
+        (
+            "required: false",
+            "quay.io/a:1",
+            Some((Outcome::Error, "failed to update digest: what the registry says")),
+        ),
+        (
+            "required: false, verifyDigest: false, mutateDigest: false",
+            "quay.io/a:1",
+            Some((Outcome::Pass, "image verified")),
+        ),
+        // What is skipped needs no signature, but a digest all the same.
+        (
+            "skipImageReferences: ['*web*'], mutateDigest: false",
+            image,
+            Some((Outcome::Fail, "missing digest")),
+        ),
+        (
+            "skipImageReferences: ['*web*'], mutateDigest: false, verifyDigest: false",
+            image,
+            Some((
+                Outcome::Skip,
+                "image skipped, skipped images: ghcr.io/acme/web:v1",
+            )),
+        ),
+        (
+            "skipImageReferences: ['*web*']",
+            image,
+            Some((Outcome::Skip, "image skipped")),
+        ),
+        (
+            "useCache: false, type: Cosign, required: false",
+            &pinned,
+            Some((Outcome::Pass, "")),
+        ),
+        // An image that cannot be read may be any.
+        (
+            TEAM,
+            "ghcr.io/Acme",
+            Some((
+                Outcome::Error,
+                "\"ghcr.io/Acme\" is not the reference of an image",
+            )),
+        ),
+    ];
+    for (more, image, expect) in table {
+        check(&entry(more), pod(image), &Registry, *expect);
+    }
+    let notary = "type: Notary, attestors: [{entries: [{certificates: {cert: good}}]}]";
+    check(
+        &entry(notary),
+        pod("ghcr.io/acme/web:signed"),
+        &Registry,
+        Some((Outcome::Pass, "")),
+    );
+}
+
+#[test]
+fn pod_controllers_of_classic_rules() {
+    let text = classic(
+        "Pod",
+        &format!("      verifyImages: [{{imageReferences: ['*'], {TEAM}}}]"),
+    )
+    .replace(
+        "autogen-controllers: none",
+        "autogen-controllers: 'Deployment,CronJob'",
+    );
+    let spec = &pod("ghcr.io/acme/web:v1")["spec"];
+    let metadata = json!({"name": "web", "namespace": "shop"});
+    for (object, rule) in [
+        (
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": {"spec": spec}}}),
+            "autogen-r",
+        ),
+        (
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata,
+                   "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}}),
+            "autogen-cronjob-r",
+        ),
+    ] {
+        let request = Request {
+            facts: &Registry,
+            ..Request::new(&object)
+        };
+        let verdicts = load(&text).evaluate(&request);
+        let got: Vec<_> = verdicts
+            .iter()
+            .map(|verdict| (verdict.rule.as_str(), verdict.outcome))
+            .collect();
+        assert_eq!(got, [(rule, Outcome::Fail)]);
+        // Its digest is written where the image stands.
+        let signed: Value =
+            serde_json::from_str(&object.to_string().replace(":v1\"", ":signed\"")).unwrap_or_default();
+        let request = Request {
+            facts: &Registry,
+            ..Request::new(&signed)
+        };
+        let mutated = load(&text).mutate(&request).object.to_string();
+        assert!(
+            mutated.contains(&format!("ghcr.io/acme/web:signed@{DIGEST}")),
+            "{mutated}"
+        );
+    }
+}
+
+#[test]
+fn what_is_attested() {
+    let rule = |conditions: &str, more: &str| {
+        classic(
+            "Pod",
+            &format!(
+                "
+      verifyImages:
+        - imageReferences: ['*']
+          {TEAM}
+          attestations:
+            - {{name: bill, type: sbom/cyclone-dx, conditions: [{conditions}]}}
+{more}"
+            ),
+        )
+    };
+    let by = |who: &str| {
+        format!("{{all: [{{key: '{{{{ by }}}}', operator: Equals, value: {who}, message: not the one}}]}}")
+    };
+    let object = || pod("ghcr.io/acme/web:signed");
+    check(
+        &rule(&by("ci"), ""),
+        object(),
+        &Registry,
+        Some((Outcome::Pass, "verified image signatures")),
+    );
+    check(
+        &rule(&by("me"), ""),
+        object(),
+        &Registry,
+        Some((
+            Outcome::Fail,
+            "attestation checks failed for ghcr.io/acme/web:signed and predicate sbom/cyclone-dx: not the one",
+        )),
+    );
+    check(
+        &rule(&by("ci").replace("by }}", "other }}"), ""),
+        object(),
+        &Registry,
+        Some((Outcome::Error, "failed to check attestations")),
+    );
+    check(
+        &rule(&by("ci"), "").replace("type: sbom/cyclone-dx", "type: other"),
+        object(),
+        &Registry,
+        Some((
+            Outcome::Error,
+            "what the attestation other says of ghcr.io/acme/web:signed is not known here",
+        )),
+    );
+    let deny = |who: &str| {
+        format!(
+            "          validate: {{message: 'made by {{{{ bill.by }}}}', deny: {{conditions: {{any: [{{key: '{{{{ bill.by }}}}', operator: Equals, value: {who}}}]}}}}}}"
+        )
+    };
+    check(
+        &rule("", &deny("me")),
+        object(),
+        &Registry,
+        Some((Outcome::Pass, "")),
+    );
+    check(
+        &rule("", &deny("ci")),
+        object(),
+        &Registry,
+        Some((Outcome::Fail, "validation in verifyImages failed: made by ci")),
+    );
+}
+
+#[test]
+fn images_elsewhere() {
+    let rule = |extractor: &str| {
+        classic(
+            "Task",
+            &format!(
+                "      imageExtractors: {{Task: [{extractor}]}}
+      verifyImages: [{{imageReferences: ['*'], mutateDigest: false, verifyDigest: false, {TEAM}}}]"
+            ),
+        )
+    };
+    let task = |image: &str| {
+        json!({
+            "apiVersion": "tekton.dev/v1", "kind": "Task", "metadata": {"name": "build"},
+            "spec": {"steps": [{"name": "a", "image": image}]},
+        })
+    };
+    let steps = "{path: '/spec/steps/*/image'}";
+    check(
+        &rule(steps),
+        task("ghcr.io/a:signed"),
+        &Registry,
+        Some((Outcome::Pass, "ghcr.io/a:signed")),
+    );
+    check(
+        &rule(steps),
+        task("ghcr.io/a:v1"),
+        &Registry,
+        Some((Outcome::Fail, "no signature found")),
+    );
+    check(
+        &rule(steps),
+        task("A B"),
+        &Registry,
+        Some((Outcome::Error, "failed to extract images")),
+    );
+    check(
+        &rule("{path: '/spec/none/*/image'}"),
+        task("ghcr.io/a:v1"),
+        &Registry,
+        None,
+    );
+    let prefixed = "{path: '/spec/steps/*', value: image, key: name, name: steps, jmesPath: \"trim_prefix(@, 'docker://')\"}";
+    check(
+        &rule(prefixed),
+        task("docker://ghcr.io/a:signed"),
+        &Registry,
+        Some((Outcome::Pass, "ghcr.io/a:signed")),
+    );
+    let refused = |text: String, part: &str| {
+        let (_, refusals) = Policies::load_partly("p.yaml", &documents(&text));
+        let said = refusals.first().map(ToString::to_string).unwrap_or_default();
+        assert!(said.contains(part), "{text}\n{said}");
+    };
+    refused(
+        rule(prefixed).replace("mutateDigest: false, ", ""),
+        "with a jmesPath, mutateDigest must be false",
+    );
+    refused(
+        classic(
+            "Task",
+            "      imageExtractors: {Task: [{path: /a}]}\n      validate: {pattern: {a: b}}",
+        ),
+        "imageExtractors stand beside verifyImages",
+    );
+}
+
+#[test]
+fn an_image_that_cannot_be_read() {
+    let check = |image: &str, expect: [Outcome; 2]| {
+        let text = classic(
+            "Pod",
+            "      validate:
+        foreach:
+          - list: images.containers.*
+            deny: {conditions: {any: [{key: '{{ element.registry }}', operator: Equals, value: evil.io}]}}
+    - name: other
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      validate: {pattern: {metadata: {name: '?*'}}}",
+        );
+        let object = pod(image);
+        let verdicts = load(&text).evaluate(&Request::new(&object));
+        let got: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+        assert_eq!(got, expect, "{verdicts:?}");
+    };
+    check("nginx", [Outcome::Pass, Outcome::Pass]);
+    check("evil.io/foo", [Outcome::Fail, Outcome::Pass]);
+    // It is an error to who asks for images, and no image fewer.
+    for image in ["evil.io/Foo", "nginx:", "nginx@sha256:00", "a b", "a:1:2"] {
+        check(image, [Outcome::Error, Outcome::Pass]);
+    }
 }

@@ -3,11 +3,13 @@
 //! Signatures are checked by whoever answers [`crate::Facts::verify`]; here it is only said what is asked for.
 
 pub(crate) mod answer;
+pub(crate) mod extract;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
-use crate::policy::{FailureAction, Reading, learn};
+use crate::policy::{FailureAction, Reading, learn, read_conditions};
 use crate::wildcard;
 
 /// One entry of a `verifyImages` rule.
@@ -24,8 +26,32 @@ pub(crate) struct VerifyImages {
     pub(crate) required: bool,
     /// Somebody must have signed or attested the image.
     pub(crate) has_attestors: bool,
-    /// The entry whole, for whoever verifies.
+    /// What must be attested.
+    pub(crate) attestations: Vec<Attestation>,
+    /// What must hold of what is attested.
+    pub(crate) validation: Option<Validation>,
+    /// The entry for whoever verifies; its variables are to be filled in.
     pub(crate) entry: Value,
+    /// Its attestations, which have no variables to be filled in before something is attested.
+    pub(crate) attested: Option<Value>,
+}
+
+/// Something that must be attested.
+#[derive(Debug, Clone)]
+pub(crate) struct Attestation {
+    /// The type of its predicate.
+    pub(crate) kind: String,
+    /// The variable that its predicate becomes.
+    pub(crate) name: Option<String>,
+    /// What must hold of every predicate.
+    pub(crate) conditions: Vec<Conditions>,
+}
+
+/// What is denied once everything is verified.
+#[derive(Debug, Clone)]
+pub(crate) struct Validation {
+    pub(crate) message: String,
+    pub(crate) deny: Option<Conditions>,
 }
 
 /// Reads the list of a `verifyImages` rule.
@@ -89,25 +115,17 @@ impl VerifyImages {
             has_attestors |= !sets.is_empty();
             sets.iter().try_for_each(|set| check_set(set, notary, 0))?;
         }
+        let mut attestations = Vec::new();
         if let Some(list) = cursor.field("attestations") {
             for item in list.items()? {
                 has_attestors = true;
-                item.only(&["name", "predicateType", "type", "attestors", "conditions"])?;
-                if item.field("type").is_none() && item.field("predicateType").is_none() {
-                    return Err(item.refuse("the field type is missing"));
-                }
-                if let Some(sets) = item.field("attestors") {
-                    sets.items()?
-                        .iter()
-                        .try_for_each(|set| check_set(set, notary, 0))?;
-                }
+                attestations.push(Attestation::read(&item, notary, reading)?);
             }
         }
-        if cursor.field("validate").is_some() {
-            reading
-                .unsupported
-                .get_or_insert_with(|| "verifyImages.validate is not supported yet".to_owned());
-        }
+        let validation = cursor
+            .field("validate")
+            .map(|validate| Validation::read(&validate, reading))
+            .transpose()?;
         if let Some(attestors) = cursor.field("attestors") {
             learn(&attestors, reading)?;
         }
@@ -122,18 +140,93 @@ impl VerifyImages {
             verify_digest: cursor.flag("verifyDigest")?.unwrap_or(true),
             required: cursor.flag("required")?.unwrap_or(true),
             has_attestors,
-            entry: cursor.value.clone(),
+            attestations,
+            validation,
+            entry: without(cursor.value, &["attestations", "validate"]),
+            attested: cursor.field("attestations").map(|list| match list.value {
+                Value::Array(items) => items.iter().map(|item| without(item, &["conditions"])).collect(),
+                other => other.clone(),
+            }),
         })
     }
 
-    /// Whether an image, its defaults filled in, is meant.
-    pub(crate) fn is_about(&self, reference: &str) -> bool {
-        let any = |patterns: &[String]| {
-            patterns
-                .iter()
-                .any(|pattern| wildcard::matches(pattern, reference))
+    /// Whether an image, its defaults filled in, is named.
+    pub(crate) fn names(&self, reference: &str) -> bool {
+        named(&self.references, reference)
+    }
+
+    /// Whether an image is left out although it is named.
+    pub(crate) fn skips(&self, reference: &str) -> bool {
+        named(&self.skipped, reference)
+    }
+}
+
+fn named(patterns: &[String], reference: &str) -> bool {
+    patterns
+        .iter()
+        .any(|pattern| wildcard::matches(pattern, reference))
+}
+
+fn without(value: &Value, fields: &[&str]) -> Value {
+    let Value::Object(map) = value else {
+        return value.clone();
+    };
+    let kept = map.iter().filter(|(key, _)| !fields.contains(&key.as_str()));
+    Value::Object(
+        kept.map(|(key, field)| (key.clone(), field.clone()))
+            .collect::<Map<_, _>>(),
+    )
+}
+
+impl Attestation {
+    fn read(item: &Cursor<'_>, notary: bool, reading: &mut Reading<'_>) -> Result<Attestation, Refusal> {
+        item.only(&["name", "predicateType", "type", "attestors", "conditions"])?;
+        let kind = item.text("type")?.filter(|kind| !kind.is_empty());
+        let kind = match kind {
+            Some(kind) => kind,
+            None => item
+                .text("predicateType")?
+                .ok_or_else(|| item.refuse("the field type is missing"))?,
         };
-        any(&self.references) && !any(&self.skipped)
+        if let Some(sets) = item.field("attestors") {
+            sets.items()?
+                .iter()
+                .try_for_each(|set| check_set(set, notary, 0))?;
+        }
+        let mut conditions = Vec::new();
+        if let Some(list) = item.field("conditions") {
+            for block in list.items()? {
+                conditions.extend(read_conditions(Some(block), reading)?);
+            }
+        }
+        Ok(Attestation {
+            kind: kind.to_owned(),
+            name: item
+                .text("name")?
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+            conditions,
+        })
+    }
+}
+
+impl Validation {
+    fn read(cursor: &Cursor<'_>, reading: &mut Reading<'_>) -> Result<Validation, Refusal> {
+        cursor.only(&["message", "deny"])?;
+        if let Some(message) = cursor.field("message") {
+            learn(&message, reading)?;
+        }
+        let deny = match cursor.field("deny") {
+            None => None,
+            Some(deny) => {
+                deny.only(&["conditions"])?;
+                Some(read_conditions(deny.field("conditions"), reading)?.unwrap_or_default())
+            }
+        };
+        Ok(Validation {
+            message: cursor.text("message")?.unwrap_or_default().to_owned(),
+            deny,
+        })
     }
 }
 

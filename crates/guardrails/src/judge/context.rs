@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Judge;
-use crate::autogen;
 use crate::context::Context;
 use crate::facts::{Call, Callee, Unavailable};
 use crate::image;
@@ -48,7 +47,6 @@ impl<'a> Judge<'a> {
             (true, Value::Null) => (Value::Null, now),
             (true, old) => (Value::Null, old),
         };
-        let mut images = Value::Object(Map::new());
         let text = |field: &str| {
             request
                 .object
@@ -59,12 +57,10 @@ impl<'a> Judge<'a> {
         let (group, version) = text("apiVersion")
             .split_once('/')
             .unwrap_or(("", text("apiVersion")));
-        if let Some(pod) = autogen::pod_in(text("kind")) {
-            images = image::in_pod(request.object, &format!("{pod}/spec")).map_or_else(
-                |reason| unknown(&format!("what images the object has ({reason})")),
-                |used| image::described(&used),
-            );
-        }
+        let images = self.images().map_or_else(
+            |reason| unknown(&format!("what images the object has ({reason})")),
+            |used| image::described(&used),
+        );
         let kind = json!({"group": group, "version": version, "kind": text("kind")});
         let resource = match request.resource {
             Some(resource) => {

@@ -9,6 +9,7 @@ use crate::cleanup::Delete;
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
 use crate::generate::Generate;
+use crate::images::extract::{self, Extractor, Extractors};
 use crate::images::{self, VerifyImages};
 use crate::matching::Matcher;
 use crate::mutate::Mutate;
@@ -31,6 +32,8 @@ pub(crate) struct Rule {
     pub(crate) generated: Option<(Vec<&'static str>, &'static str)>,
     pub(crate) context: Vec<Entry>,
     pub(crate) preconditions: Option<Conditions>,
+    /// Where images stand in kinds that are no pods.
+    pub(crate) extractors: Extractors,
     /// What the rule adds to reports, its variables not filled in yet.
     pub(crate) properties: Vec<(String, String)>,
     pub(crate) work: Work,
@@ -178,6 +181,7 @@ impl Rule {
             generated: None,
             context: read_context(cursor.field("context"), &mut reading)?,
             preconditions: read_conditions(cursor.field("preconditions"), &mut reading)?,
+            extractors: extract::read(cursor.field("imageExtractors"))?,
             properties: cursor.string_map("reportProperties")?,
             work: match *kind {
                 "validate" => Work::Validate(Validate::read(
@@ -199,10 +203,14 @@ impl Rule {
         if let Some(conditions) = cursor.field("celPreconditions").filter(|_| !by_cel) {
             return Err(conditions.refuse("celPreconditions stand beside validate.cel"));
         }
-        if cursor.field("imageExtractors").is_some() {
-            reading
-                .unsupported
-                .get_or_insert_with(|| "imageExtractors is not supported yet".to_owned());
+        if let Some(extractors) = cursor.field("imageExtractors") {
+            let Work::VerifyImages(entries) = &rule.work else {
+                return Err(extractors.refuse("imageExtractors stand beside verifyImages"));
+            };
+            let computes = rule.extractors.values().flatten().any(Extractor::computes);
+            if computes && entries.iter().any(|entry| entry.mutate_digest) {
+                return Err(extractors.refuse("with a jmesPath, mutateDigest must be false"));
+            }
         }
         rule.unsupported = reading.unsupported;
         Ok(rule)

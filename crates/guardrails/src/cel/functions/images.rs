@@ -24,15 +24,17 @@ fn verifying<'v>(args: &Args<'_, 'v>) -> Result<&'v Verifying<'v>, Failure> {
 fn signed<'v>(args: &Args<'_, 'v>, attestation: Option<&str>, attestors: usize) -> Evaluated<'v> {
     let verifying = verifying(args)?;
     let items = args.items(attestors)?;
-    let asked = |item| match item {
-        &Value::Opaque(ref opaque) => match &**opaque {
-            Opaque::Attestor(attestor) => Ok(attestor),
-            _ => Err(args.refuse()),
-        },
-        Value::Unknown(what) => Err(Failure::unknown(what)),
-        _ => Err(args.refuse()),
-    };
-    let asked: Vec<&Json> = items.iter().map(asked).collect::<Result<_, _>>()?;
+    let mut asked: Vec<&Json> = Vec::new();
+    for item in &items {
+        match item {
+            Value::Opaque(opaque) => match &**opaque {
+                Opaque::Attestor(attestor) => asked.push(attestor),
+                _ => return Err(args.refuse()),
+            },
+            Value::Unknown(what) => return Err(Failure::unknown(what)),
+            _ => return Err(args.refuse()),
+        }
+    }
     verifying
         .signed(args.text(0)?, &asked, attestation)
         .map(Value::Int)

@@ -219,8 +219,8 @@ impl Attestor {
         }
         let mut computed = Vec::new();
         for (place, target) in COMPUTED {
-            let below = place.trim_start_matches('/').split('/');
-            let at = below.fold(Some(item.clone()), |at, name| at?.field(name));
+            let mut below = place.trim_start_matches('/').split('/');
+            let at = below.try_fold(item.clone(), |at, name| at.field(name));
             if let Some(expression) = at.and_then(|at| at.field("expression")) {
                 computed.push((target, body::read_program(&expression, names)?));
             }
