@@ -32,7 +32,12 @@ pub trait Facts {
         )))
     }
 
-    /// Whether an image has the signatures or attestations that the policy asks for: the digest they are for.
+    /// Whether an image has the signatures or attestations that the policy asks for: the digest they are for, or a map
+    /// with `digest` and, by their types, the statements of `attestations`. [`Unavailable::Failed`] means that it has
+    /// not.
+    ///
+    /// Asked is an entry of a `verifyImages` rule; or, for an `ImageValidatingPolicy`, a map with one `attestor`, the
+    /// `attestation` if it is about one, and the policy's `credentials`.
     fn verify(&self, image: &str, attestor: &Value) -> Result<Value, Unavailable> {
         let _ = attestor;
         Err(Unavailable::Unknown(format!("who signed {image}")))

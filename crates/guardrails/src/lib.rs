@@ -40,7 +40,7 @@
 //! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
 //! already ([`Policies::mutate_existing`]). `generate` says what is wanted ([`Policies::generate`]), cleanup policies
 //! what is to go ([`Policies::to_delete`]). `verifyImages` asks [`Facts::verify`] who signed an image; where nobody
-//! can say, that is an error. PolicyExceptions let through what they name: their conditions must hold, and with the
+//! can say, that is an error; where images stand in other kinds is said by `imageExtractors`. PolicyExceptions let through what they name: their conditions must hold, and with the
 //! annotation `policies.towpath.dev/expires` (a date such as `2026-12-31`) they end with that day, UTC. Where nobody
 //! knows what day it is, an exception that ends does not hold. `policies.towpath.dev/owner` and
 //! `policies.towpath.dev/reason` are for people.
@@ -48,7 +48,8 @@
 //! In CEL: `ValidatingPolicy` and `NamespacedValidatingPolicy` of `policies.kyverno.io` with their `PolicyException`,
 //! `ValidatingAdmissionPolicy` of `admissionregistration.k8s.io` with its bindings and parameters, `validate.cel` and
 //! `celPreconditions` of a rule; `MutatingPolicy` and `MutatingAdmissionPolicy` ([`Policies::mutate`]),
-//! `GeneratingPolicy` ([`Policies::generate`]), `DeletingPolicy` ([`Policies::to_delete`]).
+//! `GeneratingPolicy` ([`Policies::generate`]), `DeletingPolicy` ([`Policies::to_delete`]), `ImageValidatingPolicy`, which
+//! asks [`Facts::image`] and [`Facts::verify`]; those of namespaces too.
 //!
 //! # What is not, and what becomes of it
 //!
@@ -63,7 +64,9 @@
 //! | `MutatingPolicy` for objects that are there already (`evaluation.mutateExisting`) | an error verdict from [`Policies::mutate_existing`] |
 //! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
-//! | `imageExtractors`, `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
+//! | an image that cannot be read | an error verdict for the rules that ask for images |
+//! | signatures, digests and attestations where [`Facts`] do not answer, an attestation that says nothing and has conditions | an error verdict |
+//! | `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
 //! | functions that do not exist | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |

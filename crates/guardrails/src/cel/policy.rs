@@ -191,9 +191,9 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
         "NamespacedGeneratingPolicy" => generating(&metadata, &spec, "NamespacedGeneratingPolicy"),
         "DeletingPolicy" => deleting(&metadata, &spec, "DeletingPolicy"),
         "NamespacedDeletingPolicy" => deleting(&metadata, &spec, "NamespacedDeletingPolicy"),
-        "ImageValidatingPolicy" => validating_images(&metadata, &spec, "ImageValidatingPolicy"),
+        "ImageValidatingPolicy" => images::read_policy(&metadata, &spec, "ImageValidatingPolicy"),
         "NamespacedImageValidatingPolicy" => {
-            validating_images(&metadata, &spec, "NamespacedImageValidatingPolicy")
+            images::read_policy(&metadata, &spec, "NamespacedImageValidatingPolicy")
         }
         "ValidatingAdmissionPolicy" => admission(&metadata, &spec, "ValidatingAdmissionPolicy"),
         "MutatingAdmissionPolicy" => admission(&metadata, &spec, "MutatingAdmissionPolicy"),
@@ -205,7 +205,7 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
 
 impl Policy {
     /// A policy of which only its head is known.
-    fn of(metadata: &Cursor<'_>, kind: &'static str, task: Task, family: Family) -> Result<Policy, Refusal> {
+    pub(super) fn of(metadata: &Cursor<'_>, kind: &'static str, task: Task, family: Family) -> Result<Policy, Refusal> {
         let plain_name = metadata.required("name")?.string()?;
         let namespace = if kind.starts_with("Namespaced") {
             Some(metadata.text("namespace")?.unwrap_or("default").to_owned())
@@ -268,7 +268,7 @@ impl Policy {
     }
 
     /// Reads `evaluation`.
-    fn read_evaluation(&mut self, spec: &Cursor<'_>) -> Result<(), Refusal> {
+    pub(super) fn read_evaluation(&mut self, spec: &Cursor<'_>) -> Result<(), Refusal> {
         let Some(evaluation) = spec.field("evaluation") else {
             return Ok(());
         };
@@ -290,7 +290,7 @@ impl Policy {
     }
 
     /// Reads `failurePolicy`.
-    fn read_failure_policy(&mut self, spec: &Cursor<'_>) -> Result<(), Refusal> {
+    pub(super) fn read_failure_policy(&mut self, spec: &Cursor<'_>) -> Result<(), Refusal> {
         self.fail_closed = match spec.text("failurePolicy")? {
             None | Some("" | "Fail") => true,
             Some("Ignore") => false,
@@ -305,7 +305,7 @@ impl Policy {
 }
 
 impl Variant {
-    fn read(spec: &Cursor<'_>, roots: &[Root]) -> Result<Variant, Refusal> {
+    pub(super) fn read(spec: &Cursor<'_>, roots: &[Root]) -> Result<Variant, Refusal> {
         let variables = Variables::read(spec.field("variables"), roots)?;
         let names = Names {
             roots,
@@ -335,19 +335,8 @@ impl Variant {
     }
 }
 
-impl Variant {
-    fn about_images(spec: &Cursor<'_>) -> Result<Variant, Refusal> {
-        let mut variant = Variant::read(spec, &images::ROOTS)?;
-        variant.images = Some(Images::read(spec, &variant.variables)?);
-        // Whether the policy is about an object at all is said before its images are known.
-        variant.conditions =
-            body::read_conditions(spec.field("matchConditions"), Names::of(&images::BEFORE))?;
-        Ok(variant)
-    }
-}
-
 /// What `validationActions` say: whether a violation refuses.
-fn denies(spec: &Cursor<'_>) -> Result<Option<bool>, Refusal> {
+pub(super) fn denies(spec: &Cursor<'_>) -> Result<Option<bool>, Refusal> {
     let Some(actions) = spec.field("validationActions") else {
         return Ok(None);
     };
@@ -396,49 +385,6 @@ fn validating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> R
             pointer: spec.pointer.clone(),
         };
         policy.variants.push(Variant::read(&cursor, &KYVERNO_ROOTS)?);
-    }
-    Ok(Document::Policy(Box::new(policy)))
-}
-
-fn validating_images(
-    metadata: &Cursor<'_>,
-    spec: &Cursor<'_>,
-    kind: &'static str,
-) -> Result<Document, Refusal> {
-    spec.only(&[
-        "matchConstraints",
-        "matchConditions",
-        "matchImageReferences",
-        "credentials",
-        "validationConfigurations",
-        "images",
-        "variables",
-        "attestors",
-        "attestations",
-        "validations",
-        "failurePolicy",
-        "auditAnnotations",
-        "validationActions",
-        "evaluation",
-        "autogen",
-        "webhookConfiguration",
-    ])?;
-    let mut policy = Policy::of(metadata, kind, Task::VerifyImages, Family::Kyverno)?;
-    policy.read_evaluation(spec)?;
-    policy.read_failure_policy(spec)?;
-    policy.enforce = denies(spec)?.unwrap_or(true);
-    spec.required("validations")?;
-    if !policy.json && spec.field("matchConstraints").is_none() {
-        return Err(spec.refuse("the field matchConstraints is missing"));
-    }
-    policy.variants.push(Variant::about_images(spec)?);
-    for made in autogen::variants(spec) {
-        let cursor = Cursor {
-            origin: spec.origin,
-            value: &made,
-            pointer: spec.pointer.clone(),
-        };
-        policy.variants.push(Variant::about_images(&cursor)?);
     }
     Ok(Document::Policy(Box::new(policy)))
 }

@@ -1,9 +1,11 @@
 //! What an ImageValidatingPolicy says about images: which it is about, where they are found, who must have signed them.
 //!
-//! Neither a registry nor a signature is looked at here: `verify` asks the facts, `judge` says what becomes of it.
+//! Neither a registry nor a signature is looked at here: `policy` reads it whole, `verify` asks the facts, `judge` says
+//! what becomes of it.
 
 mod glob;
 mod judge;
+mod policy;
 mod verify;
 
 use serde_json::Value as Json;
@@ -18,10 +20,11 @@ use crate::budget::Budget;
 use crate::cursor::{Cursor, Refusal};
 use crate::facts::NoFacts;
 
+pub(super) use policy::read_policy;
 pub(crate) use verify::Verifying;
 
 /// What a policy about images may name beside its variables.
-pub(super) const ROOTS: [Root; 7] = [
+const ROOTS: [Root; 7] = [
     Root::Object,
     Root::OldObject,
     Root::Request,
@@ -32,7 +35,7 @@ pub(super) const ROOTS: [Root; 7] = [
 ];
 
 /// The same before the images are known.
-pub(super) const BEFORE: [Root; 4] = [
+const BEFORE: [Root; 4] = [
     Root::Object,
     Root::OldObject,
     Root::Request,
