@@ -590,6 +590,9 @@ spec:
 /// Who must have signed.
 const TEAM: &str = "attestors: [{entries: [{keys: {publicKeys: good}}]}]";
 
+/// What stands beside an entry, the image of a pod, and what is expected.
+type Row<'a> = (&'a str, &'a str, Option<(Outcome, &'a str)>);
+
 #[test]
 fn classic_rules() {
     let entry = |more: &str| {
@@ -600,7 +603,7 @@ fn classic_rules() {
     };
     let pinned = format!("ghcr.io/acme/web@{DIGEST}");
     let image = "ghcr.io/acme/web:v1";
-    let table: &[(&str, &str, Option<(Outcome, &str)>)] = &[
+    let table: &[Row<'_>] = &[
         // Nothing is said of an object without such images.
         (TEAM, "docker.io/nginx:1", None),
         (

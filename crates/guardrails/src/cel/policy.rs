@@ -205,7 +205,12 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
 
 impl Policy {
     /// A policy of which only its head is known.
-    pub(super) fn of(metadata: &Cursor<'_>, kind: &'static str, task: Task, family: Family) -> Result<Policy, Refusal> {
+    pub(super) fn of(
+        metadata: &Cursor<'_>,
+        kind: &'static str,
+        task: Task,
+        family: Family,
+    ) -> Result<Policy, Refusal> {
         let plain_name = metadata.required("name")?.string()?;
         let namespace = if kind.starts_with("Namespaced") {
             Some(metadata.text("namespace")?.unwrap_or("default").to_owned())
