@@ -112,6 +112,7 @@ mod pod_security;
 mod policy;
 mod quantity;
 mod references;
+mod regexes;
 pub mod report;
 mod request;
 mod secrets;

@@ -1,9 +1,8 @@
 //! From what is written to what can be evaluated: names get their meaning, macros become loops.
 
-use regex::Regex;
-
 use super::functions::{self, Builtin};
 use super::parse::{Access, Ast, Form, Literal, Operator, Unreadable, dotted, parse};
+use crate::regexes::Pattern;
 
 /// An expression, ready to be evaluated.
 #[derive(Debug, Clone)]
@@ -108,7 +107,7 @@ pub(super) struct Call {
     pub(super) run: Builtin,
     pub(super) arguments: Vec<Node>,
     /// The pattern, when it is written out.
-    pub(super) pattern: Option<Regex>,
+    pub(super) pattern: Option<Pattern>,
 }
 
 /// A loop over a list or map.
@@ -332,7 +331,7 @@ impl Compiler<'_> {
             return Node::Literal(Literal::Null);
         };
         let pattern = match (functions::takes_pattern(name), arguments.get(1)) {
-            (true, Some(Node::Literal(Literal::Text(pattern)))) => functions::pattern(pattern).ok(),
+            (true, Some(Node::Literal(Literal::Text(pattern)))) => Pattern::new(pattern),
             _ => None,
         };
         Node::Call(Box::new(Call {

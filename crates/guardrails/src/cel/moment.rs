@@ -1,5 +1,7 @@
 //! Points in time and spans of it, as CEL writes them. The clock itself is not here.
 
+use jiff::tz::TimeZone;
+
 use crate::quantity::parse_duration;
 
 const DAY: i64 = 86_400;
@@ -72,8 +74,7 @@ impl Timestamp {
         }
         let offset = match rest {
             "Z" | "z" => 0,
-            "" => return None,
-            _ => offset(rest)?,
+            _ => written_offset(rest)?,
         };
         let days = days_from_civil(year, month, day);
         Timestamp::new(days * DAY + hour * 3600 + minute * 60 + second - offset, nanos)
@@ -123,21 +124,43 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
-/// Seconds east of Greenwich, of `+01:00`, `-05:30`, `02:00` or `UTC`. Places by name are not known.
-pub(super) fn offset(text: &str) -> Option<i64> {
-    if matches!(text, "UTC" | "Z" | "" | "GMT" | "Etc/UTC") {
+/// Seconds east of Greenwich at a point in time, of `+01:00`, `-05:30`, `02:00`, `UTC` or a place such as
+/// `Europe/Berlin`.
+pub(super) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
+    if let Some((hours, minutes)) = zone.split_once(':') {
+        // As Go reads it: `-01:30` is an hour and a half, `-00:30` half an hour.
+        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let (hours, minutes) = (i64::from(hours) * 3600, i64::from(minutes) * 60);
+        return Some(if zone.starts_with('-') {
+            hours - minutes
+        } else {
+            hours + minutes
+        });
+    }
+    if matches!(zone, "UTC" | "") {
         return Some(0);
     }
-    let (sign, rest) = match text.as_bytes().first()? {
-        b'-' => (-1, &text[1..]),
-        b'+' => (1, &text[1..]),
-        _ => (1, text),
+    let time = jiff::Timestamp::new(time.seconds, 0).ok()?;
+    let known = TimeZone::get(zone).ok()?;
+    // Their names are not written in any other way.
+    (known.iana_name() == Some(zone)).then(|| i64::from(known.to_offset(time).seconds()))
+}
+
+/// Seconds east of Greenwich, of `+01:00`.
+fn written_offset(text: &str) -> Option<i64> {
+    let sign = match text.as_bytes() {
+        [b'-', _, _, b':', _, _] => -1,
+        [b'+', _, _, b':', _, _] => 1,
+        _ => return None,
     };
-    let (hours, minutes) = rest.split_once(':')?;
-    let number = |text: &str| -> Option<i64> {
-        (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    let number = |range: std::ops::Range<usize>| -> Option<i64> {
+        let digits = text.get(range)?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let (hours, minutes) = (number(1..3)?, number(4..6)?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
@@ -214,6 +237,8 @@ mod tests {
         check("2026-11-21", None);
         check("2026-11-21T10:00:00", None);
         check("2026-11-21T10:00:00.Z", None);
+        check("2026-11-21T10:00:00UTC", None);
+        check("2026-11-21T10:00:00+24:00", None);
         check("½026-11-21T10:00:00Z", None);
     }
 
@@ -233,15 +258,39 @@ mod tests {
         check("1900-03-01T00:00:00Z", 4, 59);
     }
 
+    /// Clocks that are put forward in summer, in a year to come as well, and one that had its own time once.
+    #[test]
+    fn places_have_the_offset_of_the_day() {
+        let check = |zone: &str, time: &str, expect: i64| {
+            let time = Timestamp::parse(time).expect("a time");
+            assert_eq!(offset_at(zone, time), Some(expect), "{zone}");
+        };
+        check("Europe/Berlin", "2026-07-01T00:00:00Z", 7200);
+        check("Europe/Berlin", "2026-10-25T00:59:59Z", 7200);
+        check("Europe/Berlin", "2026-10-25T01:00:00Z", 3600);
+        check("America/New_York", "2400-07-01T00:00:00Z", -14400);
+        check("Europe/Amsterdam", "1800-01-01T00:00:00Z", 1050);
+    }
+
     #[test]
     fn offsets() {
-        let check = |text: &str, expect: Option<i64>| assert_eq!(offset(text), expect, "{text}");
+        let check = |text: &str, expect: Option<i64>| {
+            let winter = Timestamp::parse("2026-01-15T12:00:00Z").expect("a time");
+            assert_eq!(offset_at(text, winter), expect, "{text}");
+        };
         check("UTC", Some(0));
         check("+01:00", Some(3600));
         check("-05:30", Some(-19800));
         check("02:00", Some(7200));
-        check("Europe/Berlin", None);
-        check("+1:00", None);
-        check("+25:00", None);
+        check("Europe/Berlin", Some(3600));
+        check("America/New_York", Some(-18000));
+        check("Asia/Kolkata", Some(19800));
+        check("Mars/Phobos", None);
+        check("../etc/localtime", None);
+        check("-00:30", Some(-1800));
+        check("+1:0", Some(3600));
+        check("1:", None);
+        check("europe/berlin", None);
+        check("99999999999:00", None);
     }
 }

@@ -157,7 +157,7 @@ fn length(seconds: f64) -> Option<Value> {
 
 impl Amount {
     fn parse(text: &str) -> Option<Amount> {
-        let nanos = Quantity::parse(text)?.0;
+        let nanos = Quantity::parse(text)?.nanos()?;
         let digits = text.trim_start_matches(['+', '-']);
         let end = digits
             .find(|letter: char| !letter.is_ascii_digit() && letter != '.')

@@ -19,7 +19,16 @@ enum Identifier {
 impl Version {
     /// Reads `1.2.3-rc.1+build`; all three numbers are needed.
     pub(crate) fn parse(text: &str) -> Option<Version> {
-        let text = text.split_once('+').map_or(text, |(version, _)| version);
+        let word = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let (text, build) = text.split_once('+').unwrap_or((text, "0"));
+        if !build.split('.').all(word) {
+            return None;
+        }
         let (core, pre) = text
             .split_once('-')
             .map_or((text, None), |(core, pre)| (core, Some(pre)));
@@ -34,7 +43,7 @@ impl Version {
                 .split('.')
                 .map(|part| match number(part) {
                     Some(value) => Some(Identifier::Number(value)),
-                    None if part.is_empty() => None,
+                    None if !word(part) || part.bytes().all(|byte| byte.is_ascii_digit()) => None,
                     None => Some(Identifier::Text(part.to_owned())),
                 })
                 .collect::<Option<_>>()?,

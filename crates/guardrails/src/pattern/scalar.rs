@@ -311,10 +311,10 @@ impl Comparison {
             if let (Some(expect), Some(value)) = (self.duration, parse_duration(number)) {
                 return Ok(self.operator.accepts(value.cmp(&expect)));
             }
-            if let Some(expect) = self.quantity
+            if let Some(expect) = &self.quantity
                 && let Some(value) = Quantity::parse(number)
             {
-                return Ok(self.operator.accepts(value.cmp(&expect)));
+                return Ok(self.operator.accepts(value.cmp(expect)));
             }
         }
         let Some(text) = &operand.text else {

@@ -162,7 +162,7 @@ fn int<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::Int(match value {
         Value::Int(value) => *value,
         Value::UInt(value) => i64::try_from(*value).map_err(|_| range())?,
-        Value::Double(value) if value.abs() < 9_223_372_036_854_775_000.0 => value.trunc() as i64,
+        Value::Double(value) if value.abs() < 9_223_372_036_854_775_808.0 => value.trunc() as i64,
         Value::Double(_) => return Err(range()),
         Value::Text(text) => text
             .parse()
@@ -179,7 +179,7 @@ fn uint<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::UInt(match value {
         Value::UInt(value) => *value,
         Value::Int(value) => u64::try_from(*value).map_err(|_| range())?,
-        Value::Double(value) if *value > -1.0 && *value < 18_446_744_073_709_550_000.0 => {
+        Value::Double(value) if *value >= 0.0 && *value < 18_446_744_073_709_551_616.0 => {
             value.trunc() as u64
         }
         Value::Double(_) => return Err(range()),
@@ -228,26 +228,26 @@ fn string<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 
 /// A double as Go's shortest `%g` has it.
 pub(in super::super) fn double_text(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    if let Some(name) = not_finite(value) {
+        return name.to_owned();
     }
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let count = digits.bytes().filter(u8::is_ascii_digit).count() as i32;
-    let limit = if count > 6 && count > exponent {
-        count.max(21)
-    } else {
-        21
-    };
-    if exponent < -4 || exponent >= limit {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
+    if (-4..6).contains(&exponent) {
+        return format!("{value}");
     }
-    format!("{value}")
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+fn not_finite(value: f64) -> Option<&'static str> {
+    match value {
+        f64::INFINITY => Some("+Inf"),
+        f64::NEG_INFINITY => Some("-Inf"),
+        value if value.is_nan() => Some("NaN"),
+        _ => None,
+    }
 }
 
 fn bytes<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {

@@ -1,5 +1,6 @@
 //! Quantities, versions and formats of names, as Kubernetes has them in CEL. What asks the authorizer cannot be known.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::super::evaluate::Evaluated;
@@ -13,6 +14,7 @@ use crate::quantity::Quantity;
 pub(super) const TABLE: Table = &[
     ("quantity", Style::Plain, quantity),
     ("isQuantity", Style::Plain, is_quantity),
+    ("sign", Style::Plain, sign),
     ("sign", Style::Method, sign),
     ("isInteger", Style::Method, is_integer),
     ("asInteger", Style::Method, as_integer),
@@ -33,6 +35,7 @@ pub(super) const TABLE: Table = &[
     ("major", Style::Method, |args| number(args, 0)),
     ("minor", Style::Method, |args| number(args, 1)),
     ("patch", Style::Method, |args| number(args, 2)),
+    ("jsonpatch.escapeKey", Style::Plain, escape_key),
     ("format.named", Style::Plain, named),
     ("format.dns1123Label", Style::Plain, |args| {
         format(args, "dns1123Label")
@@ -101,10 +104,10 @@ fn is_quantity<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::Bool(Quantity::parse(args.text(0)?).is_some()))
 }
 
-fn nanos(args: &Args<'_, '_>, index: usize) -> Result<i128, Failure> {
+fn amount<'a>(args: &'a Args<'_, '_>, index: usize) -> Result<&'a Quantity, Failure> {
     match args.values.get(index) {
         Some(Value::Opaque(opaque)) => match &**opaque {
-            Opaque::Quantity(Quantity(nanos)) => Ok(*nanos),
+            Opaque::Quantity(quantity) => Ok(quantity),
             _ => Err(args.refuse()),
         },
         _ => Err(args.refuse()),
@@ -115,39 +118,44 @@ const NANO: i128 = 1_000_000_000;
 
 fn sign<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    Ok(Value::Int(nanos(args, 0)?.signum() as i64))
+    Ok(Value::Int(amount(args, 0)?.sign()))
+}
+
+/// The quantity as an integer, when it is one.
+fn whole(args: &Args<'_, '_>) -> Result<Option<i64>, Failure> {
+    args.exactly::<1>()?;
+    let nanos = amount(args, 0)?.nanos().filter(|nanos| nanos % NANO == 0);
+    Ok(nanos.and_then(|nanos| i64::try_from(nanos / NANO).ok()))
 }
 
 fn is_integer<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let nanos = nanos(args, 0)?;
-    Ok(Value::Bool(
-        nanos % NANO == 0 && i64::try_from(nanos / NANO).is_ok(),
-    ))
+    Ok(Value::Bool(whole(args)?.is_some()))
 }
 
 fn as_integer<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let nanos = nanos(args, 0)?;
-    match i64::try_from(nanos / NANO) {
-        Ok(value) if nanos % NANO == 0 => Ok(Value::Int(value)),
-        _ => Err(Failure::new("cannot convert value to integer")),
+    match whole(args)? {
+        Some(value) => Ok(Value::Int(value)),
+        None => Err(Failure::new("cannot convert value to integer")),
     }
 }
 
 fn as_float<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    Ok(Value::Double(nanos(args, 0)? as f64 / 1e9))
+    Ok(Value::Double(amount(args, 0)?.float()))
 }
 
 fn combine<'v>(args: &Args<'_, 'v>, with: impl Fn(i128, i128) -> Option<i128>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let other = match &args.values[1] {
-        Value::Int(value) => i128::from(*value) * NANO,
-        _ => nanos(args, 1)?,
+        Value::Int(value) => Some(i128::from(*value) * NANO),
+        _ => amount(args, 1)?.nanos(),
     };
-    let sum = with(nanos(args, 0)?, other).ok_or_else(|| Failure::new("quantity overflow"))?;
-    Ok(Value::opaque(Opaque::Quantity(Quantity(sum))))
+    let sum = amount(args, 0)?
+        .nanos()
+        .zip(other)
+        .and_then(|(left, right)| with(left, right))
+        .ok_or_else(|| Failure::new("quantity overflow"))?;
+    Ok(Value::opaque(Opaque::Quantity(Quantity::Nanos(sum))))
 }
 
 fn compared(args: &Args<'_, '_>) -> Result<Ordering, Failure> {
@@ -172,31 +180,30 @@ fn parse_version(args: &Args<'_, '_>) -> Result<Option<(Version, String)>, Failu
     let text = if lenient {
         normal_version(text)
     } else {
-        text.to_owned()
+        Some(text.to_owned())
     };
-    Ok(Version::parse(&text).map(|version| (version, text)))
+    Ok(text.and_then(|text| Version::parse(&text).map(|version| (version, text))))
 }
 
-fn normal_version(text: &str) -> String {
-    let text = text.trim();
+/// Without a `v` before it and zeros before its numbers, and with all three of them.
+fn normal_version(text: &str) -> Option<String> {
     let text = text.strip_prefix('v').unwrap_or(text);
-    let end = text.find(['-', '+']).unwrap_or(text.len());
-    let (core, rest) = text.split_at(end);
-    let mut parts: Vec<&str> = core
-        .split('.')
-        .map(|part| {
-            let trimmed = part.trim_start_matches('0');
-            if trimmed.is_empty() && !part.is_empty() {
-                "0"
-            } else {
-                trimmed
-            }
-        })
-        .collect();
-    while parts.len() < 3 {
-        parts.push("0");
+    let trimmed = |part: &str| {
+        let digits = part.trim_start_matches('0');
+        if part.len() > 1 && !digits.starts_with(|first: char| first.is_ascii_digit()) {
+            format!("0{digits}")
+        } else if part.len() > 1 {
+            digits.to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
+    let mut parts: Vec<String> = text.splitn(3, '.').map(trimmed).collect();
+    if parts.len() < 3 && parts.last().is_some_and(|last| last.contains(['+', '-'])) {
+        return None;
     }
-    format!("{}{rest}", parts.join("."))
+    parts.resize(3, "0".to_owned());
+    Some(parts.join("."))
 }
 
 fn semver<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
@@ -219,7 +226,13 @@ fn number<'v>(args: &Args<'_, 'v>, index: usize) -> Evaluated<'v> {
     }
 }
 
-const FORMATS: [&str; 13] = [
+/// A key as a JSON pointer has it.
+fn escape_key<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    Ok(Value::text(args.text(0)?.replace('~', "~0").replace('/', "~1")))
+}
+
+pub(super) const FORMATS: [&str; 13] = [
     "dns1123Label",
     "dns1123Subdomain",
     "dns1035Label",
@@ -269,11 +282,11 @@ fn wrong(name: &str, text: &str) -> Option<String> {
         "dns1123Label" => text.len() <= 63 && label(text, false),
         "dns1123Subdomain" => text.len() <= 253 && text.split('.').all(|part| label(part, false)),
         "dns1035Label" => text.len() <= 63 && label(text, true),
-        "dns1123LabelPrefix" => text.len() <= 63 && label(prefix(text), false),
+        "dns1123LabelPrefix" => text.len() <= 63 && label(&prefix(text), false),
         "dns1123SubdomainPrefix" => {
             text.len() <= 253 && prefix(text).split('.').all(|part| label(part, false))
         }
-        "dns1035LabelPrefix" => text.len() <= 63 && label(prefix(text), true),
+        "dns1035LabelPrefix" => text.len() <= 63 && label(&prefix(text), true),
         "qualifiedName" => match text.split_once('/') {
             None => plain_name(text),
             Some((domain, name)) => {
@@ -281,11 +294,11 @@ fn wrong(name: &str, text: &str) -> Option<String> {
             }
         },
         "labelValue" => text.is_empty() || plain_name(text),
-        "uri" => text.contains(':') && !text.contains(char::is_whitespace),
+        "uri" => super::urls::is_url_text(text),
         "uuid" => uuid(text),
         "byte" => {
             use base64::Engine as _;
-            base64::engine::general_purpose::STANDARD.decode(text).is_ok()
+            !text.is_empty() && base64::engine::general_purpose::STANDARD.decode(text).is_ok()
         }
         "date" => text.len() == 10 && moment(&format!("{text}T00:00:00Z")),
         "datetime" => moment(text),
@@ -298,9 +311,13 @@ fn moment(text: &str) -> bool {
     super::super::moment::Timestamp::parse(text).is_some()
 }
 
-/// A prefix of a name may end in a dash, as those of generated names do.
-fn prefix(text: &str) -> &str {
-    text.strip_suffix('-').unwrap_or(text)
+/// A prefix of a name may end in a dash, as those of generated names do. As Kubernetes asks: with a letter in place of
+/// its last two.
+fn prefix(text: &str) -> Cow<'_, str> {
+    match text.strip_suffix('-').map(|rest| rest.char_indices().next_back()) {
+        Some(Some((last, _))) => Cow::Owned(format!("{}a", &text[..last])),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 fn label(text: &str, letter_first: bool) -> bool {
@@ -325,8 +342,21 @@ fn plain_name(text: &str) -> bool {
         && text.bytes().all(|byte| ends(byte) || b"-_.".contains(&byte))
 }
 
+/// Its dashes are where they belong, or left out.
 fn uuid(text: &str) -> bool {
-    let plain: String = text.chars().filter(|letter| *letter != '-').collect();
-    let dashes = text.len() == 32 || text.len() == 36;
-    dashes && plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let mut rest = text;
+    for length in [8, 4, 4, 4, 12] {
+        let Some((digits, after)) = rest.split_at_checked(length) else {
+            return false;
+        };
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return false;
+        }
+        rest = if length == 12 {
+            after
+        } else {
+            after.strip_prefix('-').unwrap_or(after)
+        };
+    }
+    rest.is_empty()
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use sha2::{Digest as _, Sha256};
 
 use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::opaque::{ImageReference, Opaque};
 use super::super::value::{Key, Text, Value};
 use super::core::key_text;
-use super::{Args, Style, Table, hex, no_overload};
+use super::{Args, Style, Table, no_overload};
 use crate::facts::{Call, Callee, Unavailable};
 
 pub(super) const TABLE: Table = &[
@@ -24,16 +23,6 @@ pub(super) const TABLE: Table = &[
     ("resource.toGVR", Style::Plain, to_gvr),
     ("globalContext.Get", Style::Plain, global_get),
     ("globalContext.get", Style::Plain, global_get),
-    ("http.Get", Style::Plain, |args| http(args, None, false)),
-    ("http.get", Style::Plain, |args| http(args, None, false)),
-    ("http.Post", Style::Plain, |args| http(args, None, true)),
-    ("http.post", Style::Plain, |args| http(args, None, true)),
-    ("http.Client", Style::Plain, http_client),
-    ("http.client", Style::Plain, http_client),
-    ("Get", Style::Method, |args| client_call(args, false)),
-    ("get", Style::Method, |args| client_call(args, false)),
-    ("Post", Style::Method, |args| client_call(args, true)),
-    ("post", Style::Method, |args| client_call(args, true)),
     ("image.GetMetadata", Style::Plain, image_metadata),
     ("image.getMetadata", Style::Plain, image_metadata),
     ("image", Style::Plain, image),
@@ -60,14 +49,15 @@ pub(super) const TABLE: Table = &[
     ("json.unmarshal", Style::Plain, json_unmarshal),
     ("json.marshal", Style::Plain, json_marshal),
     ("yaml.parse", Style::Plain, yaml_parse),
-    ("sha256", Style::Plain, sha256),
-    ("hash.sha256", Style::Plain, sha256),
     ("listObjToMap", Style::Plain, objects_to_map),
     ("transform.listObjToMap", Style::Plain, objects_to_map),
 ];
 
 /// What is answered, or nothing when it was asked for and is not there.
-fn answer<'v>(args: &Args<'_, 'v>, answer: Result<Json, Unavailable>) -> Result<Option<Value<'v>>, Failure> {
+pub(super) fn answer<'v>(
+    args: &Args<'_, 'v>,
+    answer: Result<Json, Unavailable>,
+) -> Result<Option<Value<'v>>, Failure> {
     match answer {
         Ok(json) => Value::made(json, args.budget()).map(Some),
         Err(Unavailable::Missing(_)) => Ok(None),
@@ -252,63 +242,6 @@ fn global_get<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(answer(args, found)?.unwrap_or(Value::Null))
 }
 
-fn headers(args: &Args<'_, '_>, index: usize) -> Result<Vec<(String, String)>, Failure> {
-    let Some(headers) = args.values.get(index) else {
-        return Ok(Vec::new());
-    };
-    let entries = headers
-        .entries()
-        .filter(|_| headers.map_len().is_some())
-        .ok_or_else(|| args.refuse())?;
-    let pairs = entries
-        .iter()
-        .map(|(key, value)| Some((key.as_text()?.to_owned(), value.as_text()?.to_owned())));
-    pairs.collect::<Option<_>>().ok_or_else(|| args.refuse())
-}
-
-/// `http.Get(url, headers)` and `http.Post(url, data, headers)`.
-fn http<'v>(args: &Args<'_, 'v>, ca_bundle: Option<String>, post: bool) -> Evaluated<'v> {
-    let most = if post { 3 } else { 2 };
-    if args.len() > most || args.len() + 1 < most {
-        return Err(args.refuse());
-    }
-    let url = args.text(0)?.to_owned();
-    let data = if post {
-        Some(args.values[1].to_json(args.budget())?)
-    } else {
-        None
-    };
-    let to = Callee::Service {
-        url,
-        ca_bundle,
-        headers: headers(args, most - 1)?,
-    };
-    args.budget().spend(1_000)?;
-    let found = answer(args, args.scope.facts.call(&Call { to, data }))?;
-    found.ok_or_else(|| Failure::new("request failed: what was asked for is not there"))
-}
-
-fn http_client<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    Ok(Value::opaque(Opaque::HttpClient(args.text(0)?.to_owned())))
-}
-
-fn client_call<'v>(args: &Args<'_, 'v>, post: bool) -> Evaluated<'v> {
-    let Some((Value::Opaque(opaque), values)) = args.values.split_first() else {
-        return Err(args.refuse());
-    };
-    let Opaque::HttpClient(bundle) = &**opaque else {
-        return Err(args.refuse());
-    };
-    let inner = Args {
-        scope: args.scope,
-        name: args.name,
-        values: values.to_vec(),
-        pattern: None,
-    };
-    http(&inner, Some(bundle.clone()), post)
-}
-
 fn image_metadata<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let reference = args.text(0)?;
@@ -414,14 +347,6 @@ fn yaml_parse<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         .next()
         .map_or(json!(null), |document| document.value);
     Value::made(json, args.budget())
-}
-
-fn sha256<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let text = args.text(0)?;
-    args.budget().spend(text.len() / 16)?;
-    let digest = Sha256::digest(text.as_bytes());
-    Ok(Value::text(hex(&digest)))
 }
 
 /// Two lists of maps to one map: a field of the first list's is the key, one of the second's the value.

@@ -11,6 +11,7 @@ use crate::budget::Budget;
 
 pub(super) const TABLE: Table = &[
     ("isSorted", Style::Method, is_sorted),
+    ("includes", Style::Method, includes),
     ("sum", Style::Method, sum),
     ("min", Style::Method, min),
     ("max", Style::Method, max),
@@ -104,6 +105,15 @@ pub(super) fn index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 
 pub(super) fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     place(args, true)
+}
+
+/// Whether a value is in a list, or is the value itself.
+fn includes<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let [value, wanted] = args.exactly()?;
+    Ok(Value::Bool(match value.list_len() {
+        Some(_) => super::contains(value, wanted, args.budget())?,
+        None => value.same(wanted, args.budget())?,
+    }))
 }
 
 fn slice<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {

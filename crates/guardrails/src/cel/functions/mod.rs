@@ -1,6 +1,8 @@
 //! The functions of CEL, by name. Each pays for what it does beyond a step.
 
+mod codecs;
 mod core;
+mod http;
 mod images;
 mod kubernetes;
 mod kyverno;
@@ -8,14 +10,18 @@ mod lists;
 mod math;
 mod network;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod time;
+mod urls;
 
-use regex::{Regex, RegexBuilder};
+use std::borrow::Cow;
 
 use super::evaluate::{Evaluated, Scope};
 use super::failure::Failure;
 use super::value::Value;
 use crate::budget::Budget;
+use crate::regexes::Pattern;
 
 pub(super) use core::{arithmetic, contains, double_text};
 pub(super) use lists::sort_pairs;
@@ -32,15 +38,18 @@ pub(super) enum Style {
 
 type Table = &'static [(&'static str, Style, Builtin)];
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 12] = [
     core::TABLE,
     strings::TABLE,
     lists::TABLE,
     math::TABLE,
     time::TABLE,
     network::TABLE,
+    urls::TABLE,
     kubernetes::TABLE,
     kyverno::TABLE,
+    http::TABLE,
+    codecs::TABLE,
     images::TABLE,
 ];
 
@@ -61,25 +70,13 @@ pub(super) fn takes_pattern(name: &str) -> bool {
     )
 }
 
-/// Compiles a regular expression, within bounds.
-pub(super) fn pattern(text: &str) -> Result<Regex, Failure> {
-    if text.len() > 4096 {
-        return Err(Failure::new("the regular expression is too long"));
-    }
-    RegexBuilder::new(text)
-        .size_limit(1 << 20)
-        .nest_limit(64)
-        .build()
-        .map_err(|_| Failure::new(format!("{text:?} is not a regular expression that is understood")))
-}
-
 /// What a function was called with.
 pub(super) struct Args<'r, 'v> {
     pub(super) scope: &'r Scope<'v>,
     pub(super) name: &'static str,
     pub(super) values: Vec<Value<'v>>,
     /// The second argument as a regular expression, when it was written out.
-    pub(super) pattern: Option<&'v Regex>,
+    pub(super) pattern: Option<&'v Pattern>,
 }
 
 impl<'v> Args<'_, 'v> {
@@ -125,15 +122,20 @@ impl<'v> Args<'_, 'v> {
         value.elements().ok_or_else(|| self.refuse())
     }
 
-    /// The second argument as a regular expression, and paid for what it will do to a text.
-    fn regex(&self, text: &str) -> Result<std::borrow::Cow<'v, Regex>, Failure> {
-        if let Some(regex) = self.pattern {
-            self.budget().spend(1 + text.len() / 16)?;
-            return Ok(std::borrow::Cow::Borrowed(regex));
+    /// The second argument as a regular expression.
+    fn regex(&self) -> Result<Cow<'v, Pattern>, Failure> {
+        if let Some(pattern) = self.pattern {
+            return Ok(Cow::Borrowed(pattern));
         }
         let written = self.text(1)?;
-        self.budget().spend(100 + written.len() * 8 + text.len() / 16)?;
-        pattern(written).map(std::borrow::Cow::Owned)
+        Pattern::paid(written, self.budget())?
+            .map(Cow::Owned)
+            .ok_or_else(|| {
+                let shown: String = written.chars().take(100).collect();
+                Failure::new(format!(
+                    "{shown:?} is not a regular expression that is understood"
+                ))
+            })
     }
 }
 

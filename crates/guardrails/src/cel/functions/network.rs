@@ -1,12 +1,11 @@
-//! Addresses, networks and URLs, as Kubernetes has them in CEL.
+//! Addresses and networks, as Kubernetes has them in CEL.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
-use super::super::opaque::{Opaque, Url};
-use super::super::value::{Key, Text, Value};
+use super::super::opaque::Opaque;
+use super::super::value::Value;
 use super::{Args, Style, Table};
 
 pub(super) const TABLE: Table = &[
@@ -36,24 +35,6 @@ pub(super) const TABLE: Table = &[
     ("containsCIDR", Style::Method, contains_cidr),
     ("masked", Style::Method, masked),
     ("prefixLength", Style::Method, prefix_length),
-    ("url", Style::Plain, url),
-    ("isURL", Style::Plain, is_url),
-    ("getScheme", Style::Method, |args| {
-        url_part(args, |url| url.scheme.clone())
-    }),
-    ("getHost", Style::Method, |args| {
-        url_part(args, |url| url.host.clone())
-    }),
-    ("getHostname", Style::Method, |args| {
-        url_part(args, |url| host_and_port(&url.host).0)
-    }),
-    ("getPort", Style::Method, |args| {
-        url_part(args, |url| host_and_port(&url.host).1)
-    }),
-    ("getEscapedPath", Style::Method, |args| {
-        url_part(args, |url| url.path.clone())
-    }),
-    ("getQuery", Style::Method, query),
 ];
 
 fn parse_ip(text: &str) -> Option<IpAddr> {
@@ -137,7 +118,7 @@ fn is_canonical<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::Bool(address.to_string() == text))
 }
 
-fn opaque<'a>(args: &'a Args<'_, '_>, index: usize) -> Result<&'a Opaque, Failure> {
+pub(super) fn opaque<'a>(args: &'a Args<'_, '_>, index: usize) -> Result<&'a Opaque, Failure> {
     match args.values.get(index) {
         Some(Value::Opaque(opaque)) => Ok(opaque),
         _ => Err(args.refuse()),
@@ -232,120 +213,4 @@ fn masked<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn prefix_length<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     Ok(Value::Int(i64::from(receiver(args)?.1)))
-}
-
-/// An absolute URL, or an absolute path.
-fn parse_url(text: &str) -> Option<Url> {
-    if text.is_empty() || text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-        return None;
-    }
-    let (scheme, rest) = if text.starts_with('/') {
-        ("", text)
-    } else {
-        let (scheme, rest) = text.split_once(':')?;
-        let mut bytes = scheme.bytes();
-        let fits = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        if !fits || !rest.starts_with('/') {
-            return None;
-        }
-        (scheme, rest)
-    };
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = match rest.strip_prefix("//") {
-        Some(rest) if !scheme.is_empty() => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        _ => ("", rest),
-    };
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (name, port) = host_and_port(host);
-    let port_fits = port.bytes().all(|byte| byte.is_ascii_digit());
-    let brackets = host.starts_with('[') == name.contains(':');
-    let host_fits = !name.bytes().any(|byte| b" <>\"{}|\\^`%".contains(&byte));
-    if !port_fits || !brackets || !host_fits || unescape(path).is_none() {
-        return None;
-    }
-    Some(Url {
-        written: text.to_owned(),
-        scheme: scheme.to_lowercase(),
-        host: host.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-    })
-}
-
-fn host_and_port(host: &str) -> (String, String) {
-    if let Some(inner) = host.strip_prefix('[') {
-        let (name, rest) = inner.split_once(']').unwrap_or((inner, ""));
-        return (
-            name.to_owned(),
-            rest.strip_prefix(':').unwrap_or_default().to_owned(),
-        );
-    }
-    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
-    (name.to_owned(), port.to_owned())
-}
-
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = rest
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok())?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn url<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let text = args.text(0)?;
-    let url = parse_url(text).ok_or_else(|| Failure::new(format!("{text:?} is no URL")))?;
-    Ok(Value::opaque(Opaque::Url(url)))
-}
-
-fn is_url<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    Ok(Value::Bool(parse_url(args.text(0)?).is_some()))
-}
-
-fn url_part<'v>(args: &Args<'_, 'v>, choose: impl Fn(&Url) -> String) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    match opaque(args, 0)? {
-        Opaque::Url(url) => Ok(Value::text(choose(url))),
-        _ => Err(args.refuse()),
-    }
-}
-
-fn query<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let Opaque::Url(url) = opaque(args, 0)? else {
-        return Err(args.refuse());
-    };
-    let mut fields: BTreeMap<Key<'v>, Vec<Value<'v>>> = BTreeMap::new();
-    for pair in url
-        .query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.contains(';'))
-    {
-        args.budget().spend(1)?;
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let plain = |text: &str| unescape(&text.replace('+', " "));
-        if let (Some(key), Some(value)) = (plain(key), plain(value)) {
-            fields
-                .entry(Key::Text(Text::from(key)))
-                .or_default()
-                .push(Value::text(value));
-        }
-    }
-    let fields = fields
-        .into_iter()
-        .map(|(key, values)| Ok((key, Value::list(values)?)));
-    Value::map(fields.collect::<Result<_, Failure>>()?)
 }

@@ -7,8 +7,9 @@ use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::moment;
 use super::super::value::Value;
-use super::{Args, Style, Table, double_text, hex};
+use super::{Args, Style, Table, hex};
 use crate::budget::Budget;
+use crate::regexes::Pattern;
 
 pub(super) const TABLE: Table = &[
     ("contains", Style::Method, contains),
@@ -38,9 +39,9 @@ pub(super) const TABLE: Table = &[
     ("regex.extractAll", Style::Plain, regex_extract_all),
 ];
 
-/// Pays for a match. The search for the next one may look at all that is left of the text.
-fn pay_for_match(budget: &Budget, text: &str, end: usize) -> Result<(), Failure> {
-    Ok(budget.spend(1 + text.len().saturating_sub(end) / 512)?)
+/// The search for the next match may look at all that is left of the text, though few do.
+fn pay_for_next(args: &Args<'_, '_>, pattern: &Pattern, text: &str, end: usize) -> Result<(), Failure> {
+    Ok(pattern.pay(text.len().saturating_sub(end) / 32, args.budget())?)
 }
 
 /// Pays for a text that is about to be made.
@@ -66,15 +67,16 @@ fn ends_with<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn matches<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
-    Ok(Value::Bool(args.regex(text)?.is_match(text)))
+    let regex = args.regex()?;
+    Ok(Value::Bool(regex.over(text.len(), args.budget())?.is_match(text)))
 }
 
 fn find<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
-    Ok(Value::text(
-        args.regex(text)?.find(text).map_or("", |found| found.as_str()),
-    ))
+    let regex = args.regex()?;
+    let found = regex.over(text.len(), args.budget())?.find(text);
+    Ok(Value::text(found.map_or("", |found| found.as_str())))
 }
 
 fn find_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
@@ -85,8 +87,9 @@ fn find_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         _ => return Err(args.refuse()),
     };
     let mut found = Vec::new();
-    for one in args.regex(text)?.find_iter(text).take(limit) {
-        pay_for_match(args.budget(), text, one.end())?;
+    let regex = args.regex()?;
+    for one in regex.over(text.len(), args.budget())?.find_iter(text).take(limit) {
+        pay_for_next(args, &regex, text, one.end())?;
         found.push(Value::text(one.as_str()));
     }
     Value::list(found)
@@ -124,19 +127,26 @@ fn index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     {
         return super::lists::index_of(args);
     }
-    let text = args.text(0)?;
-    let wanted = args.text(1)?;
-    let length = text.chars().count();
+    let (text, wanted) = (args.text(0)?, args.text(1)?);
     let from = match args.len() {
         2 => 0,
-        3 => position(args, 2, length)?,
+        3 => begin(args, 2)?,
         _ => return Err(args.refuse()),
     };
+    if wanted.is_empty() {
+        return Ok(Value::Int(from as i64));
+    }
     let start = text.char_indices().nth(from).map_or(text.len(), |(at, _)| at);
     let found = text[start..]
         .find(wanted)
         .map(|at| text[..start + at].chars().count());
     Ok(Value::Int(found.map_or(-1, |at| at as i64)))
+}
+
+/// Where a search begins, which may be beyond the end.
+fn begin(args: &Args<'_, '_>, index: usize) -> Result<usize, Failure> {
+    let at = args.int(index)?;
+    usize::try_from(at).map_err(|_| Failure::new(format!("index out of range: {at}")))
 }
 
 fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
@@ -147,14 +157,20 @@ fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     {
         return super::lists::last_index_of(args);
     }
-    let text = args.text(0)?;
-    let wanted = args.text(1)?;
+    let (text, wanted) = (args.text(0)?, args.text(1)?);
     let length = text.chars().count();
     let to = match args.len() {
         2 => length,
-        3 => position(args, 2, length)?,
+        3 => begin(args, 2)?,
         _ => return Err(args.refuse()),
     };
+    if wanted.is_empty() {
+        return Ok(Value::Int(to as i64));
+    }
+    // As in Go: from behind the end nothing is found.
+    if args.len() == 3 && to >= length {
+        return Ok(Value::Int(-1));
+    }
     // The match may begin at that position and reach beyond it.
     let last = text.char_indices().nth(to).map_or(text.len(), |(at, _)| at);
     let end = text.len().min(last + wanted.len());
@@ -311,10 +327,10 @@ fn encode<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 
 fn decode<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    let text = args.text(0)?;
+    let text = args.text(0)?.replace(['\r', '\n'], "");
     STANDARD
-        .decode(text)
-        .or_else(|_| STANDARD_NO_PAD.decode(text))
+        .decode(&text)
+        .or_else(|_| STANDARD_NO_PAD.decode(&text))
         .map(|bytes| Value::Bytes(bytes.into()))
         .map_err(|_| Failure::new("the text is not base64"))
 }
@@ -327,12 +343,13 @@ fn regex_replace<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         4 => usize::try_from(args.int(3)?).unwrap_or(usize::MAX),
         _ => return Err(args.refuse()),
     };
-    let regex = args.regex(text)?;
+    let pattern = args.regex()?;
+    let regex = pattern.over(text.len(), args.budget())?;
     let mut result = String::new();
     let mut end = 0;
     for captures in regex.captures_iter(text).take(limit) {
         let Some(whole) = captures.get(0) else { continue };
-        pay_for_match(args.budget(), text, whole.end())?;
+        pay_for_next(args, &pattern, text, whole.end())?;
         result.push_str(&text[end..whole.start()]);
         let mut letters = new.chars();
         while let Some(letter) = letters.next() {
@@ -373,7 +390,8 @@ fn extracted<'t>(captures: &regex::Captures<'t>, groups: usize) -> Option<&'t st
 fn regex_extract<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
-    let regex = args.regex(text)?;
+    let pattern = args.regex()?;
+    let regex = pattern.over(text.len(), args.budget())?;
     let groups = regex.captures_len();
     if groups > 2 {
         return Err(Failure::new("the regular expression has more than one group"));
@@ -390,18 +408,16 @@ fn regex_extract<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn regex_extract_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
-    let regex = args.regex(text)?;
+    let pattern = args.regex()?;
+    let regex = pattern.over(text.len(), args.budget())?;
     let groups = regex.captures_len();
     if groups > 2 {
         return Err(Failure::new("the regular expression has more than one group"));
     }
     let mut found = Vec::new();
     for captures in regex.captures_iter(text) {
-        pay_for_match(
-            args.budget(),
-            text,
-            captures.get(0).map_or(0, |whole| whole.end()),
-        )?;
+        let end = captures.get(0).map_or(0, |whole| whole.end());
+        pay_for_next(args, &pattern, text, end)?;
         found.extend(extracted(&captures, groups).map(Value::text));
     }
     Value::list(found)
@@ -457,7 +473,7 @@ fn write_value(
         ('d' | 'f' | 'e', Value::Double(value)) if !value.is_finite() => not_finite(*value).to_owned(),
         ('d', Value::Int(value)) => value.to_string(),
         ('d', Value::UInt(value)) => value.to_string(),
-        ('d', Value::Double(value)) => double_text(*value),
+        ('d', Value::Double(value)) => value.to_string(),
         ('f' | 'e', value) => {
             let number = match value {
                 Value::Double(value) => *value,
@@ -523,7 +539,7 @@ fn plain_text(result: &mut String, value: &Value<'_>, budget: &Budget) -> Result
         Value::Int(value) => result.push_str(&value.to_string()),
         Value::UInt(value) => result.push_str(&value.to_string()),
         Value::Double(value) if !value.is_finite() => result.push_str(not_finite(*value)),
-        Value::Double(value) => result.push_str(&double_text(*value)),
+        Value::Double(value) => result.push_str(&value.to_string()),
         Value::Text(text) | Value::Type(text) => {
             pay(budget, text.len())?;
             result.push_str(text);

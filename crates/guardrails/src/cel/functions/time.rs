@@ -46,7 +46,7 @@ fn part<'v>(args: &Args<'_, 'v>, choose: impl Fn(Civil) -> i64) -> Evaluated<'v>
         1 => 0,
         2 => {
             let zone = args.text(1)?;
-            moment::offset(zone)
+            moment::offset_at(zone, *time)
                 .ok_or_else(|| Failure::new(format!("the time zone {zone:?} is not known here")))?
         }
         _ => return Err(args.refuse()),
@@ -63,7 +63,7 @@ fn span<'v>(args: &Args<'_, 'v>, unit: i64, choose: impl Fn(Civil) -> i64) -> Ev
 
 fn milliseconds<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     match args.values.as_slice() {
-        [Value::Duration(nanos)] => Ok(Value::Int(nanos / 1_000_000 % 1000)),
+        [Value::Duration(nanos)] => Ok(Value::Int(nanos / 1_000_000)),
         [Value::Timestamp(time), ..] => part(args, |_| i64::from(time.nanos / 1_000_000)),
         _ => Err(args.refuse()),
     }

@@ -1,5 +1,5 @@
 //! `x509_decode`: a certificate or a request for one, as Go's `crypto/x509` would write it as JSON. As in Kyverno
-//! only RSA keys are read. What is not read here and yet is there is unknown, not absent.
+//! only RSA keys are read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,32 +7,35 @@ use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use super::der::{
-    BIT_STRING, BOOLEAN, Element, IDENTIFIER, INTEGER, OCTET_STRING, Reader, SEQUENCE, SET, UTC_TIME,
-    decimal, identifier,
+    BIT_STRING, Element, IDENTIFIER, NULL, Reader, SEQUENCE, SET, UTC_TIME, decimal, identifier, small,
 };
+use super::extensions::{Extension, add_all, add_alternative_names};
 use super::layouts::Moment;
-use crate::jmespath::{QueryError, unknown};
+use crate::jmespath::QueryError;
 
 /// The longest certificate that is read, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
 
 pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
-    let Some((label, bytes)) = pem(args.text(0)) else {
-        return args.failed("failed to decode PEM block");
-    };
-    if bytes.len() > MAX_LENGTH {
-        return args.failed("cannot read so long a certificate");
+    args.world.budget.spend(args.text(0).len())?;
+    match decode(args.text(0)) {
+        Ok(fields) => Ok(Value::Object(fields)),
+        Err(reason) => args.failed(reason),
     }
-    args.world.budget.spend(bytes.len())?;
+}
+
+/// What a certificate says, or a request for one, in PEM.
+pub(crate) fn decode(text: &str) -> Result<Map<String, Value>, &'static str> {
+    let (label, bytes) = pem(text).ok_or("failed to decode PEM block")?;
+    if bytes.len() > MAX_LENGTH {
+        return Err("cannot read so long a certificate");
+    }
     let read = match label {
         "CERTIFICATE" => certificate(&bytes),
         "CERTIFICATE REQUEST" => request(&bytes),
-        _ => return args.failed("needs a PEM block that is a CERTIFICATE or CERTIFICATE REQUEST"),
+        _ => return Err("needs a PEM block that is a CERTIFICATE or CERTIFICATE REQUEST"),
     };
-    match read {
-        Some(fields) => Ok(Value::Object(fields)),
-        None => args.failed("cannot read it: is it a certificate with an RSA key?"),
-    }
+    read.ok_or("cannot read it: is it a certificate with an RSA key?")
 }
 
 /// The first block of a PEM text: what it is, and its bytes.
@@ -49,109 +52,202 @@ fn pem(text: &str) -> Option<(&str, Vec<u8>)> {
     Some((label, STANDARD.decode(body).ok()?))
 }
 
-fn bytes(content: &[u8]) -> Value {
+pub(super) fn bytes(content: &[u8]) -> Value {
     Value::String(STANDARD.encode(content))
 }
 
-fn certificate(whole: &[u8]) -> Option<Map<String, Value>> {
-    let mut outer = Reader(whole).expect(SEQUENCE)?.reader();
+/// Fields that are zero, false or null as long as nothing says otherwise.
+const NUMBERS: [&str; 5] = [
+    "KeyUsage",
+    "MaxPathLen",
+    "InhibitAnyPolicy",
+    "InhibitPolicyMapping",
+    "RequireExplicitPolicy",
+];
+const FLAGS: [&str; 7] = [
+    "MaxPathLenZero",
+    "BasicConstraintsValid",
+    "IsCA",
+    "PermittedDNSDomainsCritical",
+    "InhibitAnyPolicyZero",
+    "InhibitPolicyMappingZero",
+    "RequireExplicitPolicyZero",
+];
+const LISTS: [&str; 19] = [
+    "UnhandledCriticalExtensions",
+    "ExtKeyUsage",
+    "UnknownExtKeyUsage",
+    "SubjectKeyId",
+    "AuthorityKeyId",
+    "OCSPServer",
+    "IssuingCertificateURL",
+    "PermittedDNSDomains",
+    "ExcludedDNSDomains",
+    "PermittedIPRanges",
+    "ExcludedIPRanges",
+    "PermittedEmailAddresses",
+    "ExcludedEmailAddresses",
+    "PermittedURIDomains",
+    "ExcludedURIDomains",
+    "CRLDistributionPoints",
+    "PolicyIdentifiers",
+    "Policies",
+    "PolicyMappings",
+];
+
+fn certificate(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
+    let mut whole = Reader(bytes_of_it);
+    let mut outer = whole.expect(SEQUENCE)?.reader();
+    if !whole.0.is_empty() {
+        return None;
+    }
     let signed = outer.expect(SEQUENCE)?;
     let algorithm = outer.expect(SEQUENCE)?;
     let signature = outer.expect(BIT_STRING)?;
     let mut inner = signed.reader();
-    let version = match inner.expect(0xa0) {
-        Some(version) => *version.reader().expect(INTEGER)?.content.last()?,
+    let version = match inner.optional(0xa0)? {
+        Some(version) => small(version.reader().integer()?)?,
         None => 0,
     };
-    let serial = inner.expect(INTEGER)?;
-    inner.expect(SEQUENCE)?;
+    let serial = inner.integer()?;
+    if version > 2 || serial.first()? & 0x80 != 0 || inner.expect(SEQUENCE)?.content != algorithm.content {
+        return None;
+    }
     let issuer = inner.expect(SEQUENCE)?;
-    let validity = inner.expect(SEQUENCE)?.reader().all()?;
+    let mut validity = inner.expect(SEQUENCE)?.reader();
+    let (not_before, not_after) = (validity.next()?, validity.next()?);
     let subject = inner.expect(SEQUENCE)?;
     let key = inner.expect(SEQUENCE)?;
-    let [not_before, not_after] = validity.as_slice() else {
-        return None;
-    };
     let mut fields = common(&algorithm, &signature, &subject, &key)?;
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    set("Raw", bytes(whole));
+    set("Raw", bytes(bytes_of_it));
     set("RawTBSCertificate", bytes(signed.whole));
     set("RawIssuer", bytes(issuer.whole));
-    set("Version", json!(u32::from(version) + 1));
+    set("Version", json!(version + 1));
     // Kyverno reads the number as a float.
-    let serial = decimal(serial.content).parse::<f64>().ok()?;
+    let serial = decimal(serial).parse::<f64>().ok()?;
     set("SerialNumber", json!(serial));
     set("Issuer", name(&issuer)?);
-    set("NotBefore", moment(not_before)?);
-    set("NotAfter", moment(not_after)?);
-    let extensions = loop {
-        match inner.next() {
-            Some(element) if element.tag == 0xa3 => break Some(element.reader().expect(SEQUENCE)?),
-            Some(_) => {}
-            None => break None,
+    set("NotBefore", moment(&not_before)?);
+    set("NotAfter", moment(&not_after)?);
+    for (names, value) in [
+        (&NUMBERS[..], json!(0)),
+        (&FLAGS[..], json!(false)),
+        (&LISTS[..], Value::Null),
+    ] {
+        for name in names {
+            set(name, value.clone());
         }
-    };
-    for (name, value) in [
-        ("KeyUsage", json!(0)),
-        ("MaxPathLen", json!(0)),
-        ("MaxPathLenZero", json!(false)),
-        ("BasicConstraintsValid", json!(false)),
-        ("IsCA", json!(false)),
-        ("PermittedDNSDomainsCritical", json!(false)),
-    ] {
-        set(name, value);
     }
-    for name in [
-        "UnhandledCriticalExtensions",
-        "ExtKeyUsage",
-        "UnknownExtKeyUsage",
-        "SubjectKeyId",
-        "AuthorityKeyId",
-        "OCSPServer",
-        "IssuingCertificateURL",
-        "PermittedDNSDomains",
-        "ExcludedDNSDomains",
-        "PermittedIPRanges",
-        "ExcludedIPRanges",
-        "PermittedEmailAddresses",
-        "ExcludedEmailAddresses",
-        "PermittedURIDomains",
-        "ExcludedURIDomains",
-        "CRLDistributionPoints",
-        "PolicyIdentifiers",
-        "Policies",
-    ] {
-        set(name, Value::Null);
+    if version > 0 {
+        inner.optional(0x81)?;
+        inner.optional(0x82)?;
     }
-    add_extensions(&mut fields, extensions)?;
+    if version == 2
+        && let Some(extensions) = inner.optional(0xa3)?
+    {
+        let mut list = Vec::new();
+        for extension in extensions.reader().expect(SEQUENCE)?.reader().all()? {
+            let extension = Extension::read(&extension)?;
+            if list.iter().any(|known: &Extension<'_>| known.id == extension.id) {
+                return None;
+            }
+            list.push(extension);
+        }
+        add_all(&mut fields, &list)?;
+    }
     Some(fields)
 }
 
-fn request(whole: &[u8]) -> Option<Map<String, Value>> {
-    let mut outer = Reader(whole).expect(SEQUENCE)?.reader();
+fn request(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
+    let mut whole = Reader(bytes_of_it);
+    let mut outer = whole.expect(SEQUENCE)?.reader();
+    if !whole.0.is_empty() {
+        return None;
+    }
     let signed = outer.expect(SEQUENCE)?;
     let algorithm = outer.expect(SEQUENCE)?;
     let signature = outer.expect(BIT_STRING)?;
     let mut inner = signed.reader();
-    let version = *inner.expect(INTEGER)?.content.last()?;
+    let version = small(inner.integer()?)?;
     let subject = inner.expect(SEQUENCE)?;
     let key = inner.expect(SEQUENCE)?;
     let mut fields = common(&algorithm, &signature, &subject, &key)?;
     let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    set("Raw", bytes(whole));
+    set("Raw", bytes(bytes_of_it));
     set("RawTBSCertificateRequest", bytes(signed.whole));
     set("Version", json!(version));
     set("Attributes", Value::Null);
-    let mut extensions = None;
-    for attribute in listed(inner.expect(0xa0))? {
-        let mut attribute = attribute.reader();
-        if identifier(attribute.expect(IDENTIFIER)?.content)? == [1, 2, 840, 113_549, 1, 9, 14] {
-            extensions = Some(attribute.expect(SET)?.reader().expect(SEQUENCE)?);
+    let mut asked: Vec<Extension<'_>> = Vec::new();
+    for attribute in inner.expect(0xa0)?.reader().all()? {
+        let Some((id, values)) = attribute_parts(&attribute) else {
+            continue;
+        };
+        if id == [1, 2, 840, 113_549, 1, 9, 14]
+            && let Some(first) = values.first()
+        {
+            for extension in (first.tag == SEQUENCE).then(|| first.reader().all())?? {
+                let extension = Extension::read(&extension)?;
+                if asked.iter().any(|known| known.id == extension.id) {
+                    return None;
+                }
+                asked.push(extension);
+            }
         }
-        set("Attributes", unknown("Attributes of a certificate request"));
+        if let Some(attribute) = pairs(&id, &values) {
+            push(&mut fields, "Attributes", attribute);
+        }
     }
-    add_extensions(&mut fields, extensions)?;
+    for extension in asked {
+        push(&mut fields, "Extensions", extension.json());
+        if extension.id == [2, 5, 29, 17] {
+            add_alternative_names(&mut fields, extension.value)?;
+        }
+    }
     Some(fields)
+}
+
+/// What an attribute is, and its values; Go passes over one that it cannot read.
+fn attribute_parts<'b>(attribute: &Element<'b>) -> Option<(Vec<u64>, Vec<Element<'b>>)> {
+    let mut parts = (attribute.tag == SEQUENCE).then(|| attribute.reader())?;
+    let id = identifier(parts.expect(IDENTIFIER)?.content)?;
+    Some((id, parts.expect(SET)?.reader().all()?))
+}
+
+/// An attribute whose values are lists of pairs; Go leaves out every other.
+fn pairs(id: &[u64], values: &[Element<'_>]) -> Option<Value> {
+    let mut lists = Vec::new();
+    for list in values {
+        if list.tag != SEQUENCE {
+            return None;
+        }
+        let mut pairs = Vec::new();
+        for pair in list.reader().all()? {
+            let mut parts = (pair.tag == SEQUENCE).then(|| pair.reader())?;
+            let kind = identifier(parts.expect(IDENTIFIER)?.content)?;
+            pairs.push(json!({"Type": kind, "Value": any(&parts.next()?)?}));
+        }
+        lists.push(Value::Array(pairs));
+    }
+    Some(json!({"Type": id, "Value": lists}))
+}
+
+/// A value of any type, as far as Go knows its type.
+fn any(element: &Element<'_>) -> Option<Value> {
+    Some(match element.tag {
+        0x01 => json!(Reader(element.whole).flag()?),
+        0x02 => json!(small(element.number()?)?),
+        0x03 => {
+            let (unused, bits) = element.content.split_first()?;
+            let length = (bits.len() * 8).checked_sub(usize::from(*unused))?;
+            json!({"Bytes": STANDARD.encode(bits), "BitLength": length})
+        }
+        0x04 => bytes(element.content),
+        0x06 => json!(identifier(element.content)?),
+        0x17 | 0x18 => moment(element)?,
+        0x0c | 0x12 | 0x13 | 0x14 | 0x16 | 0x1e => json!(text(element)?),
+        _ => Value::Null,
+    })
 }
 
 /// What certificates and requests for them have both.
@@ -170,7 +266,7 @@ fn common(
     set("RawSubjectPublicKeyInfo", bytes(key.whole));
     set("RawSubject", bytes(subject.whole));
     set("Signature", bytes(signature));
-    set("SignatureAlgorithm", signature_algorithm(algorithm)?);
+    set("SignatureAlgorithm", json!(signature_algorithm(algorithm)?));
     set("PublicKeyAlgorithm", json!(1));
     set("PublicKey", public_key(key)?);
     set("Subject", name(subject)?);
@@ -187,43 +283,76 @@ fn common(
     Some(fields)
 }
 
-fn signature_algorithm(algorithm: &Element<'_>) -> Option<Value> {
-    let numbers = identifier(algorithm.reader().expect(IDENTIFIER)?.content)?;
+/// Go's number of an algorithm; 0 is one that it does not know.
+fn signature_algorithm(algorithm: &Element<'_>) -> Option<u8> {
+    let mut parts = algorithm.reader();
+    let numbers = identifier(parts.expect(IDENTIFIER)?.content)?;
     Some(match numbers.as_slice() {
-        [1, 2, 840, 113_549, 1, 1, 4] => json!(2),
-        [1, 2, 840, 113_549, 1, 1, 5] => json!(3),
-        [1, 2, 840, 113_549, 1, 1, 11] => json!(4),
-        [1, 2, 840, 113_549, 1, 1, 12] => json!(5),
-        [1, 2, 840, 113_549, 1, 1, 13] => json!(6),
-        [1, 2, 840, 10_045, 4, 1] => json!(9),
-        [1, 2, 840, 10_045, 4, 3, 2] => json!(10),
-        [1, 2, 840, 10_045, 4, 3, 3] => json!(11),
-        [1, 2, 840, 10_045, 4, 3, 4] => json!(12),
-        _ => unknown("SignatureAlgorithm of a certificate"),
+        [1, 2, 840, 113_549, 1, 1, 4] => 2,
+        [1, 2, 840, 113_549, 1, 1, 5] | [1, 3, 14, 3, 2, 29] => 3,
+        [1, 2, 840, 113_549, 1, 1, 11] => 4,
+        [1, 2, 840, 113_549, 1, 1, 12] => 5,
+        [1, 2, 840, 113_549, 1, 1, 13] => 6,
+        [1, 2, 840, 10_040, 4, 3] => 7,
+        [2, 16, 840, 1, 101, 3, 4, 3, 2] => 8,
+        [1, 2, 840, 10_045, 4, 1] => 9,
+        [1, 2, 840, 10_045, 4, 3, 2] => 10,
+        [1, 2, 840, 10_045, 4, 3, 3] => 11,
+        [1, 2, 840, 10_045, 4, 3, 4] => 12,
+        [1, 2, 840, 113_549, 1, 1, 10] => salted(parts).unwrap_or(0),
+        [1, 3, 101, 112] if parts.0.is_empty() => 16,
+        _ => 0,
     })
+}
+
+/// RSA-PSS, when hash, mask and salt are those of one and the same hash.
+fn salted(mut parts: Reader<'_>) -> Option<u8> {
+    let hash = |mut holder: Reader<'_>| {
+        let mut algorithm = holder.expect(SEQUENCE)?.reader();
+        let id = identifier(algorithm.expect(IDENTIFIER)?.content)?;
+        let rest = algorithm
+            .optional(NULL)?
+            .is_none_or(|null| null.content.is_empty());
+        rest.then_some(id)
+    };
+    let mut parameters = parts.expect(SEQUENCE)?.reader();
+    let own = hash(parameters.expect(0xa0)?.reader())?;
+    let mut mask = parameters.expect(0xa1)?.reader().expect(SEQUENCE)?.reader();
+    let generator = identifier(mask.expect(IDENTIFIER)?.content)?;
+    let of_mask = hash(mask)?;
+    let salt = small(parameters.expect(0xa2)?.reader().integer()?)?;
+    if generator != [1, 2, 840, 113_549, 1, 1, 8] || of_mask != own {
+        return None;
+    }
+    match (own.as_slice(), salt) {
+        ([2, 16, 840, 1, 101, 3, 4, 2, 1], 32) => Some(13),
+        ([2, 16, 840, 1, 101, 3, 4, 2, 2], 48) => Some(14),
+        ([2, 16, 840, 1, 101, 3, 4, 2, 3], 64) => Some(15),
+        _ => None,
+    }
 }
 
 /// An RSA key: its modulus and exponent.
 fn public_key(key: &Element<'_>) -> Option<Value> {
     let mut key = key.reader();
-    let algorithm = identifier(key.expect(SEQUENCE)?.reader().expect(IDENTIFIER)?.content)?;
-    if algorithm != [1, 2, 840, 113_549, 1, 1, 1] {
+    let mut algorithm = key.expect(SEQUENCE)?.reader();
+    if identifier(algorithm.expect(IDENTIFIER)?.content)? != [1, 2, 840, 113_549, 1, 1, 1] {
         return None;
     }
-    let (_, bits) = key.expect(BIT_STRING)?.content.split_first()?;
+    algorithm.expect(NULL)?;
+    let (unused, bits) = key.expect(BIT_STRING)?.content.split_first()?;
     let mut numbers = Reader(bits).expect(SEQUENCE)?.reader();
-    let (modulus, exponent) = (numbers.expect(INTEGER)?.content, numbers.expect(INTEGER)?.content);
-    let negative = |number: &[u8]| number.first().is_none_or(|first| first & 0x80 != 0);
-    if negative(modulus) || negative(exponent) || modulus.len() > 4096 {
+    let (modulus, exponent) = (numbers.integer()?, small(numbers.integer()?)?);
+    let positive = modulus.first()? & 0x80 == 0 && modulus != [0];
+    if *unused != 0 || !positive || modulus.len() > 4096 || !(1..=i64::from(i32::MAX)).contains(&exponent) {
         return None;
     }
-    let exponent: u64 = decimal(exponent).parse().ok()?;
     Some(json!({"N": decimal(modulus), "E": exponent}))
 }
 
 /// A distinguished name.
 fn name(name: &Element<'_>) -> Option<Value> {
-    const LISTS: [(u64, &str); 7] = [
+    const PARTS: [(u64, &str); 7] = [
         (6, "Country"),
         (10, "Organization"),
         (11, "OrganizationalUnit"),
@@ -233,7 +362,7 @@ fn name(name: &Element<'_>) -> Option<Value> {
         (17, "PostalCode"),
     ];
     let mut fields = Map::new();
-    for (_, list) in LISTS {
+    for (_, list) in PARTS {
         fields.insert(list.to_owned(), Value::Null);
     }
     fields.insert("SerialNumber".to_owned(), json!(""));
@@ -241,8 +370,11 @@ fn name(name: &Element<'_>) -> Option<Value> {
     fields.insert("ExtraNames".to_owned(), Value::Null);
     let mut names = Vec::new();
     for set in name.reader().all()? {
+        if set.tag != SET {
+            return None;
+        }
         for pair in set.reader().all()? {
-            let mut pair = pair.reader();
+            let mut pair = (pair.tag == SEQUENCE).then(|| pair.reader())?;
             let numbers = identifier(pair.expect(IDENTIFIER)?.content)?;
             let value = text(&pair.next()?)?;
             names.push(json!({"Type": numbers, "Value": value}));
@@ -253,7 +385,7 @@ fn name(name: &Element<'_>) -> Option<Value> {
                 3 => fields.insert("CommonName".to_owned(), json!(value)),
                 5 => fields.insert("SerialNumber".to_owned(), json!(value)),
                 last => {
-                    if let Some((_, list)) = LISTS.iter().find(|(number, _)| number == last) {
+                    if let Some((_, list)) = PARTS.iter().find(|(number, _)| number == last) {
                         push(&mut fields, list, json!(value));
                     }
                     None
@@ -270,7 +402,7 @@ fn name(name: &Element<'_>) -> Option<Value> {
     Some(Value::Object(fields))
 }
 
-fn push(fields: &mut Map<String, Value>, list: &str, value: Value) {
+pub(super) fn push(fields: &mut Map<String, Value>, list: &str, value: Value) {
     match fields.get_mut(list) {
         Some(Value::Array(items)) => items.push(value),
         _ => {
@@ -279,28 +411,36 @@ fn push(fields: &mut Map<String, Value>, list: &str, value: Value) {
     }
 }
 
-/// A text: UTF-8, printable, IA5, T61 or of 16-bit letters.
+/// A text: UTF-8, numeric, printable, T61, IA5 or of 16-bit letters.
 fn text(element: &Element<'_>) -> Option<String> {
-    match element.tag {
-        0x0c | 0x12 | 0x13 | 0x16 => String::from_utf8(element.content.to_vec()).ok(),
-        0x14 => Some(element.content.iter().map(|byte| char::from(*byte)).collect()),
+    let content = element.content;
+    let printable = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(byte);
+    let fits = match element.tag {
+        0x0c => true,
+        0x12 => content.iter().all(|byte| byte.is_ascii_digit() || *byte == b' '),
+        0x13 => content.iter().all(printable),
+        0x14 => return Some(content.iter().map(|byte| char::from(*byte)).collect()),
+        0x16 => content.is_ascii(),
         0x1e => {
-            let letters = element.content.chunks(2).map(|pair| match pair {
-                [high, low] => Some(u16::from_be_bytes([*high, *low])),
+            let content = content.strip_suffix(&[0, 0]).unwrap_or(content);
+            let letter = |pair: &[u8]| match pair {
+                [high, low] => char::from_u32(u32::from(u16::from_be_bytes([*high, *low])))
+                    .filter(|letter| !matches!(letter, '\u{fffe}' | '\u{ffff}' | '\u{fdd0}'..='\u{fdef}')),
                 _ => None,
-            });
-            String::from_utf16(&letters.collect::<Option<Vec<_>>>()?).ok()
+            };
+            return content.chunks(2).map(letter).collect();
         }
-        _ => None,
-    }
+        _ => false,
+    };
+    String::from_utf8(content.to_vec()).ok().filter(|_| fits)
 }
 
 fn moment(element: &Element<'_>) -> Option<Value> {
     let text = std::str::from_utf8(element.content).ok()?;
-    let layout = if element.tag == UTC_TIME {
-        "060102150405Z0700"
-    } else {
-        "20060102150405Z0700"
+    let layout = match element.tag {
+        UTC_TIME => "060102150405Z0700",
+        0x18 => "20060102150405Z0700",
+        _ => return None,
     };
     let mut read = Moment::parse(layout, text)?.rfc_3339()?;
     // Years of two digits end at 2049.
@@ -310,152 +450,12 @@ fn moment(element: &Element<'_>) -> Option<Value> {
     Some(Value::String(read))
 }
 
-/// What a list holds that may be left out.
-fn listed(list: Option<Element<'_>>) -> Option<Vec<Element<'_>>> {
-    list.map_or(Some(Vec::new()), |list| list.reader().all())
-}
-
-fn add_extensions(fields: &mut Map<String, Value>, extensions: Option<Element<'_>>) -> Option<()> {
-    for extension in listed(extensions)? {
-        let mut parts = extension.reader();
-        let id = identifier(parts.expect(IDENTIFIER)?.content)?;
-        let critical = parts.expect(BOOLEAN).is_some_and(|flag| flag.content != [0]);
-        let value = parts.expect(OCTET_STRING)?.content;
-        push(
-            fields,
-            "Extensions",
-            json!({"Id": id, "Critical": critical, "Value": STANDARD.encode(value)}),
-        );
-        let mut reader = Reader(value);
-        match id.as_slice() {
-            [2, 5, 29, 14] => {
-                fields.insert(
-                    "SubjectKeyId".to_owned(),
-                    bytes(reader.expect(OCTET_STRING)?.content),
-                );
-            }
-            [2, 5, 29, 15] => {
-                let bits = reader.expect(BIT_STRING)?.content.split_first()?.1;
-                let usage = (0..9_usize).fold(0_u32, |usage, bit| {
-                    let set = bits
-                        .get(bit / 8)
-                        .is_some_and(|byte| byte >> (7 - bit % 8) & 1 == 1);
-                    usage | u32::from(set) << bit
-                });
-                fields.insert("KeyUsage".to_owned(), json!(usage));
-            }
-            [2, 5, 29, 17] => alternative_names(fields, &reader.expect(SEQUENCE)?)?,
-            [2, 5, 29, 19] => basic_constraints(fields, &reader.expect(SEQUENCE)?)?,
-            [2, 5, 29, 35] => {
-                if let Some(key) = reader.expect(SEQUENCE)?.reader().expect(0x80) {
-                    fields.insert("AuthorityKeyId".to_owned(), bytes(key.content));
-                }
-            }
-            [2, 5, 29, 37] => {
-                for usage in reader.expect(SEQUENCE)?.reader().all()? {
-                    let numbers = identifier(usage.content)?;
-                    match numbers.as_slice() {
-                        [2, 5, 29, 37, 0] => push(fields, "ExtKeyUsage", json!(0)),
-                        [1, 3, 6, 1, 5, 5, 7, 3, number @ 1..=9] => {
-                            push(fields, "ExtKeyUsage", json!(number));
-                        }
-                        _ => push(fields, "UnknownExtKeyUsage", json!(numbers)),
-                    }
-                }
-            }
-            other => not_read(fields, other),
-        }
-    }
-    Some(())
-}
-
-/// Extensions that are not read here leave the fields that they would fill unknown.
-fn not_read(fields: &mut Map<String, Value>, id: &[u64]) {
-    let names: &[&str] = match id {
-        [2, 5, 29, 30] => &[
-            "PermittedDNSDomainsCritical",
-            "PermittedDNSDomains",
-            "ExcludedDNSDomains",
-            "PermittedIPRanges",
-            "ExcludedIPRanges",
-            "PermittedEmailAddresses",
-            "ExcludedEmailAddresses",
-            "PermittedURIDomains",
-            "ExcludedURIDomains",
-        ],
-        [2, 5, 29, 31] => &["CRLDistributionPoints"],
-        [2, 5, 29, 32] => &["PolicyIdentifiers", "Policies"],
-        [1, 3, 6, 1, 5, 5, 7, 1, 1] => &["OCSPServer", "IssuingCertificateURL"],
-        _ => &["UnhandledCriticalExtensions"],
-    };
-    for name in names
-        .iter()
-        .filter(|name| fields.contains_key(**name))
-        .copied()
-        .collect::<Vec<_>>()
-    {
-        fields.insert(name.to_owned(), unknown(&format!("{name} of a certificate")));
-    }
-}
-
-fn basic_constraints(fields: &mut Map<String, Value>, constraints: &Element<'_>) -> Option<()> {
-    let mut parts = constraints.reader();
-    let authority = parts.expect(BOOLEAN).is_some_and(|flag| flag.content != [0]);
-    let longest = match parts.expect(INTEGER) {
-        Some(length) => decimal(length.content).parse::<i64>().ok()?,
-        None => -1,
-    };
-    fields.insert("BasicConstraintsValid".to_owned(), json!(true));
-    fields.insert("IsCA".to_owned(), json!(authority));
-    fields.insert("MaxPathLen".to_owned(), json!(longest));
-    fields.insert("MaxPathLenZero".to_owned(), json!(longest == 0));
-    Some(())
-}
-
-fn alternative_names(fields: &mut Map<String, Value>, names: &Element<'_>) -> Option<()> {
-    for name in names.reader().all()? {
-        let text = || String::from_utf8(name.content.to_vec()).ok();
-        match name.tag {
-            0x81 => push(fields, "EmailAddresses", json!(text()?)),
-            0x82 => push(fields, "DNSNames", json!(text()?)),
-            0x86 => {
-                fields.insert("URIs".to_owned(), unknown("URIs of a certificate"));
-            }
-            0x87 => {
-                let address = match <[u8; 4]>::try_from(name.content) {
-                    Ok(four) => std::net::IpAddr::from(four),
-                    Err(_) => std::net::IpAddr::from(<[u8; 16]>::try_from(name.content).ok()?),
-                };
-                push(fields, "IPAddresses", json!(address.to_string()));
-            }
-            _ => {}
-        }
-    }
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::jmespath::query;
 
-    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
-MIICozCCAgygAwIBAgIUezD5SOLykI9vfZEr5YP8yHhScUEwDQYJKoZIhvcNAQEL\n\
-BQAwQTELMAkGA1UEBhMCQ0gxDTALBgNVBAoMBFNob3AxDDAKBgNVBAsMA1dlYjEV\n\
-MBMGA1UEAwwMc2hvcC5leGFtcGxlMCAXDTI2MTEyMTE0NDQ0MloYDzIxMjYxMDI4\n\
-MTQ0NDQyWjBBMQswCQYDVQQGEwJDSDENMAsGA1UECgwEU2hvcDEMMAoGA1UECwwD\n\
-V2ViMRUwEwYDVQQDDAxzaG9wLmV4YW1wbGUwgZ8wDQYJKoZIhvcNAQEBBQADgY0A\n\
-MIGJAoGBANvjL8kAwOZ1lsyGM2DyuXVsS1bCnx/fBa4/WOKDXWTEBuqnw3+UDBYw\n\
-HeCfq/NlNTB5dZIymVoBraLK35vE21TPXsSE8rqRlgPE4LhWFqf0qRj7f3b6SJFO\n\
-btBzOgly78pnyqeSZPEe2L4UBF6dNdRLAiE5Ex+y3BCtpjBQ7WivAgMBAAGjgZUw\n\
-gZIwHQYDVR0OBBYEFH0AKMV+xZ5AFMcK1IvlgYJxX2/zMB8GA1UdIwQYMBaAFH0A\n\
-KMV+xZ5AFMcK1IvlgYJxX2/zMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0RBBYwFIIM\n\
-c2hvcC5leGFtcGxlhwQKAAABMAsGA1UdDwQEAwIFoDATBgNVHSUEDDAKBggrBgEF\n\
-BQcDATANBgkqhkiG9w0BAQsFAAOBgQBxnFcR5IZ1BW5TbYsWmSZz6SdaSahsDq8H\n\
-Y4BlYPDcEuWV+H3SIyBlK3ITXTBKuRjbQ+ejqyXkzpI9PkUCi3PEgOM9wTn5tRoP\n\
-yB+mh7Qm0fgzEq5JUDCc719L2Hy/tUtfbkXQuO++dVpLhRHuXXZe9y73H2uAIfqZ\n\
-JG6WbmyaDg==\n\
------END CERTIFICATE-----\n";
+    const CERTIFICATE: &str = include_str!("../../../tests/fixtures/certificate.pem");
 
     const REQUEST: &str = "-----BEGIN CERTIFICATE REQUEST-----\n\
 MIIBZzCB0QIBADAoMRcwFQYDVQQKDA5zeXN0ZW06bWFzdGVyczENMAsGA1UEAwwE\n\

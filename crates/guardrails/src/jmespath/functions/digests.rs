@@ -16,7 +16,7 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
     }))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| DIGITS[usize::from(digit)] as char).collect()
@@ -35,7 +35,7 @@ fn padded(bytes: &[u8], length: [u8; 8]) -> Vec<u8> {
 
 /// SHA-1 (FIPS 180-4), which policies use to name things, never to guard them.
 #[expect(clippy::many_single_char_names, reason = "the names of the standard")]
-fn sha1(bytes: &[u8]) -> [u8; 20] {
+pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
     let mut state = [
         0x6745_2301_u32,
         0xefcd_ab89,
@@ -79,7 +79,7 @@ fn sha1(bytes: &[u8]) -> [u8; 20] {
 }
 
 /// MD5 (RFC 1321), for names too.
-fn md5(bytes: &[u8]) -> [u8; 16] {
+pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
     const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     for block in padded(bytes, (bytes.len() as u64 * 8).to_le_bytes()).chunks(64) {

@@ -4,12 +4,18 @@ mod certificates;
 mod collections;
 mod der;
 mod digests;
+mod extensions;
 mod layouts;
+mod locator;
 mod numbers;
 mod random;
 mod regexes;
 mod text;
 mod times;
+
+pub(crate) use certificates::decode;
+pub(crate) use digests::{md5, sha1};
+pub(crate) use random::{CHANCE, text_like};
 
 use serde_json::{Map, Value};
 

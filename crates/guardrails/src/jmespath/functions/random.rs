@@ -3,49 +3,50 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::Value;
 
-use super::regexes::translated;
-use super::{Arguments, MAX_TEXT};
+use super::{Arguments, MAX_TEXT, failed};
+use crate::budget::Budget;
 use crate::facts::Unavailable;
 use crate::jmespath::QueryError;
+use crate::regexes::{parse, translated};
 
 /// How often something is repeated that the pattern sets no limit to, beyond what it asks for.
 const MOST_REPEATED: u32 = 32;
 
 pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
-    let pattern = args.text(0);
-    if pattern.is_empty() {
-        return args.failed("needs a pattern");
-    }
-    args.world.budget.spend(500 + pattern.len())?;
-    let parsed = translated(pattern).and_then(|pattern| {
-        regex_syntax::ParserBuilder::new()
-            .nest_limit(50)
-            .build()
-            .parse(&pattern)
-            .ok()
-    });
-    let Some(parsed) = parsed else {
-        return args.failed("cannot use this regular expression");
-    };
     let Some(seed) = args.world.facts.random() else {
-        return Err(args.unavailable(Unavailable::Unknown("chance (the function random)".to_owned())));
+        return Err(args.unavailable(Unavailable::Unknown(CHANCE.to_owned())));
+    };
+    text_like(args.text(0), seed, args.world.budget).map(Value::String)
+}
+
+/// What is unknown where there is no chance.
+pub(crate) const CHANCE: &str = "chance (the function random)";
+
+/// A text that a pattern matches; another for each seed.
+pub(crate) fn text_like(pattern: &str, seed: u64, budget: &Budget) -> Result<String, QueryError> {
+    if pattern.is_empty() {
+        return failed("random", "needs a pattern");
+    }
+    budget.spend(500 + pattern.len())?;
+    let Some(parsed) = translated(pattern).and_then(|pattern| parse(&pattern)) else {
+        return failed("random", "cannot use this regular expression");
     };
     let mut writer = Writer {
-        args,
+        budget,
         state: seed,
         out: String::new(),
     };
     writer.write(&parsed)?;
-    Ok(Value::String(writer.out))
+    Ok(writer.out)
 }
 
-struct Writer<'a, 'w> {
-    args: &'a Arguments<'w>,
+struct Writer<'b> {
+    budget: &'b Budget,
     state: u64,
     out: String,
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     /// A number below `limit`, by SplitMix64.
     fn below(&mut self, limit: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -56,9 +57,9 @@ impl Writer<'_, '_> {
     }
 
     fn write(&mut self, hir: &Hir) -> Result<(), QueryError> {
-        self.args.world.budget.spend(1)?;
+        self.budget.spend(1)?;
         if self.out.len() > MAX_TEXT {
-            return self.args.failed("builds a text that is too long");
+            return failed("random", "builds a text that is too long");
         }
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => {}
@@ -92,7 +93,7 @@ impl Writer<'_, '_> {
     /// One letter of a class: one that is printed, as far as there is one.
     fn one_of(&mut self, class: &Class) -> Result<(), QueryError> {
         let Class::Unicode(class) = class else {
-            return self.args.failed("cannot use this regular expression");
+            return failed("random", "cannot use this regular expression");
         };
         let printed = class.iter().filter_map(|range| {
             let (from, to) = (range.start().max(' '), range.end().min('~'));
