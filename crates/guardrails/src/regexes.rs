@@ -58,12 +58,15 @@ impl Pattern {
 
     /// Pays for one more search, through so many bytes at the most.
     pub(crate) fn pay(&self, length: usize, budget: &Budget) -> Result<(), Exhausted> {
-        budget.spend(1 + length.saturating_mul(1 + self.states / STATES_PER_STEP) / BYTES_PER_STEP)
+        budget.spend(1 + length.saturating_mul(self.states.max(FEW_STATES)) / STATES_PER_STEP)
     }
 }
 
-const STATES_PER_STEP: usize = 64;
-const BYTES_PER_STEP: usize = 16;
+/// How many states are looked at for one step. In the worst case every byte of a text is held against all of them.
+const STATES_PER_STEP: usize = 512;
+
+/// Automata with fewer states cost as if they had these.
+const FEW_STATES: usize = 32;
 
 /// A pattern in the syntax of Rust's crate, and how many states its automaton will have, about.
 fn measured(pattern: &str) -> Option<(String, usize)> {
@@ -184,6 +187,26 @@ fn counts(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_automata_cost_more() {
+        let cost = |pattern: &str, length: usize| {
+            let pattern = Pattern::new(pattern).expect("a pattern");
+            (1..=20_000_000)
+                .step_by(1000)
+                .find(|steps| pattern.over(length, &Budget::of(*steps)).is_ok())
+        };
+        assert_eq!(cost("^[a-z]+$", 160_000), Some(10_001));
+        assert_eq!(cost("[01]*1[01]{1000}x", 160_000), Some(627_001));
+        assert!(Pattern::new("(a{100}){200}").is_none());
+        assert!(Pattern::new(&"a".repeat(5000)).is_none());
+        assert!(matches!(
+            Pattern::paid("(a{100}){90}", &Budget::of(10_000)),
+            Err(Exhausted)
+        ));
+        assert!(matches!(Pattern::paid("a+", &Budget::of(200)), Ok(Some(_))));
+        assert!(matches!(Pattern::paid("a(", &Budget::of(200)), Ok(None)));
+    }
 
     #[test]
     fn what_go_means() {
