@@ -201,7 +201,7 @@ mod tests {
         assert!(Pattern::new("(a{100}){200}").is_none());
         assert!(Pattern::new(&"a".repeat(5000)).is_none());
         assert!(matches!(
-            Pattern::paid("(a{100}){90}", &Budget::of(10_000)),
+            Pattern::paid("(a{100}){40}", &Budget::of(10_000)),
             Err(Exhausted)
         ));
         assert!(matches!(Pattern::paid("a+", &Budget::of(200)), Ok(Some(_))));
