@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use chart::{Chart, ChartValues, Given, Lint, Remote, Schema, Template};
 pub(crate) use install::{Install, LogFormat, LogLevel, Logging, Operator, Uninstall, Webhook};
 pub(crate) use look::{Environment, GoldenPath};
-pub(crate) use policy::{Policy, PolicyApply, PolicyImpact, PolicyStage, PolicyTest};
+pub(crate) use policy::{ClusterChoice, Policy, PolicyApply, PolicyImpact, PolicyStage, PolicyTest};
 pub(crate) use reports::Reports;
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};

@@ -239,6 +239,35 @@ pub(crate) async fn connect(name: &str) -> Result<Client, OperationError> {
     answering(config, &format!("the cluster of context {name}"), hint).await
 }
 
+/// A client of the cluster that a kubeconfig names, by its context or else by its current one; without any kubeconfig,
+/// of the cluster that this program runs in.
+pub(crate) async fn connect_to(file: Option<&Path>, context: Option<&str>) -> Result<Client, OperationError> {
+    let options = KubeConfigOptions {
+        context: context.map(str::to_owned),
+        ..KubeConfigOptions::default()
+    };
+    let config = match (file, context) {
+        (None, Some(name)) => return connect(name).await,
+        (None, None) => match Config::from_kubeconfig(&options).await {
+            Ok(config) => Ok(config),
+            Err(error) => Config::incluster().map_err(|_| error),
+        },
+        (Some(file), _) => match Kubeconfig::read_from(file) {
+            Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
+            Err(error) => Err(error),
+        },
+    };
+    let config = config.map_err(|error| {
+        let file = file.map_or_else(|| "your kubeconfig".to_owned(), |file| file.display().to_string());
+        OperationError::invalid_hint(
+            format!("which cluster? {file} names none: {error}"),
+            "name one with --context or --kubeconfig; the sandbox has a kubeconfig while platform up runs",
+        )
+    })?;
+    let hint = "is it running? try: kubectl get --raw /readyz".to_owned();
+    answering(config, "the cluster", hint).await
+}
+
 /// A client of the cluster that this program runs in.
 pub(crate) async fn connect_from_inside() -> Result<Client, OperationError> {
     let config = Config::incluster().map_err(|_| {

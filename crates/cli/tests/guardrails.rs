@@ -580,3 +580,232 @@ fn the_impact_of_a_policy_is_known_before_it_bites() {
     ask("disallow-latest-tags", 4);
     ask("disallow-latest-tag --environment moon", 4);
 }
+
+/// A ConfigMap policy, one that asks the cluster, and one about what is in no list.
+fn team_policies(machine: &Machine) -> std::path::PathBuf {
+    let policy = |name: &str, kind: &str, rule: Value| {
+        let mut whole = json!({
+            "name": name,
+            "match": {"any": [{"resources": {"kinds": [kind], "names": ["shop*", "settings", "other"]}}]},
+        });
+        for (key, value) in rule.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        yaml::emit(&json!({
+            "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": name},
+            "spec": {"rules": [whole]},
+        }))
+    };
+    let folder = machine.path("policies");
+    fs::create_dir(&folder).unwrap();
+    let write = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
+    let team = json!({"validate": {
+        "failureAction": "Audit", "message": "A team label is required",
+        "pattern": {"metadata": {"labels": {"team": "?*"}}},
+    }});
+    write("team.yaml", policy("map-team", "ConfigMap", team));
+    let ask = |path: &str| {
+        json!({
+            "context": [{"name": "found", "apiCall": {"urlPath": path, "jmesPath": "length(items)"}}],
+            "validate": {
+                "failureAction": "Audit", "message": "There are {{ found }}",
+                "deny": {"conditions": {"any": [{"key": "{{ found }}", "operator": "GreaterThan", "value": 1}]}},
+            },
+        })
+    };
+    let maps = "/api/v1/namespaces/{{ request.object.metadata.name }}/configmaps?labelSelector=of%3Dtest";
+    write("count.yaml", policy("count", "Namespace", ask(maps)));
+    let secrets = "/api/v1/namespaces/{{ request.object.metadata.name }}/secrets";
+    write("secrets.yaml", policy("secrets", "Namespace", ask(secrets)));
+    let exec = json!({"validate": {"failureAction": "Audit", "message": "no", "deny": {}}});
+    write("exec.yaml", policy("exec", "Pod/exec", exec));
+    folder
+}
+
+#[test]
+fn policies_are_applied_to_a_cluster_and_ask_it() {
+    let machine = Machine::new();
+    let folder = team_policies(&machine);
+    machine.run("team create shop --environment dev").exits(0);
+    let up = machine.up();
+    let kubeconfig = machine.home().join("kubeconfig");
+    let map = |name: &str, labels: Value| {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "shop-dev", "labels": labels},
+        });
+        up.create("shop-dev", &map).unwrap();
+    };
+    map("settings", json!({"of": "test", "team": "shop"}));
+    map("other", json!({"of": "test"}));
+    let run = |policies: &str, words: &str, code: i32| {
+        let policies: Vec<String> = policies
+            .split_whitespace()
+            .map(|name| folder.join(name).display().to_string())
+            .collect();
+        let line = format!(
+            "policy apply {} --cluster --kubeconfig {} {words}",
+            policies.join(" "),
+            kubeconfig.display()
+        );
+        machine.run(&line).exits(code)
+    };
+    let rows = |policies: &str, words: &str, code: i32| -> Vec<String> {
+        let said = run(policies, &format!("{words} -o json"), code).json();
+        let row = |result: &Value| {
+            format!(
+                "{} {} {}",
+                text(result, "/policy"),
+                text(result, "/resource/metadata/name"),
+                text(result, "/result")
+            )
+        };
+        let mut rows: Vec<String> = said["results"].as_array().unwrap().iter().map(row).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(
+        rows("team.yaml count.yaml", "", 1),
+        [
+            "count shop-dev fail",
+            "map-team other fail",
+            "map-team settings pass"
+        ]
+    );
+    assert_eq!(
+        rows("team.yaml count.yaml", "--namespace shop-dev --batch-size 1", 1),
+        ["map-team other fail", "map-team settings pass"]
+    );
+    assert_eq!(
+        rows("team.yaml count.yaml", "--cluster-wide-resources", 1),
+        ["count shop-dev fail"]
+    );
+    assert_eq!(
+        rows("team.yaml", "--resource settings", 0),
+        ["map-team settings pass"]
+    );
+    assert_eq!(
+        rows(
+            "team.yaml",
+            "--resource ConfigMap/other --audit-warn --warn-exit-code 9",
+            9
+        ),
+        ["map-team other warn"]
+    );
+    // A file is judged as it stands, and the cluster answers what is asked about it.
+    let file = machine.path("shop.yaml");
+    fs::write(
+        &file,
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop-dev}\n",
+    )
+    .unwrap();
+    assert_eq!(
+        rows("count.yaml", &format!("--resource {}", file.display()), 1),
+        ["count shop-dev fail"]
+    );
+    // No policy reads Secrets, and what is in no list is said.
+    assert_eq!(rows("secrets.yaml", "", 1), ["secrets shop-dev error"]);
+    let said = run("exec.yaml", "", 0);
+    assert!(
+        said.stderr
+            .contains("exec: what it says of Pod/exec is not looked at"),
+        "{said}"
+    );
+    let report = run("team.yaml", "--policy-report", 1);
+    assert!(
+        report.stdout.contains("uid: ") && report.stdout.contains("kind: Report"),
+        "{report}"
+    );
+
+    // Without policies, those of the cluster; wrong words, clear answers.
+    run("", "--namespace shop-dev", 0);
+    run("team.yaml", "--resource nothing", 4);
+    run("team.yaml", "--namespace moon", 4);
+    run("team.yaml", "--crd-paths x", 2);
+    run("team.yaml", "--generate-exceptions", 2);
+    let team = folder.join("team.yaml").display().to_string();
+    machine
+        .run(&format!(
+            "policy apply {team} --cluster --kubeconfig {}",
+            machine.path("none").display()
+        ))
+        .fails(2, &["which cluster?"]);
+    machine
+        .run(&format!("policy apply {team} --cluster --context moon"))
+        .fails(4, &["moon"]);
+}
+
+#[test]
+fn the_impact_on_a_cluster_names_team_service_and_exceptions() {
+    let machine = Machine::new();
+    machine.run("team create shop --environment dev").exits(0);
+    machine
+        .run("service create cart --team shop --environment dev --image other.example/cart:v1 --no-scaffold")
+        .exits(0);
+    let folder = fleet(&machine);
+    let up = machine.up();
+    let mut bare = deployment("other.example/bare:v1");
+    bare["metadata"] = json!({"name": "bare", "namespace": "default"});
+    up.create("default", &bare).unwrap();
+    let ask = |words: &str, code: i32| {
+        let line = format!(
+            "policy impact own-registry {words} --context sandbox --repository {} -o json",
+            folder.display()
+        );
+        let mut command = machine.platform(&line);
+        command.env("KUBECONFIG", machine.home().join("kubeconfig"));
+        machine.finish(command).exits(code).json()
+    };
+    let enforced = ask("--stage enforce", 3);
+    // The fleet in Git and the cluster are told apart.
+    assert_eq!(enforced["counts"]["refused"], 1, "{enforced:#}");
+    let there = &enforced["cluster"];
+    assert_eq!(there["unknown"], json!([]), "{there:#}");
+    let said = |impact: &Value| -> Vec<String> {
+        let findings = impact["cluster"]["findings"].as_array().unwrap().iter();
+        let mut said: Vec<String> = findings
+            .map(|found| {
+                format!(
+                    "{} {}/{}/{} {}",
+                    text(found, "/effect"),
+                    text(found, "/team"),
+                    text(found, "/environment"),
+                    text(found, "/service"),
+                    text(found, "/object")
+                )
+            })
+            .collect();
+        said.sort();
+        said
+    };
+    // What a Deployment makes is judged with it.
+    assert_eq!(
+        said(&enforced),
+        [
+            "refused // Deployment bare",
+            "refused shop/dev/cart Deployment cart"
+        ]
+    );
+    assert_eq!(there["refused"], 2);
+    assert_eq!(ask("--stage audit", 0)["cluster"]["reported"], 2);
+    assert_eq!(
+        ask("--stage enforce --environment prod", 3)["cluster"]["refused"],
+        0
+    );
+
+    fs::write(
+        folder.join("platform/policies/cart.yaml"),
+        exception(Some("2199-12-31")),
+    )
+    .unwrap();
+    let excepted = ask("--stage enforce", 3);
+    assert_eq!(excepted["counts"]["refused"], 0);
+    assert_eq!(said(&excepted), ["refused // Deployment bare"]);
+    assert_eq!(
+        excepted["exceptions"],
+        json!([{
+            "name": "platform-system/cart", "owner": "shop", "reason": "it moves", "expires": "2199-12-31",
+            "letsThrough": 2,
+        }])
+    );
+}

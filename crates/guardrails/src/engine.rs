@@ -43,6 +43,28 @@ fn join(refusals: &[Refusal]) -> String {
         .join("\n")
 }
 
+/// A kind as a cluster serves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Served<'a> {
+    /// The API group; empty for the core.
+    pub group: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// The version that the cluster prefers.
+    pub preferred: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// The plural name, which policies in CEL go by.
+    pub plural: &'a str,
+}
+
+impl Served<'_> {
+    /// Whether this is the version that the cluster prefers.
+    pub fn is_preferred(&self) -> bool {
+        self.version == self.preferred
+    }
+}
+
 /// Policies, ready to judge objects.
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
@@ -206,10 +228,15 @@ impl Policies {
         self.any_kind = any_kind;
     }
 
-    /// Whether any rule may be about objects of a kind, whose plural name policies in CEL go by. A rule may still look
-    /// closer, so this says what need not be looked at.
-    pub fn concerns(&self, kind: &str, plural: &str) -> bool {
-        !self.by_kind.get(kind).unwrap_or(&self.any_kind).is_empty() || self.cel.concerns(plural)
+    /// Whether any rule may be about objects of a kind. A rule may still look closer, so this says what need not be
+    /// looked at. Rules that leave the version open are about the preferred one.
+    pub fn concern(&self, served: &Served<'_>) -> bool {
+        let mut rules = self.loaded.iter().flat_map(|policy| &policy.rules);
+        let classic = rules.any(|rule| match &rule.generated {
+            Some((kinds, _)) => served.is_preferred() && kinds.contains(&served.kind),
+            None => rule.matches.may_mean(served),
+        });
+        classic || self.cel.concern(served)
     }
 
     /// Judges an object by every policy. Rules that are not about it say nothing.

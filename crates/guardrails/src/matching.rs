@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::cursor::{Cursor, Refusal};
+use crate::engine::Served;
 use crate::request::{Operation, Request, User};
 use crate::selector::Selector;
 use crate::wildcard;
@@ -294,6 +295,29 @@ impl Matcher {
             Combine::All if self.blocks.is_empty() => Match::No,
             Combine::All => each.fold(Match::Yes, Match::and),
         }
+    }
+
+    /// Whether objects of a kind may be meant.
+    pub(crate) fn may_mean(&self, served: &Served<'_>) -> bool {
+        let version = |kind: &Kind| match kind.version.as_str() {
+            "*" => served.is_preferred(),
+            version => wildcard::matches(version, served.version),
+        };
+        let means = |kind: &Kind| {
+            version(kind)
+                && wildcard::matches(&kind.group, served.group)
+                && wildcard::matches(&kind.name, served.kind)
+                && wildcard::matches(&kind.subresource, "")
+        };
+        let silent = self.blocks.iter().all(|block| block.kinds.is_empty());
+        let any_kind = silent || self.combine == Combine::Any;
+        self.blocks.iter().any(|block| {
+            if block.kinds.is_empty() {
+                any_kind && served.is_preferred()
+            } else {
+                block.kinds.iter().any(means)
+            }
+        })
     }
 
     /// The plain kinds a matcher can match, or `None` when it could be any kind.

@@ -100,6 +100,13 @@ impl Catalog {
         Ok(Self::new(settings, snapshot))
     }
 
+    /// The catalog of a platform that has no files here; of a group, if that is known.
+    pub fn of_nothing(group: Option<Group>) -> Self {
+        let mut settings = Settings::standalone();
+        settings.group = group.unwrap_or(settings.group);
+        Self::new(settings, Snapshot::default())
+    }
+
     /// The catalog of files in memory.
     pub fn new(settings: Settings, snapshot: Snapshot) -> Self {
         Self {

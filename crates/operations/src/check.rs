@@ -71,8 +71,8 @@ pub struct CheckFinding {
 }
 
 impl CheckFinding {
-    /// Something about a file.
-    pub(crate) fn at(file: &str) -> Self {
+    /// Something about a file or a place.
+    pub fn at(file: &str) -> Self {
         Self {
             file: file.to_owned(),
             line: None,

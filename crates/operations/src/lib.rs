@@ -58,9 +58,10 @@ pub use journal::{Journal, OperationSummary};
 pub use operation::{resume_command, undo_operation};
 pub use platform::{Nudge, Platform, Target};
 pub use policy::{
-    Effect, FieldToSet, Impact, ImpactCounts, ImpactFinding, ImpactRequest, PolicyApplication,
-    PolicyApplyRequest, PolicyCounts, PolicyResult, PolicyTestRequest, PolicyTested, Stage, TeamImpact,
-    TestRow, TestedSuite, policy_impact, test_policies,
+    ClusterImpact, Effect, FieldToSet, Impact, ImpactCounts, ImpactException, ImpactFinding, ImpactRequest,
+    ObjectImpact, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts, PolicyResult,
+    PolicyTestRequest, PolicyTested, Selection, Stage, TeamImpact, TestRow, TestedSuite, policy_impact,
+    test_policies,
 };
 pub use progress::{Progress, Reporter, Silent};
 pub use render::{RenderedService, render};

@@ -4,6 +4,7 @@
 //! crate `guardrails`.
 
 mod apply;
+mod cluster;
 mod compare;
 mod files;
 mod impact;
@@ -16,7 +17,9 @@ mod values;
 mod world;
 
 pub use apply::{PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult};
+pub use cluster::{PolicyCluster, Selection};
 pub use impact::{
-    Effect, FieldToSet, Impact, ImpactCounts, ImpactFinding, ImpactRequest, Stage, TeamImpact, policy_impact,
+    ClusterImpact, Effect, FieldToSet, Impact, ImpactCounts, ImpactException, ImpactFinding, ImpactRequest,
+    ObjectImpact, Stage, TeamImpact, policy_impact,
 };
 pub use test::{PolicyTestRequest, PolicyTested, TestRow, TestedSuite, test_policies};

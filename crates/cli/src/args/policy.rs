@@ -89,10 +89,11 @@ pub(crate) struct PolicyTest {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyApply {
-    /// Files and folders with policies, or - for standard input
-    #[arg(value_name = "POLICY", required = true)]
+    /// Files and folders with policies, or - for standard input; with --cluster and none, the cluster's own
+    #[arg(value_name = "POLICY", required_unless_present = "cluster")]
     pub policies: Vec<String>,
-    /// Files and folders with the resources, or - for standard input (repeat or separate by commas)
+    /// Files and folders with the resources, or - for standard input; with --cluster also names of its objects, as NAME
+    /// or Kind/NAME (repeat or separate by commas)
     #[arg(
         long = "resource",
         alias = "resources",
@@ -101,6 +102,8 @@ pub(crate) struct PolicyApply {
         value_delimiter = ','
     )]
     pub resources: Vec<String>,
+    #[command(flatten)]
+    pub cluster: ClusterChoice,
     /// JSON that is no Kubernetes object, for policies that judge such (repeat or separate by commas)
     #[arg(
         long,
@@ -190,4 +193,58 @@ pub(crate) struct PolicyApply {
     /// The branch of a Git repository; nothing is fetched, so this is refused
     #[arg(long, short = 'b', value_name = "NAME")]
     pub git_branch: Option<String>,
+}
+
+/// A cluster whose objects policies are applied to.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterChoice {
+    /// Apply policies to the objects of a cluster, and let it answer what policies ask; nothing is changed there
+    #[arg(
+        long,
+        short = 'c',
+        conflicts_with_all = ["targets", "parameters", "context_file", "definitions"]
+    )]
+    pub cluster: bool,
+    /// The kubeconfig file that names the cluster
+    #[arg(long, value_name = "FILE", conflicts_with = "definitions")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace whose objects are looked at [default: all]
+    #[arg(long, short = 'n', value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Look at the objects that live in no namespace; with --namespace, at those too
+    #[arg(long)]
+    pub cluster_wide_resources: bool,
+    /// How many objects are asked for at once
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch_size: u32,
+    /// How many lists are read side by side; one after the other is fast enough, so this says nothing
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub concurrent: u32,
+    /// Go on when a kind cannot be listed; that it cannot is an error at the end in any case
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub continue_on_error: bool,
+    /// Say how long reading the cluster took
+    #[arg(long)]
+    pub show_performance: bool,
+    // What Kyverno's command line has and this program refuses with a reason.
+    #[arg(long = "http-payload", hide = true, value_name = "FILE")]
+    pub http_payloads: Vec<String>,
+    #[arg(long = "envoy-payload", hide = true, value_name = "FILE")]
+    pub envoy_payloads: Vec<String>,
+    #[arg(long, hide = true)]
+    pub generate_exceptions: bool,
+    #[arg(long, hide = true, value_name = "DURATION")]
+    pub generated_exception_ttl: Option<String>,
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub username: Option<String>,
+    #[arg(long, hide = true, value_name = "TEXT")]
+    pub password: Option<String>,
 }

@@ -17,7 +17,7 @@ pub(super) fn run(talk: &Talk, global: &Global, command: Policy) -> Result<ExitC
     match command {
         Policy::Test(asked) => test(talk, global, asked),
         Policy::Apply(asked) => apply::run(talk, global, &asked),
-        Policy::Impact(asked) => impact::run(global, asked),
+        Policy::Impact(asked) => impact::run(talk, global, asked),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::cursor::{Cursor, Refusal};
+use crate::engine::Served;
 use crate::matching::Subject;
 use crate::request::{Operation, Request};
 use crate::selector::Selector;
@@ -109,6 +110,22 @@ impl Constraints {
             .entry("kubernetes.io/metadata.name")
             .or_insert(subject.namespace);
         selector.matches(&labels)
+    }
+
+    /// Whether objects of a kind may be meant.
+    pub(crate) fn may_mean(&self, served: &Served<'_>) -> bool {
+        if self.rules.is_empty() {
+            return served.is_preferred();
+        }
+        let listed = |list: &[String], wanted: &str| list.iter().any(|item| item == "*" || item == wanted);
+        self.rules.iter().any(|rule| {
+            // An object is looked at once, in the version that the cluster prefers if that will do.
+            let version = served.is_preferred() || !listed(&rule.versions, served.preferred);
+            version
+                && listed(&rule.groups, served.group)
+                && listed(&rule.versions, served.version)
+                && listed(&rule.resources, served.plural)
+        })
     }
 
     /// The plural names it can be about, or `None` when it could be any.

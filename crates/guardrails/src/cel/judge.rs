@@ -11,6 +11,7 @@ use super::policy::{Binding, Document, Exception, Family, Policy, Variant};
 use super::value::{Key, Text, Value};
 use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 use crate::cursor::{Origin, Refusal};
+use crate::engine::Served;
 use crate::matching::Subject;
 use crate::request::Request;
 use crate::verdict::{Outcome, Task, Verdict};
@@ -133,13 +134,11 @@ impl CelPolicies {
         self.by_resource = by_resource;
     }
 
-    /// Whether any policy may be about objects of a plural name.
-    pub(crate) fn concerns(&self, plural: &str) -> bool {
-        !self
-            .by_resource
-            .get(plural)
-            .unwrap_or(&self.any_resource)
-            .is_empty()
+    /// Whether any policy may be about objects of a kind.
+    pub(crate) fn concern(&self, served: &Served<'_>) -> bool {
+        let policies = self.policies.iter().filter(|policy| !policy.json);
+        let mut variants = policies.flat_map(|policy| &policy.variants);
+        variants.any(|variant| variant.constraints.may_mean(served))
     }
 
     /// Judges an object by every policy. Policies that are not about it say nothing.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use guardrails::report::Finding;
-use guardrails::{Outcome, Policies, Refusal, Task, Verdict};
+use guardrails::{Outcome, Policies, Refusal, Served, Task, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cluster::{PolicyCluster, Selection};
 use super::files::{self, Kinds, Object, Stdin};
 use super::loaded::{Found, Loaded};
 use super::runner::{Response, Runner};
@@ -47,6 +48,9 @@ pub struct PolicyApplyRequest {
     pub audit_warn: bool,
     /// The time that policies see, as seconds and nanoseconds since 1970.
     pub now: Option<(i64, u32)>,
+    /// The cluster whose objects are judged and who answers what policies ask, and which of its objects. Without
+    /// policies, its own.
+    pub cluster: Option<(PolicyCluster, Selection)>,
     /// What stands on standard input, if it is read.
     pub stdin: Option<String>,
 }
@@ -76,6 +80,8 @@ pub struct PolicyApplication {
     pub refused: Vec<Refusal>,
     /// Documents among the policies that are none.
     pub others: Vec<String>,
+    /// Kinds of the cluster that could not be looked at, and why.
+    pub unseen: Vec<String>,
     /// How many exceptions count.
     pub exceptions: usize,
 }
@@ -156,15 +162,56 @@ impl PolicyApplication {
             .as_deref()
             .map(|file| Asker::read(Path::new(file)))
             .transpose()?;
-        let found = Found::read(&files::policies(&request.policies, here, &mut stdin)?);
         let mut kinds = Kinds::default();
+        let mut unseen = Vec::new();
+        let live = request.cluster.take();
+        let mut found = Found::read(&files::policies(&request.policies, here, &mut stdin)?);
+        if let Some((cluster, _)) = &live {
+            for (group, kind, plural, namespaced) in cluster.kinds() {
+                kinds.serve(group, kind, plural, namespaced);
+            }
+            if request.policies.is_empty() {
+                (found, unseen) = Found::of_cluster(cluster)?;
+                request.exceptions_within_policies = true;
+                if found.policies.is_empty() && found.refused.is_empty() && unseen.is_empty() {
+                    return Err(OperationError::invalid_hint(
+                        "the cluster has no policies of Kyverno",
+                        "name files or folders with policies",
+                    ));
+                }
+            }
+        }
         for file in files::policies(&request.definitions, here, &mut stdin)? {
             file.documents
                 .iter()
                 .for_each(|document| kinds.add(&document.value));
         }
         let mut read = |places: &[String]| files::resources(places, here, &kinds, &mut stdin);
-        let mut objects = read(&request.resources)?;
+        // With a cluster, what is no file is the name of one of its objects.
+        let is_file = |place: &String| live.is_none() || place == "-" || Path::new(place).exists();
+        let (places, names): (Vec<String>, Vec<String>) = request.resources.drain(..).partition(is_file);
+        let mut objects = read(&places)?;
+        if let Some((cluster, selection)) = &live
+            && (places.is_empty() || !names.is_empty())
+            && request.json.is_empty()
+        {
+            unseen.extend(of_cluster(
+                cluster,
+                selection,
+                &found.policies,
+                &names,
+                &mut objects,
+            )?);
+            for policy in &found.policies {
+                let beneath = policy.beneath().into_iter();
+                found.others.extend(beneath.map(|kind| {
+                    format!(
+                        "{}: what it says of {kind} is not looked at: that is in no list of a cluster",
+                        policy.name
+                    )
+                }));
+            }
+        }
         let (targets, parameters) = (read(&request.targets)?, read(&request.parameters)?);
         let mut beside = found.bindings;
         let mut exceptions = Policies::default();
@@ -206,12 +253,13 @@ impl PolicyApplication {
             kinds,
             now: request.now,
             cluster: true,
+            live: live.map(|(cluster, _)| cluster),
             ..World::default()
         };
         if let Some(file) = &request.context_file {
             world.add_context(Path::new(file))?;
         }
-        if asks(&found.policies) {
+        if world.live.is_none() && asks(&found.policies) {
             let all = objects.iter().chain(&targets).chain(&parameters);
             world.objects.extend(all.map(|object| object.value.clone()));
         } else {
@@ -227,6 +275,7 @@ impl PolicyApplication {
             audit_warn: request.audit_warn,
             refused,
             others: found.others,
+            unseen,
             exceptions: count,
         })
     }
@@ -247,7 +296,8 @@ impl PolicyApplication {
         mut take: impl FnMut(&PolicyResult<'_>) -> Result<(), OperationError>,
     ) -> Result<PolicyCounts, OperationError> {
         let mut counts = PolicyCounts {
-            error: self.refused.len(),
+            // What could not be looked at is no pass.
+            error: self.refused.len() + self.unseen.len(),
             ..PolicyCounts::default()
         };
         for object in self.objects.iter().chain(&self.payloads) {
@@ -293,6 +343,46 @@ impl PolicyApplication {
             }
             outcome => outcome,
         }
+    }
+}
+
+/// The objects of a cluster that policies may be about; with names, only those. Gives back what could not be looked at.
+fn of_cluster(
+    cluster: &PolicyCluster,
+    selection: &Selection,
+    policies: &[Loaded],
+    names: &[String],
+    objects: &mut Vec<Object>,
+) -> Result<Vec<String>, OperationError> {
+    let wanted = |served: &Served<'_>| policies.iter().any(|policy| policy.set.concern(served));
+    let mut met = vec![false; names.len()];
+    let unseen = cluster.objects(selection, &wanted, &mut |value| {
+        let (kind, name) = (&value["kind"], &value["metadata"]["name"]);
+        let is = |wanted: &str| match wanted.split_once('/') {
+            Some((wanted_kind, wanted)) => kind == wanted_kind && name == wanted,
+            None => name == wanted,
+        };
+        let mut meant = names.is_empty();
+        for (_, met) in names.iter().zip(&mut met).filter(|(name, _)| is(name)) {
+            (*met, meant) = (true, true);
+        }
+        if meant {
+            objects.push(Object {
+                value,
+                file: String::new(),
+                line: 0,
+            });
+        }
+        Ok(())
+    })?;
+    match names.iter().zip(met).find(|(_, met)| !met) {
+        None => Ok(unseen),
+        Some((name, _)) => Err(OperationError::NotFound {
+            what: "resource",
+            name: name.clone(),
+            place: Some("the cluster that these policies are about, and no such file".to_owned()),
+            hint: Some("name it as NAME or Kind/NAME; --namespace looks into one namespace".to_owned()),
+        }),
     }
 }
 

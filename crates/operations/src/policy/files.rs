@@ -279,6 +279,13 @@ impl Kinds {
         }
     }
 
+    /// Adds a kind that a cluster serves.
+    pub(crate) fn serve(&mut self, group: &str, kind: &str, plural: &str, namespaced: bool) {
+        self.added
+            .entry((group.to_owned(), kind.to_owned()))
+            .or_insert_with(|| (plural.to_owned(), namespaced));
+    }
+
     /// The plural of a kind, and whether its objects live in namespaces, where that is known.
     pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<(String, bool)> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));

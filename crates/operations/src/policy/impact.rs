@@ -2,6 +2,8 @@
 //! environments it would refuse, and why. Each Application is rendered once; which field of it is the cause is asked
 //! for the first reasons alone, for that takes renders of its own.
 
+mod cluster;
+mod exceptions;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,13 @@ use crate::check::CheckFinding;
 use crate::error::{OperationError, nearest};
 use crate::guard::{Refusal, policy_files};
 
+pub use cluster::{ClusterImpact, ObjectImpact};
+pub use exceptions::ImpactException;
 pub use stage::{FieldToSet, Stage};
 
+use super::cluster::{PolicyCluster, Selection};
 use super::files::documents;
+use exceptions::Exceptions;
 
 /// For how many reasons the field of the Application is looked for.
 const EXPLAINED: usize = 20;
@@ -128,18 +134,27 @@ pub struct Impact {
     pub findings: Vec<ImpactFinding>,
     /// Services that cannot be rendered, so that nothing can be said of them.
     pub unknown: Vec<CheckFinding>,
+    /// What becomes of the objects of a cluster, if one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterImpact>,
+    /// The exceptions from the policy.
+    pub exceptions: Vec<ImpactException>,
     /// What to set in the policy's file for that stage.
     pub change: Vec<FieldToSet>,
 }
 
-/// Says what a policy would do to the services of a repository.
-pub fn policy_impact(catalog: &Catalog, request: &ImpactRequest) -> Result<Impact, OperationError> {
+/// Says what a policy would do to the services of a repository, and to the objects of a cluster if there is one.
+pub fn policy_impact(
+    catalog: &Catalog,
+    cluster: Option<&PolicyCluster>,
+    request: &ImpactRequest,
+) -> Result<Impact, OperationError> {
     if let Some(name) = &request.environment
         && catalog.environment(name)?.is_none()
     {
         return Err(catalog.missing_environment(name));
     }
-    let asked = Asked::find(catalog, &request.policy)?.at(catalog, request)?;
+    let (asked, mut exceptions) = Asked::find(catalog, &request.policy)?.at(catalog, cluster, request)?;
     let clock = Clock(request.now);
     let mut impact = Impact {
         policies: asked.names.clone(),
@@ -150,6 +165,8 @@ pub fn policy_impact(catalog: &Catalog, request: &ImpactRequest) -> Result<Impac
         teams: Vec::new(),
         findings: Vec::new(),
         unknown: Vec::new(),
+        cluster: None,
+        exceptions: Vec::new(),
         change: asked.change.clone(),
     };
     let mut teams: BTreeMap<(String, String), ImpactCounts> = BTreeMap::new();
@@ -183,6 +200,7 @@ pub fn policy_impact(catalog: &Catalog, request: &ImpactRequest) -> Result<Impac
                 ..Request::new(object)
             });
             for verdict in judged {
+                exceptions.count(&verdict);
                 let Some(effect) = asked.effect(&verdict) else {
                     continue;
                 };
@@ -225,6 +243,11 @@ pub fn policy_impact(catalog: &Catalog, request: &ImpactRequest) -> Result<Impac
             counts,
         })
         .collect();
+    if let Some(cluster) = cluster {
+        let judged = cluster::judge(cluster, catalog.group(), &asked, request, &mut exceptions)?;
+        impact.cluster = Some(judged);
+    }
+    impact.exceptions = exceptions.told();
     Ok(impact)
 }
 
@@ -310,7 +333,12 @@ impl Asked {
 
 impl Found {
     /// Brings it to its stage, and takes the exceptions of the repository with it.
-    fn at(self, catalog: &Catalog, request: &ImpactRequest) -> Result<Asked, OperationError> {
+    fn at(
+        self,
+        catalog: &Catalog,
+        cluster: Option<&PolicyCluster>,
+        request: &ImpactRequest,
+    ) -> Result<(Asked, Exceptions), OperationError> {
         let refused = |error: &dyn std::fmt::Display| OperationError::invalid(error.to_string());
         // As it is, for what is wrong with it has a line there.
         let whole = Policies::load(&self.source, &self.documents).map_err(|error| refused(&error))?;
@@ -348,20 +376,57 @@ impl Found {
         if let Some(refusal) = refusals.first() {
             return Err(refused(refusal));
         }
+        let names: Vec<String> = whole.names().map(str::to_owned).collect();
+        let mut exceptions = Exceptions::default();
+        for value in values.iter().filter(|value| is_exception(value)) {
+            exceptions.add(value, &names);
+        }
         for (file, text) in policy_files(&catalog.snapshot) {
             let mut documents = yaml::parse_all(&text)
                 .map_err(|error| OperationError::invalid(format!("{file}: {error}")))?;
             documents.retain(|document| is_exception(&document.value));
+            for document in &documents {
+                exceptions.add(&document.value, &names);
+            }
             policies.merge(Policies::load(&file, &documents).map_err(|error| refused(&error))?);
         }
-        Ok(Asked {
+        if let Some(cluster) = cluster {
+            policies.merge(exceptions_of(cluster, &mut exceptions, &names)?);
+        }
+        let asked = Asked {
             source: self.source,
-            names: whole.names().map(str::to_owned).collect(),
+            names,
             policies,
             warning,
             change,
-        })
+        };
+        Ok((asked, exceptions))
     }
+}
+
+/// The exceptions that a cluster has beside those of Git. One that cannot be read lets nothing through.
+fn exceptions_of(
+    cluster: &PolicyCluster,
+    known: &mut Exceptions,
+    names: &[String],
+) -> Result<Policies, OperationError> {
+    let mut found = Policies::default();
+    let wanted = |served: &guardrails::Served<'_>| {
+        served.is_preferred() && served.group.ends_with("kyverno.io") && served.kind == "PolicyException"
+    };
+    let unseen = cluster.objects(&Selection::default(), &wanted, &mut |exception| {
+        let metadata = &exception["metadata"];
+        let name = |key: &str| metadata[key].as_str().unwrap_or_default();
+        if !known.has(&format!("{}/{}", name("namespace"), name("name"))) {
+            known.add(&exception, names);
+            found.merge(Policies::from_values("the cluster", [&exception]).0);
+        }
+        Ok(())
+    })?;
+    for error in unseen {
+        tracing::info!(error, "exceptions of the cluster are not known");
+    }
+    Ok(found)
 }
 
 impl Asked {

@@ -1,9 +1,11 @@
 //! Policies with what the engine does not tell of them: their kind, and what their rules do.
 
-use guardrails::{Policies, Refusal, Task};
+use guardrails::{Policies, Refusal, Served, Task};
 use serde_json::Value;
 
+use super::cluster::{PolicyCluster, Selection};
 use super::files::{File, items};
+use crate::error::OperationError;
 
 /// A policy of a file.
 #[derive(Debug, Clone)]
@@ -48,6 +50,21 @@ impl Found {
             }
         }
         found
+    }
+
+    /// The policies of a cluster and the exceptions from them.
+    pub(crate) fn of_cluster(cluster: &PolicyCluster) -> Result<(Found, Vec<String>), OperationError> {
+        let mut found = Found::default();
+        let wanted = |served: &Served<'_>| {
+            served.is_preferred()
+                && ["kyverno.io", "policies.kyverno.io"].contains(&served.group)
+                && (served.kind.ends_with("Policy") || served.kind == "PolicyException")
+        };
+        let unseen = cluster.objects(&Selection::default(), &wanted, &mut |object| {
+            found.take("the cluster", None, &object);
+            Ok(())
+        })?;
+        Ok((found, unseen))
     }
 
     fn take(&mut self, file: &str, document: Option<&yaml::Document>, value: &Value) {
@@ -139,6 +156,39 @@ impl Loaded {
         self.has_no_rules() || names.any(|own| made_of(name, own) || made_of(own, name))
     }
 
+    /// What it says something of that lies beneath objects and is in no list: `Pod/exec`.
+    pub(crate) fn beneath(&self) -> Vec<String> {
+        let spec = &self.value["spec"];
+        let mut found = Vec::new();
+        let mut open = vec![(spec, 0)];
+        while let Some((value, depth)) = open.pop() {
+            let below = match value {
+                Value::Object(map) => map.iter().collect(),
+                _ => Vec::new(),
+            };
+            for (key, value) in below {
+                let listed = value.as_array().into_iter().flatten();
+                let names = listed.clone().filter_map(Value::as_str);
+                match key.as_str() {
+                    "kinds" => found.extend(names.filter(|name| is_beneath(name)).map(str::to_owned)),
+                    "resources" if value.is_array() => {
+                        found.extend(names.filter(|name| name.contains('/')).map(str::to_owned));
+                    }
+                    "match" | "matchConstraints" | "resources" if depth < BLOCKS => {
+                        open.push((value, depth + 1));
+                    }
+                    "rules" | "any" | "all" | "resourceRules" if depth < BLOCKS => {
+                        open.extend(listed.map(|item| (item, depth + 1)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Whether it changes objects and says nothing else of them.
     pub(crate) fn only_mutates(&self) -> bool {
         let others = [Task::VerifyImages, Task::Validate, Task::Generate, Task::Delete];
@@ -165,6 +215,15 @@ impl Loaded {
             _ => false,
         }
     }
+}
+
+/// How deep what a policy is about is said: `rules`, `match`, `any`, `resources`.
+const BLOCKS: usize = 6;
+
+/// Whether a kind, as `match` names it, lies beneath another: `Pod/exec`, `apps/v1/Deployment/scale`, `Pod.status`.
+fn is_beneath(kind: &str) -> bool {
+    let last = kind.rsplit(['/', '.']).next().unwrap_or_default();
+    last.len() < kind.len() && last.starts_with(|letter: char| letter.is_ascii_lowercase())
 }
 
 /// Whether a rule is this one, or made of it for pod controllers.

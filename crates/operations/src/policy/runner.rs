@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use guardrails::{Operation, Outcome, Policies, Request, Task, User, Verdict};
 use serde_json::{Map, Value};
 
+use super::cluster::PolicyCluster;
 use super::loaded::Loaded;
 use super::values::{Asker, Values};
 use super::world::{Known, World, guessed};
@@ -58,8 +59,11 @@ impl Runner {
             roles: asker.roles,
             cluster_roles: asker.cluster_roles,
         });
+        let live = world.live.as_ref().map(PolicyCluster::namespace_labels);
+        let mut labels = live.unwrap_or_default();
+        labels.extend(values.namespace_labels());
         let mut runner = Runner {
-            labels: values.namespace_labels(),
+            labels,
             policies,
             beside,
             together: None,
@@ -186,7 +190,9 @@ impl Runner {
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
         let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
         let none = BTreeMap::new();
-        let whole = self.values.namespace(namespace);
+        let live = self.world.live.as_ref();
+        let live = live.and_then(|live| live.namespace(namespace));
+        let whole = self.values.namespace(namespace).or_else(|| live.cloned());
         let plural = self.world.kinds.find(api_version, kind);
         let plural = plural.map_or_else(|| guessed(kind), |(plural, _)| plural);
         let parent = self.values.parent(api_version, kind);

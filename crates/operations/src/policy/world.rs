@@ -6,6 +6,7 @@ use std::path::Path;
 use guardrails::{Call, Callee, Facts, Unavailable};
 use serde_json::{Map, Value, json};
 
+use super::cluster::PolicyCluster;
 use super::files::{self, Kinds};
 use super::suite::CallAnswer;
 use crate::error::OperationError;
@@ -16,6 +17,8 @@ pub(crate) struct World {
     pub(crate) kinds: Kinds,
     /// Objects of the cluster.
     pub(crate) objects: Vec<Value>,
+    /// A cluster that answers itself.
+    pub(crate) live: Option<PolicyCluster>,
     /// Whether policies may ask the cluster at all; without it they are told that nothing is known.
     pub(crate) cluster: bool,
     pub(crate) calls: Vec<CallAnswer>,
@@ -118,6 +121,9 @@ impl World {
                 404 => Err(Unavailable::Missing(place.to_owned())),
                 status => Err(Unavailable::Failed(format!("{place} answered {status}"))),
             };
+        }
+        if let Some(live) = &self.live {
+            return live.call(call);
         }
         match &call.to {
             Callee::Cluster(path) if self.cluster => self.ask(path, call.data.as_ref()),

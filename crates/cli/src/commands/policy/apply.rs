@@ -3,19 +3,22 @@
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use guardrails::report::Finding;
 use guardrails::{Outcome, Verdict};
 use operations::{
-    ExitCode, OperationError, PolicyApplication, PolicyApplyRequest, PolicyCounts, PolicyResult,
+    ExitCode, OperationError, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts,
+    PolicyResult, Selection,
 };
 use serde_json::{Value, json};
 
 use super::super::{print_exact, printed, reports};
 use super::{now, stay_here};
-use crate::args::{Global, Output, PolicyApply};
+use crate::args::{ClusterChoice, Global, Output, PolicyApply};
 use crate::print::talk::Talk;
 use crate::print::{data, plain, table, value};
+use crate::session::connect_to;
 
 /// Where that goes which policies make of resources.
 enum Made {
@@ -106,10 +109,11 @@ impl Kept {
 
 pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<ExitCode, OperationError> {
     stay_here(talk, asked.git_branch.as_deref(), asked.registry)?;
-    if asked.resources.is_empty() && asked.json.is_empty() {
+    refuse(&asked.cluster)?;
+    if asked.resources.is_empty() && asked.json.is_empty() && !asked.cluster.cluster {
         return Err(OperationError::invalid_hint(
             "there is nothing to apply policies to",
-            "name files or folders with --resource",
+            "name files or folders with --resource, or take the objects of a cluster with --cluster",
         ));
     }
     let format = match global.output {
@@ -117,7 +121,28 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
         _ => None,
     };
     asked.reports.settle(format.unwrap_or(Output::Table))?;
-    let application = PolicyApplication::prepare(request(asked)?)?;
+    // Kept until the end: the cluster is asked by the policies, too.
+    let runtime = crate::runtime()?;
+    let mut request = request(asked)?;
+    let begun = Instant::now();
+    request.cluster = cluster(talk, global, &asked.cluster, &runtime)?;
+    let application = PolicyApplication::prepare(request)?;
+    if asked.cluster.show_performance {
+        talk.say(&format!(
+            "{} resource(s) in {:.2} s",
+            application.resources(),
+            begun.elapsed().as_secs_f64()
+        ));
+    }
+    for unseen in &application.unseen {
+        if !asked.cluster.continue_on_error {
+            return Err(OperationError::invalid_hint(
+                unseen.clone(),
+                "--continue-on-error goes on with what can be seen",
+            ));
+        }
+        talk.say(&format!("error: {unseen}"));
+    }
     for refusal in &application.refused {
         talk.say(&format!("error: {refusal}"));
     }
@@ -191,6 +216,56 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
     Ok(code(&counts, asked))
 }
 
+/// Refuses what Kyverno's command line has and this one has not.
+fn refuse(asked: &ClusterChoice) -> Result<(), OperationError> {
+    let refused = [
+        (
+            !asked.http_payloads.is_empty() || !asked.envoy_payloads.is_empty(),
+            "requests of web servers and of Envoy are not judged: policies are about objects of Kubernetes and JSON",
+            "JSON that is no object goes in by --json",
+        ),
+        (
+            asked.generate_exceptions || asked.generated_exception_ttl.is_some(),
+            "exceptions are not generated: each has somebody who answers for it, a reason and an end",
+            "write a PolicyException with the annotations policies.towpath.dev/owner, /reason and /expires",
+        ),
+        (
+            asked.username.is_some() || asked.password.is_some(),
+            "repositories are not fetched, so nobody logs in to one",
+            "git clone it first, then give the folder",
+        ),
+    ];
+    match refused.into_iter().find(|(asked, _, _)| *asked) {
+        None => Ok(()),
+        Some((_, what, hint)) => Err(OperationError::invalid_hint(what, hint)),
+    }
+}
+
+/// The cluster that was asked for.
+fn cluster(
+    talk: &Talk,
+    global: &Global,
+    asked: &ClusterChoice,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<(PolicyCluster, Selection)>, OperationError> {
+    if !asked.cluster {
+        let beside = asked.kubeconfig.is_some() || asked.namespace.is_some() || asked.cluster_wide_resources;
+        if beside || global.context.is_some() {
+            talk.say("warning: no cluster is asked without --cluster");
+        }
+        return Ok(None);
+    }
+    let connecting = connect_to(asked.kubeconfig.as_deref(), global.context.as_deref());
+    let client = runtime.block_on(connecting)?;
+    let cluster = PolicyCluster::look(client, runtime.handle().clone())?;
+    let selection = Selection {
+        namespace: asked.namespace.clone(),
+        cluster_wide: asked.cluster_wide_resources,
+        page: asked.batch_size,
+    };
+    Ok(Some((cluster, selection)))
+}
+
 fn request(asked: &PolicyApply) -> Result<PolicyApplyRequest, OperationError> {
     let reads = asked
         .policies
@@ -221,6 +296,7 @@ fn request(asked: &PolicyApply) -> Result<PolicyApplyRequest, OperationError> {
         definitions: asked.definitions.clone(),
         audit_warn: asked.audit_warn,
         now: Some(now()),
+        cluster: None,
         stdin,
     })
 }
@@ -294,8 +370,9 @@ fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
         "rule": verdict.rule,
         "task": verdict.task.word(),
         "resource": kept.object,
-        "file": kept.file,
-        "line": kept.line,
+        // What a cluster has stands in no file.
+        "file": Some(&kept.file).filter(|file| !file.is_empty()),
+        "line": Some(kept.line).filter(|line| *line > 0),
         "result": application.counted(verdict).word(),
         "enforced": verdict.enforce,
         "message": verdict.message,
