@@ -3,7 +3,7 @@
 //! cost grows with the size of a chart.
 
 use super::{Figure, measure};
-use crate::conformance::charts::{Cases, Values};
+use crate::conformance::charts::{Cases, Values, entries};
 use crate::e2e;
 use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Failure, Result, fail};
@@ -26,6 +26,8 @@ const TIMES: usize = 200;
 const PUBLIC_TIMES: usize = 3;
 /// How many public charts are rendered by whole programs too: the largest.
 const LARGE: usize = 3;
+/// How deep the folders of a chart may lie.
+const MAX_DEPTH: usize = 16;
 /// Services of one golden path in one process.
 const FLEETS: [usize; 3] = [100, 1_000, 10_000];
 /// How many single runs of Helm stand for a fleet of a thousand; the figure is for one of them.
@@ -80,7 +82,7 @@ pub(crate) fn run_all(runs: usize, charts: Option<&str>) -> Result<()> {
         ));
         let both = sides.measure(&jobs, PUBLIC_TIMES, runs.min(3))?;
         say::line(spread(&both));
-        large = largest(&jobs, &both);
+        large = largest(&jobs, &both)?;
     }
 
     say::heading(&format!("whole programs, {runs} runs in turn"));
@@ -245,22 +247,35 @@ fn public(folder: &Path) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Those that cost Helm most.
-fn largest(jobs: &[Job], both: &Both) -> Vec<Job> {
-    let mut costs: Vec<(f64, &Job)> = jobs
-        .iter()
-        .filter_map(|job| Some((both.get(&job.name)?.1.spread()?[1], job)))
-        .collect();
-    costs.sort_by(|left, right| right.0.total_cmp(&left.0));
-    costs
-        .into_iter()
-        .take(LARGE)
-        .map(|(_, job)| Job {
-            name: job.name.clone(),
-            chart: job.chart.clone(),
-            values: None,
-        })
-        .collect()
+/// Those with the most text in their templates; what costs most are charts that make RSA keys.
+fn largest(jobs: &[Job], both: &Both) -> Result<Vec<Job>> {
+    let mut sizes = Vec::new();
+    for job in jobs.iter().filter(|job| both.contains_key(&job.name)) {
+        sizes.push((template_bytes(&job.chart, false, MAX_DEPTH)?, job));
+    }
+    sizes.sort_by_key(|(size, _)| std::cmp::Reverse(*size));
+    let job = |(_, job): (u64, &Job)| Job {
+        name: job.name.clone(),
+        chart: job.chart.clone(),
+        values: None,
+    };
+    Ok(sizes.into_iter().take(LARGE).map(job).collect())
+}
+
+/// How many bytes the templates of a chart and of its subcharts have.
+fn template_bytes(folder: &Path, is_templates: bool, depth: usize) -> Result<u64> {
+    let mut bytes = 0;
+    for (name, is_folder) in entries(folder)? {
+        let path = folder.join(&name);
+        if is_folder && depth > 0 {
+            bytes += template_bytes(&path, is_templates || name == "templates", depth - 1)?;
+        } else if is_templates && !is_folder {
+            bytes += fs::metadata(&path)
+                .doing(|| format!("read {}", path.display()))?
+                .len();
+        }
+    }
+    Ok(bytes)
 }
 
 /// One chart by whole programs: time and memory of ours, then of Helm's.

@@ -124,7 +124,7 @@ fn walk(root: &Path, inner: &str, depth: usize, found: &mut BTreeSet<String>) ->
 }
 
 /// The names in a folder, in order, and whether each is a folder; links are left out.
-pub(super) fn entries(folder: &Path) -> Result<Vec<(String, bool)>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, bool)>> {
     let doing = || format!("read {}", folder.display());
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).doing(doing)? {
