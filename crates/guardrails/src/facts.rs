@@ -71,6 +71,21 @@ pub trait Facts {
     }
 }
 
+/// The plural that Kubernetes' tools guess for a kind that nobody defined: `Gateway` lives under `gateways`.
+pub fn guessed_plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    if kind.is_empty() || kind == "endpoints" {
+        return kind;
+    }
+    if kind.ends_with(['s', 'x']) || kind.ends_with("ch") || kind.ends_with("sh") {
+        return format!("{kind}es");
+    }
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{kind}s"),
+    }
+}
+
 /// Nothing is known beyond the object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoFacts;
@@ -138,6 +153,26 @@ impl std::fmt::Display for Unavailable {
             Unavailable::Unknown(what) => write!(formatter, "{what} is not known here"),
             Unavailable::Missing(what) => write!(formatter, "{what} is not there"),
             Unavailable::Failed(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_are_guessed_as_kubectl_does() {
+        for (kind, plural) in [
+            ("Widget", "widgets"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Ingress", "ingresses"),
+            ("Gateway", "gateways"),
+            ("Mesh", "meshes"),
+            ("Endpoints", "endpoints"),
+            ("", ""),
+        ] {
+            assert_eq!(guessed_plural(kind), plural);
         }
     }
 }

@@ -12,6 +12,8 @@ mod loaded;
 mod runner;
 mod selector;
 mod suite;
+#[cfg(test)]
+mod suites;
 mod test;
 mod values;
 mod world;

@@ -4,25 +4,39 @@ use schema::Schemas;
 use serde_json::{Map, Value as Json};
 
 use super::apply;
-use super::body;
+use super::body::{self, Condition};
 use super::evaluate::Scope;
 use super::failure::Failure;
 use super::inputs::{Inputs, resource_of};
 use super::judge::{Allowed, CelPolicies, Judged, verdict};
-use super::policy::{Binding, Family, Policy, Variant};
+use super::policy::{Binding, Family, Making, Policy, Variant};
 use super::value::Value;
 use crate::budget::Budget;
 use crate::engine::{Deletion, Generated, Generation};
+use crate::facts::Facts;
+use crate::generate::detach;
 use crate::matching::Subject;
 use crate::request::Request;
 use crate::secrets;
 use crate::verdict::{Outcome, Task, Verdict};
 
 /// What an expression is evaluated about.
-struct Asked<'a> {
-    request: &'a Request<'a>,
-    subject: &'a Subject<'a>,
-    resource: &'a str,
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) resource: &'a str,
+}
+
+/// What a policy does to an object.
+pub(super) struct Change<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) variant: &'a Variant,
+    /// What must hold for it.
+    pub(super) conditions: &'a [Condition],
+    /// The object, where it is not the one that was asked about.
+    pub(super) target: Option<&'a Json>,
+    pub(super) params: Option<&'a Json>,
 }
 
 impl CelPolicies {
@@ -36,24 +50,6 @@ impl CelPolicies {
                 *object = changed;
             }
         }
-    }
-
-    /// What the policies that change objects which are there already have to say. Their targets are not looked for.
-    pub(crate) fn mutate_existing(&self, request: &Request<'_>) -> Vec<Verdict> {
-        let resource = resource_of(request);
-        let subject = subject_of(request);
-        self.about(&resource, Task::Mutate)
-            .filter(|policy| policy.existing && policy.variant(request, &subject, &resource).is_some())
-            .map(|policy| {
-                let reason = "objects that are there already are not changed by this kind of policy yet";
-                verdict(
-                    policy,
-                    &subject,
-                    Judged::new(Outcome::Error, "evaluation", reason),
-                    false,
-                )
-            })
-            .collect()
     }
 
     fn mutate_by(
@@ -81,7 +77,7 @@ impl CelPolicies {
                     return None;
                 }
             };
-            return match mutated(policy, variant, &asked, &allowed, None, &budget) {
+            return match Change::of(policy, variant, None).made_of(&asked, &allowed, &budget) {
                 Ok(None) => {
                     say(Judged::new(Outcome::Skip, "", "skip"));
                     None
@@ -162,7 +158,7 @@ impl CelPolicies {
             let [verdict] = said;
             made.push(Generation {
                 verdict,
-                objects: objects.into_iter().map(placed).collect(),
+                objects,
                 synchronize: following.synchronize,
                 orphan: following.orphan,
                 existing: following.existing,
@@ -176,6 +172,10 @@ impl CelPolicies {
         let (resource, subject) = (resource_of(request), subject_of(request));
         let mut verdicts = Vec::new();
         for policy in self.about(&resource, Task::Delete) {
+            // JSON that is no object of Kubernetes has neither version nor kind.
+            if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
+                continue;
+            }
             let Some(variant) = policy.variant(request, &subject, &resource) else {
                 continue;
             };
@@ -211,8 +211,14 @@ impl CelPolicies {
     }
 }
 
-/// An object in the namespace that it is made for, if its kind lives in one.
-fn placed((namespace, mut object): (String, Json)) -> Generated {
+/// An object in the namespace that it is made for, if its kind lives in one; without what belongs to the object that
+/// it may be a copy of.
+fn placed(
+    namespace: &str,
+    mut object: Json,
+    policy: &Policy,
+    facts: &dyn Facts,
+) -> Result<Generated, Failure> {
     let text = |name: &str| {
         object
             .get(name)
@@ -222,22 +228,37 @@ fn placed((namespace, mut object): (String, Json)) -> Generated {
     };
     let (version, kind) = (text("apiVersion"), text("kind"));
     let (group, number) = version.split_once('/').unwrap_or(("", &version));
-    let clustered = Schemas::builtin()
+    let known = Schemas::builtin()
         .kind(group, number, &kind)
-        .is_some_and(|known| !known.namespaced);
-    if !clustered
-        && !namespace.is_empty()
-        && let Some(fields) = object.as_object_mut()
+        .map(|known| known.namespaced);
+    let asked = || {
+        facts
+            .resource(&version, &kind)
+            .ok()
+            .map(|(_, namespaced)| namespaced)
+    };
+    let clustered = known.or_else(asked).is_some_and(|namespaced| !namespaced);
+    if clustered && let Some(own) = &policy.namespace {
+        return Err(Failure::new(format!(
+            "a policy of the namespace {own} makes no {kind} outside of it"
+        )));
+    }
+    if let Some(fields) = object.as_object_mut()
         && let Json::Object(metadata) = fields
             .entry("metadata")
             .or_insert_with(|| Json::Object(Map::new()))
     {
-        metadata.insert("namespace".to_owned(), Json::String(namespace));
+        let from = metadata.get("namespace").and_then(Json::as_str);
+        let moved = from.is_some_and(|from| from != namespace);
+        detach(metadata, moved);
+        if !clustered && !namespace.is_empty() {
+            metadata.insert("namespace".to_owned(), Json::String(namespace.to_owned()));
+        }
     }
-    Generated { object, source: None }
+    Ok(Generated { object, source: None })
 }
 
-fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
+pub(super) fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
     Subject::of(
         request.object,
         request.namespace_labels,
@@ -246,56 +267,59 @@ fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
     )
 }
 
-/// The object as the mutations want it, one after the other; `None` when the policy's conditions are not met.
-fn mutated(
-    policy: &Policy,
-    variant: &Variant,
-    asked: &Asked<'_>,
-    allowed: &Allowed<'_>,
-    params: Option<&Json>,
-    budget: &Budget,
-) -> Result<Option<Json>, Failure> {
-    let mut current = budget.copy(asked.request.object)?;
-    for (index, mutation) in variant.mutations.iter().enumerate() {
-        let changed = {
-            let request = Request {
-                object: &current,
-                ..*asked.request
-            };
-            let mut inputs = Inputs::new(&request, asked.subject, asked.resource);
-            inputs.exceptions = allowed.value()?;
-            inputs.params = params.map_or(Value::Null, Value::from);
-            let mut scope =
-                Scope::new(budget, request.facts, &inputs).with_variables(&variant.variables.programs);
-            scope.namespace = policy.namespace.as_deref();
-            if index == 0 && !body::met(&variant.conditions, &scope)? {
-                return Ok(None);
-            }
-            let value = scope.evaluate(&mutation.program)?;
-            let fits = if mutation.operations {
-                value.list_len().is_some()
-            } else {
-                value.map_len().is_some() && value.type_name().starts_with("Object")
-            };
-            if !fits {
-                let wanted = if mutation.operations {
-                    "a list of JSONPatch"
-                } else {
-                    "an Object"
-                };
-                return Err(Failure::new(format!(
-                    "the mutation is a {}, not {wanted}",
-                    value.type_name()
-                )));
-            }
-            match value.to_json(budget)? {
-                Json::Array(operations) => apply::operations(&current, &operations, budget)?,
-                patch => apply::configuration(&current, patch, policy.atomic, budget)?,
-            }
-        };
-        current = changed;
+impl<'a> Change<'a> {
+    fn of(policy: &'a Policy, variant: &'a Variant, params: Option<&'a Json>) -> Change<'a> {
+        Change {
+            policy,
+            variant,
+            conditions: &variant.conditions,
+            target: None,
+            params,
+        }
     }
-    Ok(Some(current))
+
+    /// The object as the mutations want it, one after the other; `None` when the conditions are not met.
+    pub(super) fn made_of(
+        &self,
+        asked: &Asked<'_>,
+        allowed: &Allowed<'_>,
+        budget: &Budget,
+    ) -> Result<Option<Json>, Failure> {
+        let mut current = budget.copy(self.target.unwrap_or(asked.request.object))?;
+        for (index, mutation) in self.variant.mutations.iter().enumerate() {
+            let changed = {
+                let mut inputs = Inputs::new(asked.request, asked.subject, asked.resource);
+                inputs.stands_at(&current, self.target.is_some());
+                inputs.exceptions = allowed.value()?;
+                inputs.params = self.params.map_or(Value::Null, Value::from);
+                let mut scope = Scope::new(budget, asked.request.facts, &inputs)
+                    .with_variables(&self.variant.variables.programs);
+                scope.namespace = self.policy.namespace.as_deref();
+                if index == 0 && !body::met(self.conditions, &scope)? {
+                    return Ok(None);
+                }
+                let value = scope.evaluate(&mutation.program)?;
+                let (fits, wanted) = if mutation.operations {
+                    (value.list_len().is_some(), "a list of JSONPatch")
+                } else {
+                    let object = value.map_len().is_some() && value.type_name().starts_with("Object");
+                    (object, "an Object")
+                };
+                if !fits {
+                    return Err(Failure::new(format!(
+                        "the mutation is a {}, not {wanted}",
+                        value.type_name()
+                    )));
+                }
+                match value.to_json(budget)? {
+                    Json::Array(operations) => apply::operations(&current, &operations, budget)?,
+                    patch => apply::configuration(&current, patch, self.policy.atomic, budget)?,
+                }
+            };
+            current = changed;
+        }
+        Ok(Some(current))
+    }
 }
 
 fn by_kubernetes(
@@ -325,14 +349,8 @@ fn by_kubernetes(
             request: &request,
             ..*asked
         };
-        match mutated(
-            policy,
-            variant,
-            &asked,
-            &Allowed::default(),
-            Some(params),
-            &Budget::default(),
-        ) {
+        let change = Change::of(policy, variant, Some(params));
+        match change.made_of(&asked, &Allowed::default(), &Budget::default()) {
             Ok(None) => {
                 return (
                     say(Outcome::Skip, "match conditions aren't met".to_owned()),
@@ -356,7 +374,7 @@ fn generated(
     asked: &Asked<'_>,
     allowed: &Allowed<'_>,
     budget: &Budget,
-) -> Result<Option<Vec<(String, Json)>>, Failure> {
+) -> Result<Option<Vec<Generated>>, Failure> {
     let mut inputs = Inputs::new(asked.request, asked.subject, asked.resource);
     inputs.exceptions = allowed.value()?;
     let mut scope =
@@ -365,8 +383,29 @@ fn generated(
     if !body::met(&variant.conditions, &scope)? {
         return Ok(None);
     }
-    for generation in &variant.generations {
-        scope.evaluate(generation)?;
+    let mut made = Vec::new();
+    for making in &variant.generations {
+        match making {
+            Making::Expression(program) => {
+                scope.evaluate(program)?;
+                made.extend(scope.take_generated());
+            }
+            Making::Template(template) => {
+                for object in template.fill(&scope)? {
+                    let said = object["metadata"]["namespace"].as_str().unwrap_or_default();
+                    let own = policy.namespace.as_deref();
+                    let namespace = own.filter(|_| said.is_empty()).unwrap_or(said).to_owned();
+                    if own.is_some_and(|own| own != namespace) {
+                        let reason = format!("a policy of a namespace cannot generate into {namespace:?}");
+                        return Err(Failure::new(reason));
+                    }
+                    made.push((namespace, object));
+                }
+            }
+        }
     }
-    Ok(Some(scope.take_generated()))
+    made.into_iter()
+        .map(|(namespace, object)| placed(&namespace, object, policy, asked.request.facts))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }

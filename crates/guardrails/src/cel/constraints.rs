@@ -13,14 +13,14 @@ use crate::selector::Selector;
 /// Rules for resources, and selectors.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Constraints {
-    rules: Vec<ResourceRule>,
+    pub(super) rules: Vec<ResourceRule>,
     exclude: Vec<ResourceRule>,
-    namespaces: Option<Selector>,
+    pub(super) namespaces: Option<Selector>,
     objects: Option<Selector>,
 }
 
 #[derive(Debug, Clone)]
-struct ResourceRule {
+pub(super) struct ResourceRule {
     groups: Vec<String>,
     versions: Vec<String>,
     resources: Vec<String>,
@@ -38,17 +38,19 @@ enum Scope {
 
 impl Constraints {
     pub(crate) fn read(cursor: &Cursor<'_>) -> Result<Constraints, Refusal> {
-        cursor.only(&[
+        Constraints::read_beside(cursor, &[])
+    }
+
+    /// As [`Constraints::read`]; some more fields may stand there, which the caller reads.
+    pub(super) fn read_beside(cursor: &Cursor<'_>, others: &[&str]) -> Result<Constraints, Refusal> {
+        let own = [
             "resourceRules",
             "excludeResourceRules",
             "namespaceSelector",
             "objectSelector",
             "matchPolicy",
-            "expression",
-        ])?;
-        if let Some(expression) = cursor.field("expression") {
-            return Err(expression.refuse("targets by expression are not supported"));
-        }
+        ];
+        cursor.only(&[&own[..], others].concat())?;
         if let Some(policy) = cursor.field("matchPolicy")
             && !matches!(policy.string()?, "Exact" | "Equivalent")
         {
@@ -79,6 +81,13 @@ impl Constraints {
         resource: &str,
         operations: bool,
     ) -> bool {
+        // Something beneath an object is asked for by the resource of that object.
+        let (group, version) = request
+            .parent
+            .map_or((subject.group, subject.version), |(api_version, _)| {
+                api_version.split_once('/').unwrap_or(("", api_version))
+            });
+        let place = (group, version, resource);
         self.in_namespaces(subject)
             && self.objects.as_ref().is_none_or(|selector| {
                 selector.matches(&subject.labels)
@@ -87,12 +96,12 @@ impl Constraints {
             && !self
                 .exclude
                 .iter()
-                .any(|rule| rule.matches(subject, resource, operations))
+                .any(|rule| rule.matches(subject, place, operations))
             && (self.rules.is_empty()
                 || self
                     .rules
                     .iter()
-                    .any(|rule| rule.matches(subject, resource, operations)))
+                    .any(|rule| rule.matches(subject, place, operations)))
     }
 
     fn in_namespaces(&self, subject: &Subject<'_>) -> bool {
@@ -152,6 +161,16 @@ fn labels_of(object: &Json) -> BTreeMap<&str, &str> {
 }
 
 impl ResourceRule {
+    /// Group, version and plural name of everything it names.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.groups.iter().flat_map(move |group| {
+            self.versions.iter().flat_map(move |version| {
+                let resources = self.resources.iter();
+                resources.map(move |resource| (group.as_str(), version.as_str(), resource.as_str()))
+            })
+        })
+    }
+
     fn read(cursor: &Cursor<'_>) -> Result<ResourceRule, Refusal> {
         cursor.only(&[
             "apiGroups",
@@ -197,7 +216,12 @@ impl ResourceRule {
         })
     }
 
-    fn matches(&self, subject: &Subject<'_>, resource: &str, operations: bool) -> bool {
+    fn matches(
+        &self,
+        subject: &Subject<'_>,
+        (group, version, resource): (&str, &str, &str),
+        operations: bool,
+    ) -> bool {
         let listed = |list: &[String], wanted: &str| list.iter().any(|item| item == "*" || item == wanted);
         let cluster = subject.namespace.is_empty() || resource == "namespaces";
         let scope = match self.scope {
@@ -207,8 +231,8 @@ impl ResourceRule {
         };
         scope
             && (!operations || self.operations.is_empty() || self.operations.contains(&subject.operation))
-            && listed(&self.groups, subject.group)
-            && listed(&self.versions, subject.version)
+            && listed(&self.groups, group)
+            && listed(&self.versions, version)
             && self.resources.iter().any(|pattern| {
                 let (name, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
                 (name == "*" || name == resource) && (sub == "*" || sub == subject.subresource)

@@ -9,6 +9,7 @@ use super::compile::Root;
 use super::evaluate::Roots;
 use super::failure::Failure;
 use super::value::{Key, Text, Value};
+use crate::facts::guessed_plural;
 use crate::matching::Subject;
 use crate::request::{Operation, Request};
 
@@ -27,8 +28,12 @@ pub(crate) struct Inputs<'v> {
     request: &'v Request<'v>,
     subject: &'v Subject<'v>,
     resource: &'v str,
+    /// The object and the one before it, as the request has them.
+    of_request: (Value<'v>, Value<'v>),
     object: Value<'v>,
     old: Value<'v>,
+    /// Whether the namespace of the request is another than that of the object.
+    elsewhere: bool,
     pub(crate) params: Value<'v>,
     pub(crate) exceptions: Value<'v>,
     /// `images`, `attestors` and `attestations`, once they are known.
@@ -53,8 +58,10 @@ impl<'v> Inputs<'v> {
             request,
             subject,
             resource,
+            of_request: (object.clone(), old.clone()),
             object,
             old,
+            elsewhere: false,
             params: Value::Null,
             exceptions: Value::Null,
             images: OnceCell::new(),
@@ -75,6 +82,16 @@ impl<'v> Inputs<'v> {
             .unwrap_or_else(|| Value::Unknown(root.name().into()))
     }
 
+    /// Puts another object into the place of the one that was asked about: what became of it, or a `target` that is
+    /// there already, whose Namespace is not known. The request itself stays as it is.
+    pub(crate) fn stands_at(&mut self, object: &'v Json, target: bool) {
+        self.object = Value::from(object);
+        self.elsewhere = target;
+        if target {
+            self.old = Value::Null;
+        }
+    }
+
     /// The AdmissionRequest; as JSON leaves it out, what is empty is not there.
     fn asked(&self) -> Result<Value<'v>, Failure> {
         let (request, subject) = (self.request, self.subject);
@@ -84,9 +101,14 @@ impl<'v> Inputs<'v> {
             ("version", text(subject.version)),
             ("kind", text(subject.kind)),
         ])?;
+        let (group, version) = request
+            .parent
+            .map_or((subject.group, subject.version), |(api_version, _)| {
+                api_version.split_once('/').unwrap_or(("", api_version))
+            });
         let resource = fields([
-            ("group", text(subject.group)),
-            ("version", text(subject.version)),
+            ("group", text(group)),
+            ("version", text(version)),
             ("resource", text(self.resource)),
         ])?;
         let mut entries = vec![
@@ -98,8 +120,8 @@ impl<'v> Inputs<'v> {
             ("operation", text(request.operation.word())),
             ("userInfo", self.user()?),
             ("dryRun", Value::Bool(request.dry_run)),
-            ("object", self.object.clone()),
-            ("oldObject", self.old.clone()),
+            ("object", self.of_request.0.clone()),
+            ("oldObject", self.of_request.1.clone()),
             ("options", Value::Null),
         ];
         for (name, value) in [
@@ -147,6 +169,11 @@ impl<'v> Inputs<'v> {
 
     /// The Namespace of the object: as it is, or as far as it is known.
     fn namespace_object(&self) -> Result<Value<'v>, Failure> {
+        if self.elsewhere {
+            return Ok(Value::Unknown(
+                "the Namespace of the object that is changed".into(),
+            ));
+        }
         if let Some(namespace) = self.request.namespace {
             return Ok(Value::from(namespace));
         }
@@ -217,24 +244,5 @@ pub(crate) fn resource_of(request: &Request<'_>) -> String {
     request
         .facts
         .resource(version, kind)
-        .map_or_else(|_| plural(kind), |(resource, _)| resource)
-}
-
-/// The plural of a kind, as Kubernetes guesses it.
-pub(crate) fn plural(kind: &str) -> String {
-    let name = kind.to_ascii_lowercase();
-    let before_last = name
-        .len()
-        .checked_sub(2)
-        .and_then(|at| name.as_bytes().get(at))
-        .copied();
-    match name.as_bytes().last() {
-        _ if name == "endpoints" => name,
-        None => name,
-        Some(b's' | b'x') => format!("{name}es"),
-        Some(b'y') if before_last.is_some_and(|byte| !b"aeiou".contains(&byte)) => {
-            format!("{}ies", &name[..name.len() - 1])
-        }
-        Some(_) => format!("{name}s"),
-    }
+        .map_or_else(|_| guessed_plural(kind), |(resource, _)| resource)
 }

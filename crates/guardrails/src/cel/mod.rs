@@ -7,8 +7,8 @@
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
 //! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
-//! `judge` evaluates them all, `images` asks who signed, `change` mutates, generates and deletes by them, `apply` knows how a patch is laid over an
-//! object.
+//! `judge` evaluates them all, `images` asks who signed, `change` mutates, generates and deletes by them, `targets` finds
+//! what else they change, `template` fills in what they write down, and `apply` knows how a patch is laid over an object.
 
 mod apply;
 mod autogen;
@@ -28,6 +28,8 @@ mod opaque;
 mod params;
 mod parse;
 mod policy;
+mod targets;
+mod template;
 #[cfg(test)]
 mod tests;
 mod token;

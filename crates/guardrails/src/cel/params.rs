@@ -2,9 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::inputs::plural;
 use crate::cursor::{Cursor, Refusal};
-use crate::facts::{Call, Callee, Unavailable};
+use crate::facts::{Call, Callee, Unavailable, guessed_plural};
 use crate::request::Request;
 
 /// The kind that parameters are of.
@@ -78,7 +77,7 @@ impl ParamRef {
         let known = request.facts.resource(&kind.version, &kind.kind).ok();
         let resource = known
             .as_ref()
-            .map_or_else(|| plural(&kind.kind), |(resource, _)| resource.clone());
+            .map_or_else(|| guessed_plural(&kind.kind), |(resource, _)| resource.clone());
         let namespaced = known.is_none_or(|(_, namespaced)| namespaced);
         let namespace = self.namespace.as_deref().unwrap_or(namespace);
         let base = if kind.version.contains('/') {

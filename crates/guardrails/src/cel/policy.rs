@@ -11,6 +11,8 @@ use super::constraints::Constraints;
 use super::images::{self, Images};
 use super::inputs::ADMISSION;
 use super::params::{ParamKind, ParamRef};
+use super::targets::Targets;
+use super::template::Template;
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::exception::Expiry;
 use crate::matching::Subject;
@@ -45,8 +47,9 @@ pub(crate) struct Policy {
     pub(crate) enforce: bool,
     /// Whether it refuses when it cannot be judged.
     pub(crate) fail_closed: bool,
-    /// Whether it changes objects that are there already, because of the one in question.
+    /// Whether it changes objects that are there already, because of the one in question, and which.
     pub(crate) existing: bool,
+    pub(super) targets: Targets,
     pub(crate) atomic: Atomic,
     pub(crate) generation: Following,
     /// When a policy that deletes is due, and what becomes of what the object owns.
@@ -80,11 +83,17 @@ pub(crate) struct Variant {
     pub(crate) variables: Variables,
     pub(crate) validations: Vec<Validation>,
     pub(crate) mutations: Vec<Mutation>,
-    /// Expressions that say what is to be made.
-    pub(crate) generations: Vec<Program>,
+    pub(super) generations: Vec<Making>,
     pub(crate) annotations: Vec<AuditAnnotation>,
     /// Of a policy about images.
     pub(crate) images: Option<Images>,
+}
+
+/// What says what is to be made.
+#[derive(Debug, Clone)]
+pub(super) enum Making {
+    Expression(Program),
+    Template(Template),
 }
 
 /// Something that is to be changed.
@@ -234,6 +243,7 @@ impl Policy {
             enforce: false,
             fail_closed: true,
             existing: false,
+            targets: Targets::default(),
             atomic: Atomic::Refused,
             generation: Following::default(),
             schedule: String::new(),
@@ -465,6 +475,7 @@ fn mutating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Res
     if variant.mutations.is_empty() {
         return Err(spec.refuse("the policy has no mutations"));
     }
+    policy.targets = Targets::read(spec, &KYVERNO_ROOTS, &variant.variables.names)?;
     policy.variants.push(variant);
     for made in autogen::mutating_variants(spec) {
         let cursor = Cursor {
@@ -529,11 +540,17 @@ fn generating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> R
     Ok(Document::Policy(Box::new(policy)))
 }
 
-fn read_generations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Program>, Refusal> {
+fn read_generations(list: Option<Cursor<'_>>, names: Names<'_>) -> Result<Vec<Making>, Refusal> {
     let Some(list) = list else { return Ok(Vec::new()) };
     let read = |item: &Cursor<'_>| {
-        item.only(&["expression"])?;
-        body::read_program(&item.required("expression")?, names)
+        item.only(&["expression", "template"])?;
+        match item.field("template") {
+            None => body::read_program(&item.required("expression")?, names).map(Making::Expression),
+            Some(_) if item.field("expression").is_some() => {
+                Err(item.refuse("only one of expression and template can be said here"))
+            }
+            Some(template) => Template::read(&template, names).map(Making::Template),
+        }
     };
     list.items()?.iter().map(read).collect()
 }
@@ -551,7 +568,8 @@ fn deleting(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Res
         .string()?
         .clone_into(&mut policy.schedule);
     policy.propagation = spec.text("deletionPropagationPolicy")?.map(str::to_owned);
-    spec.required("matchConstraints")?;
+    // Without rules for resources it is about JSON that is no object of Kubernetes.
+    policy.json = spec.field("matchConstraints").is_none();
     let mut variant = Variant::read(spec, &KYVERNO_ROOTS)?;
     let names = Names {
         roots: &KYVERNO_ROOTS,

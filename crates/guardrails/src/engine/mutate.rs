@@ -46,7 +46,7 @@ impl Policies {
         rules
             .into_iter()
             .flat_map(|(policy, rule)| existing(policy, rule, request, &self.exceptions_for(policy, rule)))
-            .chain(self.cel.mutate_existing(request).into_iter().map(alone))
+            .chain(self.cel.mutate_existing(request))
             .collect()
     }
 

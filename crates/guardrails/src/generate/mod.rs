@@ -38,6 +38,22 @@ pub(crate) struct Foreach {
     pub(crate) pattern: Pattern,
 }
 
+/// Takes away what belongs to the source of a copy alone; `moved` says whether the copy is in another namespace.
+pub(crate) fn detach(metadata: &mut Map<String, Value>, moved: bool) {
+    for key in [
+        "uid",
+        "selfLink",
+        "creationTimestamp",
+        "managedFields",
+        "resourceVersion",
+    ] {
+        metadata.remove(key);
+    }
+    if moved {
+        metadata.remove("ownerReferences");
+    }
+}
+
 const PATTERN: [&str; 8] = [
     "apiVersion",
     "kind",

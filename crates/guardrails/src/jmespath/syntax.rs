@@ -324,6 +324,11 @@ impl Parser {
             };
             self.expect(&Token::Colon)?;
             pairs.push((name, self.expression(0)?));
+            match self.peek() {
+                // As in Kyverno's own reader, the comma between two pairs may be missing.
+                Token::Name(_) | Token::Quoted(_) => continue,
+                _ => {}
+            }
             match self.next() {
                 Token::CloseBrace => return Ok(Node::Object(pairs)),
                 Token::Comma => {}

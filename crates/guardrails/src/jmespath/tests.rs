@@ -151,6 +151,11 @@ fn functions_of_kyverno() {
     check("add('1h', '30s')", json!("1h0m30s"));
     check("subtract('1', '500m')", json!("500m"));
     check("multiply(`3`, '100m')", json!("300m"));
+    // As in Kyverno's own reader, the comma between two pairs may be missing; no other one may.
+    check(
+        "{a: 'b' c: ['d'] \"e\": `1`}",
+        json!({"a": "b", "c": ["d"], "e": 1}),
+    );
     check("divide('1Gi', '512Mi')", json!(2));
     check("divide(`7`, `2`)", json!(3.5));
     check("modulo(`7`, `2`)", json!(1));

@@ -107,12 +107,19 @@ fn merge_user(root: &mut Value, user: Option<&User>) {
         }
         return;
     };
-    root["request"]["userInfo"] = json!({
-        "username": user.name,
-        "uid": user.uid,
-        "groups": user.groups,
-        "extra": user.extra,
-    });
+    // As in an admission request, what is empty is not there.
+    let mut info = Map::new();
+    for (name, value) in [
+        ("username", json!(user.name)),
+        ("uid", json!(user.uid)),
+        ("groups", json!(user.groups)),
+        ("extra", json!(user.extra)),
+    ] {
+        if ![json!(""), json!([]), json!({})].contains(&value) {
+            info.insert(name.to_owned(), value);
+        }
+    }
+    root["request"]["userInfo"] = Value::Object(info);
     root["request"]["roles"] = json!(user.roles);
     root["request"]["clusterRoles"] = json!(user.cluster_roles);
     let account = user.name.strip_prefix(SERVICE_ACCOUNT);

@@ -6,7 +6,7 @@ use super::targets::{Wanted, find, path_of};
 use super::{Judge, Judged};
 use crate::context::Context;
 use crate::cursor::{Cursor, Origin};
-use crate::generate::{Foreach, Generate, Make, Pattern};
+use crate::generate::{Foreach, Generate, Make, Pattern, detach};
 use crate::selector::Selector;
 use crate::verdict::Outcome;
 
@@ -210,20 +210,8 @@ impl<'a> Judge<'a> {
         let Value::Object(mut object) = source else {
             return Err("the source is no object".to_owned());
         };
-        // What belongs to the source alone is not copied.
         if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-            for key in [
-                "uid",
-                "selfLink",
-                "creationTimestamp",
-                "managedFields",
-                "resourceVersion",
-            ] {
-                metadata.remove(key);
-            }
-            if namespace != target.namespace {
-                metadata.remove("ownerReferences");
-            }
+            detach(metadata, namespace != target.namespace);
         }
         self.keep(target.object(object), Some(from), target, made)
     }

@@ -195,6 +195,17 @@ impl Loaded {
         self.does(Task::Mutate) && !others.into_iter().any(|task| self.does(task))
     }
 
+    /// Whether it changes objects that are there already, and these are of the kinds that it is about.
+    pub(crate) fn changes_what_is_there(&self) -> bool {
+        let spec = &self.value["spec"];
+        self.kind.contains("Mutating") && spec["evaluation"]["mutateExisting"]["enabled"] == true
+    }
+
+    /// Whether it tells of each object whether it would be deleted: cleanup policies are not asked, as in Kyverno.
+    pub(crate) fn says_what_goes(&self) -> bool {
+        self.kind.contains("Deleting")
+    }
+
     /// Whether it does such a thing.
     pub(crate) fn does(&self, what: Task) -> bool {
         let rules = || self.value["spec"]["rules"].as_array().into_iter().flatten();

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use guardrails::{Operation, Outcome, Policies, Request, Task, User, Verdict};
+use guardrails::{Operation, Outcome, Policies, Request, Task, User, Verdict, guessed_plural};
 use serde_json::{Map, Value};
 
 use super::cluster::PolicyCluster;
 use super::loaded::Loaded;
 use super::values::{Asker, Values};
-use super::world::{Known, World, guessed};
+use super::world::{Known, World};
 
 /// Policies, and all that is known beyond an object.
 pub(crate) struct Runner {
@@ -105,18 +105,22 @@ impl Runner {
             });
             let mut verdicts = mutated.verdicts;
             let mut targets = Vec::new();
+            let mut made = mutated.object;
             for existing in existing {
                 let target = existing
                     .object
                     .or(existing.before)
                     .filter(|_| existing.verdict.outcome == Outcome::Pass);
-                if let Some(target) = target {
-                    targets.push((verdicts.len(), target));
+                match target {
+                    // The object in question may be one of those that are there already.
+                    Some(target) if identity(&target) == identity(object) => made = target,
+                    Some(target) => targets.push((verdicts.len(), target)),
+                    None => {}
                 }
                 verdicts.push(existing.verdict);
             }
-            let changed = current != mutated.object;
-            current = mutated.object;
+            let changed = current != made;
+            current = made;
             if !verdicts.is_empty() || loaded.answers_always() {
                 responses.push(Response {
                     policy: index,
@@ -133,9 +137,19 @@ impl Runner {
             if loaded.only_mutates() {
                 continue;
             }
-            let (mut verdicts, generations) = self.ask(loaded, &current, operation, |request| {
-                (loaded.set.evaluate(request), loaded.set.generate(request))
+            let (mut verdicts, generations, deletions) = self.ask(loaded, &current, operation, |request| {
+                let deletions = if loaded.says_what_goes() {
+                    loaded.set.to_delete(request)
+                } else {
+                    Vec::new()
+                };
+                (
+                    loaded.set.evaluate(request),
+                    loaded.set.generate(request),
+                    deletions,
+                )
             });
+            verdicts.extend(deletions.into_iter().map(|deletion| deletion.verdict));
             let mut generated = Vec::new();
             for generation in generations {
                 let made = generation
@@ -193,9 +207,15 @@ impl Runner {
         let live = self.world.live.as_ref();
         let live = live.and_then(|live| live.namespace(namespace));
         let whole = self.values.namespace(namespace).or_else(|| live.cloned());
-        let plural = self.world.kinds.find(api_version, kind);
-        let plural = plural.map_or_else(|| guessed(kind), |(plural, _)| plural);
         let parent = self.values.parent(api_version, kind);
+        // Something beneath an object is asked for by the resource of that object.
+        let (api_version, kind) = parent
+            .as_ref()
+            .map_or((api_version, kind), |(api_version, kind, _)| {
+                (api_version.as_str(), kind.as_str())
+            });
+        let plural = self.world.kinds.find(api_version, kind);
+        let plural = plural.map_or_else(|| guessed_plural(kind), |(plural, _)| plural);
         question(&Request {
             old: (operation == Operation::Update).then_some(object.as_ref()),
             operation,
@@ -241,6 +261,17 @@ impl Runner {
         }
         BTreeMap::from([(loaded.key(), rules)])
     }
+}
+
+/// Kind, namespace and name of an object.
+fn identity(object: &Value) -> [&Value; 4] {
+    let metadata = &object["metadata"];
+    [
+        &object["apiVersion"],
+        &object["kind"],
+        &metadata["namespace"],
+        &metadata["name"],
+    ]
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {

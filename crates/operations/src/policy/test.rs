@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use guardrails::{Operation, Task, Verdict};
+use guardrails::{Operation, Outcome, Task, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::compare;
 use super::files::{self, Kinds, Object, Stdin};
-use super::loaded::{Found as FoundPolicies, made_of};
+use super::loaded::{Found as FoundPolicies, Loaded, made_of};
 use super::runner::{Response, Runner};
 use super::selector::Selector;
 use super::suite::{self, Expectation, Found, GlobalEntry};
@@ -205,7 +205,10 @@ impl Prepared {
         for list in [&targets, &parameters] {
             world.objects.extend(values_of(list));
         }
-        if !suite.cluster_resources.is_empty() {
+        // What changes objects that are there already may change those that the suite is about.
+        let existing = policies.policies.iter().any(Loaded::changes_what_is_there);
+        world.cluster |= existing;
+        if !suite.cluster_resources.is_empty() || existing {
             world.objects.extend(values_of(&objects));
         }
         for expectation in &suite.results {
@@ -335,7 +338,7 @@ impl Prepared {
                     || made_of(&verdict.rule, &expectation.rule)
             };
             for (index, verdict) in response.verdicts.iter().enumerate().filter(|(_, it)| wanted(it)) {
-                let said = verdict.outcome.word();
+                let said = word(policy, verdict);
                 let made = response.generated.iter().filter(|(of, _)| *of == index);
                 let before = rows.len();
                 for (_, made) in made {
@@ -468,6 +471,15 @@ impl Prepared {
             .into_iter()
             .map(|object| object.value)
             .find(|value| key(value) == wanted))
+    }
+}
+
+/// What a verdict is called: what a policy that is not scored refuses is a warning in reports, as in Kyverno's.
+fn word(policy: &Loaded, verdict: &Verdict) -> &'static str {
+    let scored = &policy.value["metadata"]["annotations"]["policies.kyverno.io/scored"];
+    match verdict.outcome {
+        Outcome::Fail if scored == "false" => Outcome::Warn.word(),
+        outcome => outcome.word(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use guardrails::{Call, Callee, Facts, Unavailable};
+use guardrails::{Call, Callee, Facts, Unavailable, guessed_plural};
 use serde_json::{Map, Value, json};
 
 use super::cluster::PolicyCluster;
@@ -60,7 +60,7 @@ impl Facts for Known<'_> {
     fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
         // Kinds of others are taken to live in namespaces, under the plural that Kubernetes' tools would guess.
         let known = self.world.kinds.find(api_version, kind);
-        Ok(known.unwrap_or_else(|| (guessed(kind), true)))
+        Ok(known.unwrap_or_else(|| (guessed_plural(kind), true)))
     }
 
     fn given(&self, policy: &str, rule: &str) -> Option<&Map<String, Value>> {
@@ -187,7 +187,7 @@ impl World {
         let plural = self
             .kinds
             .find(text("apiVersion"), text("kind"))
-            .map_or_else(|| guessed(text("kind")), |(plural, _)| plural);
+            .map_or_else(|| guessed_plural(text("kind")), |(plural, _)| plural);
         text("apiVersion") == place.api_version
             && plural == place.plural
             && place.namespace.is_none_or(|wanted| wanted == namespace)
@@ -294,18 +294,6 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The plural that Kubernetes' tools guess for a kind they do not know.
-pub(crate) fn guessed(kind: &str) -> String {
-    let kind = kind.to_lowercase();
-    if kind.ends_with('s') || kind.ends_with("ch") || kind.ends_with("sh") || kind.ends_with('x') {
-        return format!("{kind}es");
-    }
-    match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ => format!("{kind}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,18 +350,5 @@ mod tests {
             data: None,
         };
         assert!(matches!(closed.call(&call), Err(Unavailable::Unknown(_))));
-    }
-
-    #[test]
-    fn plurals_are_guessed_as_kubectl_does() {
-        for (kind, plural) in [
-            ("Widget", "widgets"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("Ingress", "ingresses"),
-            ("Gateway", "gateways"),
-            ("Mesh", "meshes"),
-        ] {
-            assert_eq!(guessed(kind), plural);
-        }
     }
 }

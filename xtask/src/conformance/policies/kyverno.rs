@@ -48,16 +48,25 @@ impl Kyverno {
         let mut said: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
         for row in lists(&finished.stdout) {
             let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-            said.entry((text("POLICY"), text("RULE"), text("RESOURCE")))
+            said.entry((text("POLICY"), text("RULE"), placed(&text("RESOURCE"))))
                 .or_default()
                 .push(text("REASON"));
         }
         for row in &mut suite.rows {
-            let key = (row.policy.clone(), row.rule.clone(), row.resource.clone());
-            row.kyverno = said.get(&key).map(|reasons| meant(reasons, row));
+            // Of what is generated Kyverno says the name alone.
+            let name = format!("/{}", row.resource.rsplit('/').next().unwrap_or_default());
+            let found = [placed(&row.resource), name]
+                .into_iter()
+                .find_map(|resource| said.get(&(row.policy.clone(), row.rule.clone(), resource)));
+            row.kyverno = found.map(|reasons| meant(reasons, row));
         }
         Ok(())
     }
+}
+
+/// A resource with a namespace: without a cluster Kyverno gives one to what has none.
+fn placed(resource: &str) -> String {
+    resource.replacen("//", "/default/", 1)
 }
 
 /// What Kyverno's reasons say about a result: the one that is not met, or what was wanted.

@@ -71,6 +71,8 @@ impl<'a> Options<'a> {
 /// What came of a suite.
 #[derive(Debug)]
 pub(crate) struct Suite {
+    /// What the folder of all suites is called.
+    source: String,
     /// Its folder below the folder of all suites.
     name: String,
     kind: Kind,
@@ -121,11 +123,15 @@ impl Row {
 
     /// Whether Kyverno refuses and we do not.
     fn fails_open(&self) -> bool {
-        let refused = match &self.kyverno {
-            Some(said) => said == "fail",
-            None => self.want == "fail",
-        };
-        refused && ["pass", "skip", "excluded"].contains(&self.got.as_str())
+        match &self.kyverno {
+            Some(said) => said == "fail" && ["pass", "skip", "excluded"].contains(&self.got.as_str()),
+            None => self.want == "fail" && ["pass", "skip"].contains(&self.got.as_str()),
+        }
+    }
+
+    /// Whether nothing is said of what the suite wants refused. Kyverno counts that as met.
+    fn is_silent(&self) -> bool {
+        self.want == "fail" && self.got == "excluded"
     }
 
     /// Whether it is as expected; where Kyverno was asked, whether it is as Kyverno says.
@@ -161,12 +167,14 @@ pub(crate) fn guardrails(options: &Options<'_>) -> Result<()> {
         let mut files = Vec::new();
         find(folder, &mut files)?;
         files.sort();
+        let source = folder.file_name().unwrap_or_default().display().to_string();
         for file in files {
             let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
             if !options.only.is_empty() && !options.only.iter().any(|part| name.contains(part)) {
                 continue;
             }
             let mut suite = one(&platform, &file, name)?;
+            suite.source.clone_from(&source);
             if let Some(kyverno) = &kyverno {
                 kyverno.fill(&file, &mut suite)?;
             }
@@ -220,6 +228,7 @@ fn one(platform: &Platform, file: &Path, name: String) -> Result<Suite> {
     let said: Option<Value> = serde_json::from_str(&finished.stdout).ok();
     let Some(said) = said else {
         return Ok(Suite {
+            source: String::new(),
             name,
             kind,
             broken: Some(finished.stderr.trim().to_owned()),
@@ -229,6 +238,7 @@ fn one(platform: &Platform, file: &Path, name: String) -> Result<Suite> {
     let suites = said["suites"].as_array().into_iter().flatten();
     let rows = suites.flat_map(|suite| suite["rows"].as_array().into_iter().flatten());
     Ok(Suite {
+        source: String::new(),
         name,
         kind,
         broken: None,

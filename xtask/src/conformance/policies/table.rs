@@ -30,6 +30,37 @@ pub(super) fn summary(suites: &[Suite], kyverno: Option<&str>) -> String {
         "results that agree",
         share(equal, all)
     );
+    let mut sources: Vec<&str> = judged().map(|suite| suite.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    for source in sources {
+        let of = || {
+            judged()
+                .filter(|suite| suite.source == source)
+                .flat_map(|suite| &suite.rows)
+        };
+        let (equal, all) = (of().filter(|row| row.agrees()).count(), of().count());
+        let what = format!("  of those in {source}");
+        let _ = writeln!(
+            text,
+            "{what:<52} {equal:>6} of {all} {:>7.2} %",
+            share(equal, all)
+        );
+    }
+    let silent = rows().filter(|row| row.is_silent()).count();
+    let alike = rows()
+        .filter(|row| row.is_silent() && row.kyverno.as_deref() == Some("excluded"))
+        .count();
+    let alike = if kyverno.is_some() {
+        format!(", Kyverno too of {alike}")
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
+        text,
+        "{:<52} {silent:>6}{alike}",
+        "silent where the suite wants it refused"
+    );
     let count = judged().count();
     let _ = writeln!(
         text,
@@ -190,19 +221,23 @@ mod tests {
     #[test]
     fn failing_open_is_counted_first() {
         assert!(row("fail", "pass", false, None).fails_open());
-        assert!(row("fail", "excluded", true, None).fails_open());
+        assert!(!row("fail", "excluded", true, None).fails_open());
+        assert!(row("fail", "excluded", true, None).is_silent());
+        assert!(row("fail", "excluded", true, Some("fail")).fails_open());
         assert!(!row("fail", "excluded", true, Some("excluded")).fails_open());
         assert!(!row("fail", "error", false, None).fails_open());
         assert!(!row("pass", "fail", false, None).fails_open());
         assert!(row("pass", "pass", true, Some("fail")).fails_open());
         let suites = [
             Suite {
+                source: "library".to_owned(),
                 name: "a/kyverno-test.yaml".to_owned(),
                 kind: Kind::Ordinary,
                 broken: None,
                 rows: vec![row("fail", "pass", false, None), row("pass", "pass", true, None)],
             },
             Suite {
+                source: "library".to_owned(),
                 name: "b/kyverno-test.yaml".to_owned(),
                 kind: Kind::MeantToFail,
                 broken: Some("no".to_owned()),
@@ -213,6 +248,7 @@ mod tests {
         let line = text.lines().find(|line| line.starts_with("FAIL-OPEN")).unwrap();
         assert!(line.ends_with(" 1"), "{line}");
         assert!(text.contains("1 of 2   50.00 %"), "{text}");
+        assert!(text.contains("  of those in library"), "{text}");
         assert!(causes(&suites).contains("FAIL-OPEN want fail, got pass: said \"\" # times"));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::opaque::{ImageReference, Opaque};
+use super::super::targets::listed;
 use super::super::value::{Key, Text, Value};
 use super::core::key_text;
 use super::{Args, Style, Table, no_overload};
@@ -42,6 +43,7 @@ pub(super) const TABLE: Table = &[
     }),
     ("tag", Style::Method, |args| identifier(args, false)),
     ("digest", Style::Method, |args| identifier(args, true)),
+    ("jsonpatch.escapeKey", Style::Plain, escape_key),
     ("generator.Apply", Style::Plain, generate),
     ("generator.apply", Style::Plain, generate),
     ("parseServiceAccount", Style::Plain, service_account),
@@ -282,7 +284,13 @@ fn identifier<'v>(args: &Args<'_, 'v>, digest: bool) -> Evaluated<'v> {
     }))
 }
 
-/// What is to be generated is kept; whoever asked for the evaluation makes it so.
+/// A key as a step of a JSON Pointer.
+fn escape_key<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    Ok(Value::text(args.text(0)?.replace('~', "~0").replace('/', "~1")))
+}
+
+/// What is to be generated is kept, a list as its items; whoever asked for the evaluation makes it so.
 fn generate<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let namespace = args.text(0)?;
@@ -297,10 +305,10 @@ fn generate<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
             return Err(no_overload(args.name, &[object]));
         }
         let object = object.to_json(args.budget())?;
-        args.scope
-            .generated
-            .borrow_mut()
-            .push((namespace.to_owned(), object));
+        let mut generated = args.scope.generated.borrow_mut();
+        let made = listed(object).map_err(Failure::new)?;
+        args.budget().spend(made.len())?;
+        generated.extend(made.into_iter().map(|object| (namespace.to_owned(), object)));
     }
     Ok(Value::Bool(true))
 }

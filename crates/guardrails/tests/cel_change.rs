@@ -1,0 +1,357 @@
+//! What policies in CEL change, make and let go beyond the object in question.
+
+use std::collections::BTreeMap;
+
+use guardrails::{Call, Callee, Facts, Outcome, Policies, Request, Unavailable};
+use serde_json::{Value, json};
+
+/// A cluster that answers by path.
+struct Cluster(BTreeMap<&'static str, Value>);
+
+impl Facts for Cluster {
+    fn call(&self, call: &Call) -> Result<Value, Unavailable> {
+        match &call.to {
+            Callee::Cluster(path) => {
+                let found = self.0.get(path.as_str()).cloned();
+                found.ok_or_else(|| Unavailable::Missing(path.clone()))
+            }
+            Callee::Service { url, .. } => Err(Unavailable::Unknown(url.clone())),
+        }
+    }
+}
+
+fn map(name: &str, namespace: &str, labels: &Value) -> Value {
+    json!({"metadata": {"name": name, "namespace": namespace, "labels": labels, "uid": "7", "resourceVersion": "3",
+        "ownerReferences": [{"kind": "Pod"}]}, "data": {"a": "b"}})
+}
+
+fn cluster() -> Cluster {
+    let list = |items: Vec<Value>| json!({"apiVersion": "v1", "kind": "ConfigMapList", "items": items});
+    let space =
+        |labels: Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"labels": labels}});
+    Cluster(BTreeMap::from([
+        (
+            "/api/v1/configmaps",
+            list(vec![
+                map("one", "shop", &json!({"tier": "web"})),
+                map("two", "shop", &json!({})),
+                map("three", "other", &json!({"tier": "web"})),
+            ]),
+        ),
+        (
+            "/api/v1/namespaces/shop/configmaps",
+            list(vec![map("one", "shop", &json!({}))]),
+        ),
+        ("/api/v1/namespaces/shop", space(json!({"kind": "product"}))),
+        ("/api/v1/namespaces/other", space(json!({}))),
+    ]))
+}
+
+fn load(text: &str) -> Policies {
+    let documents = yaml::parse_all(text).unwrap_or_default();
+    let (policies, refusals) = Policies::load_partly("p.yaml", &documents);
+    assert!(
+        !policies.is_empty() && refusals.is_empty(),
+        "{text}\n{refusals:?}"
+    );
+    policies
+}
+
+fn refused(text: &str) -> String {
+    let documents = yaml::parse_all(text).unwrap_or_default();
+    let (_, refusals) = Policies::load_partly("p.yaml", &documents);
+    assert_eq!(refusals.len(), 1, "{text}\n{refusals:?}");
+    refusals[0].reason.clone()
+}
+
+/// A policy that changes ConfigMaps because of Secrets.
+fn changing(kind: &str, more: &str) -> String {
+    format!(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: {kind}
+metadata: {{name: mark, namespace: shop}}
+spec:
+  evaluation: {{mutateExisting: {{enabled: true}}}}
+  matchConstraints:
+    resourceRules:
+      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [secrets]}}
+{more}
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration:
+        expression: 'Object{{metadata: Object.metadata{{annotations: {{\"by\": request.name, \"of\": object.metadata.name}}}}}}'
+"
+    )
+}
+
+#[test]
+fn objects_that_are_there_already_are_changed() {
+    let check = |kind: &str, more: &str, expect: &[(Outcome, &str)]| {
+        let policies = load(&changing(kind, more));
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}});
+        let facts = cluster();
+        let request = Request {
+            facts: &facts,
+            ..Request::new(&secret)
+        };
+        // The secret itself stays as it is.
+        assert_eq!(policies.mutate(&request).object, secret);
+        let found = policies.mutate_existing(&request);
+        let seen: Vec<(Outcome, &str)> = found
+            .iter()
+            .map(|existing| {
+                let name = existing
+                    .before
+                    .as_ref()
+                    .and_then(|before| before["metadata"]["name"].as_str());
+                (existing.verdict.outcome, name.unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(seen, expect, "{more}\n{found:#?}");
+        for existing in found
+            .iter()
+            .filter(|existing| existing.verdict.outcome == Outcome::Pass)
+        {
+            let object = existing
+                .object
+                .as_ref()
+                .map(|object| &object["metadata"]["annotations"]);
+            let name = existing.before.as_ref().map(|before| &before["metadata"]["name"]);
+            assert_eq!(object, Some(&json!({"by": "s", "of": name})), "{more}");
+        }
+    };
+    let rules = "resourceRules: [{apiGroups: [''], apiVersions: [v1], resources: [configmaps]}]";
+    let every = [
+        (Outcome::Pass, "one"),
+        (Outcome::Pass, "two"),
+        (Outcome::Pass, "three"),
+    ];
+    check(
+        "MutatingPolicy",
+        &format!("  targetMatchConstraints: {{{rules}}}"),
+        &every,
+    );
+    check(
+        "MutatingPolicy",
+        &format!("  targetMatchConstraints: {{{rules}, objectSelector: {{matchLabels: {{tier: web}}}}}}"),
+        &[(Outcome::Pass, "one"), (Outcome::Pass, "three")],
+    );
+    check(
+        "MutatingPolicy",
+        &format!(
+            "  targetMatchConstraints: {{{rules}, namespaceSelector: {{matchLabels: {{kind: product}}}}}}"
+        ),
+        &[(Outcome::Pass, "one"), (Outcome::Pass, "two")],
+    );
+    check(
+        "MutatingPolicy",
+        &format!(
+            "  targetMatchConstraints: {{{rules}}}\n  targetMatchConditions: [{{name: a, expression: 'object.metadata.name != \"two\"'}}]"
+        ),
+        &[
+            (Outcome::Pass, "one"),
+            (Outcome::Skip, "two"),
+            (Outcome::Pass, "three"),
+        ],
+    );
+    check(
+        "MutatingPolicy",
+        "  targetMatchConstraints: {expression: 'resource.List(\"v1\", \"configmaps\", object.metadata.namespace)'}",
+        &[(Outcome::Pass, "one")],
+    );
+    check(
+        "MutatingPolicy",
+        &format!(
+            "  targetMatchConstraints: {{{rules}}}\n  matchConditions: [{{name: a, expression: 'object.metadata.name == \"t\"'}}]"
+        ),
+        &[(Outcome::Skip, "")],
+    );
+    // A policy of a namespace changes nothing outside of it.
+    check(
+        "NamespacedMutatingPolicy",
+        &format!("  targetMatchConstraints: {{{rules}}}"),
+        &[(Outcome::Pass, "one")],
+    );
+    check(
+        "NamespacedMutatingPolicy",
+        "  targetMatchConstraints: {expression: '{\"apiVersion\": dyn(\"v1\"), \"metadata\": dyn({\"namespace\": \"other\"})}'}",
+        &[(Outcome::Error, "")],
+    );
+    // What cannot be looked for is no pass.
+    check(
+        "MutatingPolicy",
+        "  targetMatchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: [v1], resources: ['*']}]}",
+        &[(Outcome::Error, "")],
+    );
+    check(
+        "MutatingPolicy",
+        "  targetMatchConstraints: {expression: 'http.Get(\"http://a\")'}",
+        &[(Outcome::Error, "")],
+    );
+}
+
+/// A policy that makes something for Namespaces.
+fn making(kind: &str, generate: &str) -> String {
+    format!(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: {kind}
+metadata: {{name: make, namespace: shop}}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: ['*']}}
+  variables: [{{name: labels, expression: '{{\"a\": \"b\"}}'}}]
+  generate:
+{generate}
+"
+    )
+}
+
+#[test]
+fn lists_and_templates_are_made() {
+    let made = |kind: &str, generate: &str| -> Result<Vec<Value>, String> {
+        let policies = load(&making(kind, generate));
+        let object =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "new", "namespace": "shop"}});
+        let facts = cluster();
+        let request = Request {
+            facts: &facts,
+            ..Request::new(&object)
+        };
+        let mut made = policies.generate(&request);
+        assert_eq!(made.len(), 1, "{generate}");
+        let made = made.remove(0);
+        match made.verdict.outcome {
+            Outcome::Pass => Ok(made.objects.into_iter().map(|made| made.object).collect()),
+            _ => Err(made.verdict.message),
+        }
+    };
+    let cluster_wide = |generate: &str| made("GeneratingPolicy", generate);
+    // A list is all its items, without what belongs to their originals alone.
+    let copies = cluster_wide(
+        "  - {expression: 'generator.Apply(\"new\", [resource.List(\"v1\", \"configmaps\", \"shop\")])'}",
+    );
+    let copy = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
+        "metadata": {"name": "one", "namespace": "new", "labels": {}}});
+    assert_eq!(copies, Ok(vec![copy]));
+    let template = |interpolate: &str, text: &str| {
+        format!(
+            "  - template:\n      interpolate: {interpolate}\n      value: |\n        {}",
+            text.replace('\n', "\n        ")
+        )
+    };
+    let text = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: ((object.metadata.name))-x, labels: (( variables.labels ))}\ndata: {text: 'a ((1 + (2))) \\((b))', l: ['(( \"))\" ))']}";
+    let filled = json!({"kind": "ConfigMap", "apiVersion": "v1",
+        "metadata": {"name": "new-x", "labels": {"a": "b"}}, "data": {"text": "a 3 ((b))", "l": ["))"]}});
+    assert_eq!(cluster_wide(&template("cel", text)), Ok(vec![filled]));
+    let plain = "kind: A\napiVersion: v1\nmetadata: {name: (( x ))}\n---\nkind: B\napiVersion: v1\nmetadata: {name: b}";
+    let names = cluster_wide(&template("none", plain)).map(|objects| {
+        objects
+            .iter()
+            .map(|object| object["metadata"]["name"].clone())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(names, Ok(vec![json!("(( x ))"), json!("b")]));
+    // What has no value, or none that fits, makes nothing.
+    for text in [
+        "kind: A\nx: (( object.gone ))",
+        "kind: A\nx: a (( variables.labels ))",
+        "(( 1 ))",
+    ] {
+        assert!(cluster_wide(&template("cel", text)).is_err(), "{text}");
+    }
+    // A policy of a namespace stays within it.
+    let own = |text: &str| made("NamespacedGeneratingPolicy", &template("cel", text));
+    let namespaces = |objects: Vec<Value>| objects[0]["metadata"]["namespace"].clone();
+    assert_eq!(
+        own("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}").map(namespaces),
+        Ok(json!("shop"))
+    );
+    assert!(own("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a, namespace: other}").is_err());
+    assert!(own("kind: Namespace\napiVersion: v1\nmetadata: {name: a}").is_err());
+}
+
+#[test]
+fn templates_that_cannot_be_filled_are_refused() {
+    let check = |template: &str, expect: &str| {
+        let reason = refused(&making("GeneratingPolicy", &format!("  - template: {template}")));
+        assert!(reason.contains(expect), "{template}: {reason}");
+    };
+    check("{value: '[1]'}", "no object");
+    check("{value: ''}", "no object");
+    check("{value: 'a: [', interpolate: cel}", "no YAML");
+    check("{value: 'a: b', interpolate: go}", "neither none nor cel");
+    check("{value: 'a: (( 1 +', interpolate: cel}", "does not end");
+    check(
+        "{value: 'a: (( 1 + ))', interpolate: cel}",
+        "cannot read the expression",
+    );
+    check("{value: '(( 1 )): a', interpolate: cel}", "");
+}
+
+#[test]
+fn keys_become_steps_of_a_path() {
+    let seen = guardrails::evaluate_cel("jsonpatch.escapeKey(object.key)", &json!({"key": "a/b~c"}));
+    assert_eq!(seen, Ok(json!("a~1b~0c")));
+}
+
+#[test]
+fn json_that_is_no_object_is_let_go_by_policies_without_kinds() {
+    let policies = load(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: DeletingPolicy
+metadata: {name: old}
+spec:
+  schedule: '* * * * *'
+  conditions: [{name: a, expression: 'object.old'}]
+",
+    );
+    let check = |object: Value, expect: &[Outcome]| {
+        let deletions = policies.to_delete(&Request::new(&object));
+        let seen: Vec<Outcome> = deletions
+            .iter()
+            .map(|deletion| deletion.verdict.outcome)
+            .collect();
+        assert_eq!(seen, expect, "{object}");
+    };
+    check(json!({"old": true}), &[Outcome::Pass]);
+    check(json!({"old": false}), &[Outcome::Fail]);
+    check(json!({}), &[Outcome::Error]);
+    // No object of a cluster is ever meant by it.
+    check(json!({"apiVersion": "v1", "kind": "Pod", "old": true}), &[]);
+}
+
+#[test]
+fn something_beneath_an_object_is_asked_for_by_its_resource() {
+    let policies = load(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: scale}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE, CREATE], resources: [deployments/scale]}
+  validations: [{expression: 'request.resource.group == \"apps\" && request.kind.group == \"autoscaling\" && object.spec.replicas < 3'}]
+",
+    );
+    let check = |api_version: &str, subresource: &str, replicas: u32, expect: &[Outcome]| {
+        let object = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": replicas}});
+        let verdicts = policies.evaluate(&Request {
+            subresource,
+            parent: Some((api_version, "Deployment")),
+            resource: Some("deployments"),
+            ..Request::new(&object)
+        });
+        let seen: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+        assert_eq!(seen, expect, "{api_version} {subresource} {replicas}");
+    };
+    check("apps/v1", "scale", 2, &[Outcome::Pass]);
+    check("apps/v1", "scale", 3, &[Outcome::Fail]);
+    check("apps/v1", "status", 3, &[]);
+    check("extensions/v1", "scale", 3, &[]);
+}
