@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use guardrails::{Facts, Mutated, Operation, Outcome, Policies, Request, Task, User, Verdict};
+use guardrails::{
+    Facts, Mutated, Operation, Outcome, Policies, Request, Task, User, Verdict, builtin_kind, guessed_plural,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,6 +57,8 @@ struct GroupVersionKind {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct GroupVersionResource {
+    group: String,
+    version: String,
     resource: String,
 }
 
@@ -95,7 +99,7 @@ impl Review {
                 ),
             ));
         }
-        let Some(asked) = review.request else {
+        let Some(mut asked) = review.request else {
             return Err(bad(None, "the AdmissionReview has no request".to_owned()));
         };
         if asked.uid.is_empty() {
@@ -108,6 +112,7 @@ impl Review {
         if asked.judged().is_null() {
             return Err(bad(uid, format!("a {} without its object", asked.operation)));
         }
+        asked.place();
         Ok(asked)
     }
 }
@@ -115,6 +120,44 @@ impl Review {
 impl Asked {
     fn operation(&self) -> Operation {
         Operation::parse(&self.operation).unwrap_or_default()
+    }
+
+    /// What is asked for beneath an object, such as the options of `exec`, need not say what it is beneath.
+    fn place(&mut self) {
+        let Some(fields) = self
+            .object
+            .as_object_mut()
+            .filter(|_| !self.sub_resource.is_empty())
+        else {
+            return;
+        };
+        let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
+        for (key, said) in [("namespace", &self.namespace), ("name", &self.name)] {
+            if let Some(metadata) = metadata.as_object_mut().filter(|_| !said.is_empty()) {
+                metadata.entry(key).or_insert_with(|| json!(said));
+            }
+        }
+    }
+
+    /// For something beneath an object, the API version and kind of that object. The kind is empty when it is one that
+    /// was added to Kubernetes and the request does not tell it.
+    fn parent(&self) -> Option<(String, String)> {
+        let GroupVersionResource {
+            group,
+            version,
+            resource,
+        } = &self.resource;
+        if self.sub_resource.is_empty() {
+            return None;
+        }
+        let slash = if group.is_empty() { "" } else { "/" };
+        let itself = self.kind.group == *group && guessed_plural(&self.kind.kind) == *resource;
+        let kind = if itself {
+            self.kind.kind.as_str()
+        } else {
+            builtin_kind(group, version, resource).unwrap_or_default()
+        };
+        Some((format!("{group}{slash}{version}"), kind.to_owned()))
     }
 
     /// The object: as it is to be, or for a deletion as it is.
@@ -213,10 +256,14 @@ pub(crate) fn judge(
     } else {
         BTreeMap::new()
     };
+    let parent = asked.parent();
     let request = Request {
         old,
         operation: asked.operation(),
         subresource: &asked.sub_resource,
+        parent: parent
+            .as_ref()
+            .map(|(api_version, kind)| (api_version.as_str(), kind.as_str())),
         resource: Some(asked.resource.resource.as_str()).filter(|name| !name.is_empty()),
         namespace_labels: space.map_or(&own_labels, |space| &space.labels),
         namespace: space.map(|space| &space.object),
@@ -450,6 +497,88 @@ spec:
             facts,
             facts,
         )
+    }
+
+    #[test]
+    fn what_is_beneath_an_object_is_judged_by_what_it_is_beneath() {
+        let asked = |group: &str, resource: &str, sub: &str, object: &Value, policy: &str| {
+            let mut review = review("shop", "CREATE", object, &Value::Null);
+            let kind = object["apiVersion"].as_str().unwrap();
+            let (of, version) = kind.split_once('/').unwrap_or(("", kind));
+            review["request"]["kind"] = json!({"group": of, "version": version, "kind": object["kind"]});
+            review["request"]["resource"] = json!({"group": group, "version": "v1", "resource": resource});
+            review["request"]["subResource"] = json!(sub);
+            let spaced = Space::default();
+            let asked = read(&review).unwrap();
+            let in_force = in_force(policy);
+            let answer = judge(
+                Side::Validating,
+                &in_force,
+                &asked,
+                &asked.user(),
+                Some(&spaced),
+                &NoFacts,
+                &NoFacts,
+            );
+            answer.refusal.is_some()
+        };
+        let classic = |kind: &str| {
+            format!(
+                "{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: closed}}, spec: {{rules: [{{name: closed, match: {{any: [{{resources: {{kinds: ['{kind}'], namespaces: [shop], operations: [CREATE, CONNECT]}}}}]}}, validate: {{failureAction: Enforce, message: Not here, deny: {{}}}}}}]}}}}"
+            )
+        };
+        let cel = |group: &str, resource: &str| {
+            format!(
+                "{{apiVersion: policies.kyverno.io/v1, kind: ValidatingPolicy, metadata: {{name: closed}}, spec: {{matchConstraints: {{resourceRules: [{{apiGroups: ['{group}'], apiVersions: [v1], operations: [CREATE], resources: ['{resource}'], scope: Namespaced}}]}}, validations: [{{expression: 'false'}}]}}}}"
+            )
+        };
+        let exec = json!({"apiVersion": "v1", "kind": "PodExecOptions", "command": ["sh"]});
+        let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", "namespace": "shop"}});
+        for (group, resource, sub, object, policy, refused) in [
+            ("", "pods", "exec", &exec, classic("Pod/exec"), true),
+            ("", "pods", "exec", &exec, classic("PodExecOptions"), false),
+            ("", "pods", "exec", &exec, classic("Pod"), false),
+            ("", "pods", "exec", &exec, cel("", "pods/exec"), true),
+            ("", "pods", "attach", &exec, cel("", "pods/exec"), false),
+            (
+                "apps",
+                "deployments",
+                "scale",
+                &scale,
+                classic("Deployment/scale"),
+                true,
+            ),
+            (
+                "apps",
+                "statefulsets",
+                "scale",
+                &scale,
+                classic("Deployment/scale"),
+                false,
+            ),
+            (
+                "apps",
+                "deployments",
+                "scale",
+                &scale,
+                cel("apps", "deployments/scale"),
+                true,
+            ),
+            (
+                "apps",
+                "deployments",
+                "scale",
+                &scale,
+                cel("autoscaling", "deployments/scale"),
+                false,
+            ),
+        ] {
+            assert_eq!(
+                asked(group, resource, sub, object, &policy),
+                refused,
+                "{resource}/{sub} {policy}"
+            );
+        }
     }
 
     #[test]

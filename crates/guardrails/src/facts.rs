@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use schema::Schemas;
 use serde_json::{Map, Value};
 
 /// Answers the questions of policies. What is not answered is unknown, and an error verdict for the rule that
@@ -84,6 +85,14 @@ pub fn guessed_plural(kind: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
         _ => format!("{kind}s"),
     }
+}
+
+/// The kind of Kubernetes' own that lives under a plural name: `Deployment` under `deployments`.
+pub fn builtin_kind(group: &str, version: &str, plural: &str) -> Option<&'static str> {
+    let kinds = Schemas::builtin();
+    kinds
+        .resource(group, version, plural)
+        .map(|kind| kind.kind.as_str())
 }
 
 /// Nothing is known beyond the object.
