@@ -1,5 +1,5 @@
-//! `CleanupPolicy` and `ClusterCleanupPolicy`: objects that are deleted on a schedule, and the label that says when
-//! an object's own time is over.
+//! `CleanupPolicy` and `ClusterCleanupPolicy`: objects that are deleted on a schedule. The label that says when an
+//! object's own time is over (`cleanup.kyverno.io/ttl`) is not read here.
 //!
 //! A cleanup policy is kept like any other: one rule, whose work is to delete.
 

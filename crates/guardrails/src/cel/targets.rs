@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::body::{self, Condition};
 use super::change::{Asked, Change, subject_of};
 use super::compile::{Names, Program, Root};
-use super::constraints::Constraints;
+use super::constraints::{Constraints, ResourceRule};
 use super::evaluate::Scope;
 use super::failure::Failure;
 use super::inputs::{Inputs, resource_of};
@@ -144,23 +144,19 @@ fn triggered(policy: &Policy, variant: &Variant, asked: &Asked<'_>) -> Result<bo
 
 /// The objects that are to be changed.
 fn find(policy: &Policy, variant: &Variant, asked: &Asked<'_>) -> Result<Vec<Json>, Failure> {
-    let objects = match &policy.targets.expression {
-        Some(expression) => {
-            let budget = Budget::default();
-            let inputs = Inputs::new(asked.request, asked.subject, asked.resource);
-            let mut scope =
-                Scope::new(&budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
-            scope.namespace = policy.namespace.as_deref();
-            match scope.evaluate(expression)?.to_json(&budget)? {
-                Json::Null => Vec::new(),
-                given => listed(given).map_err(Failure::new)?,
-            }
+    let objects = if let Some(expression) = &policy.targets.expression {
+        let budget = Budget::default();
+        let inputs = Inputs::new(asked.request, asked.subject, asked.resource);
+        let mut scope =
+            Scope::new(&budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
+        scope.namespace = policy.namespace.as_deref();
+        match scope.evaluate(expression)?.to_json(&budget)? {
+            Json::Null => Vec::new(),
+            given => listed(&given).map_err(Failure::new)?,
         }
-        None => {
-            let constraints = policy.targets.constraints.as_ref();
-            look_up(constraints.unwrap_or(&variant.constraints), policy, asked.request)
-                .map_err(Failure::new)?
-        }
+    } else {
+        let constraints = policy.targets.constraints.as_ref();
+        look_up(constraints.unwrap_or(&variant.constraints), policy, asked.request).map_err(Failure::new)?
     };
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -192,7 +188,7 @@ fn look_up(constraints: &Constraints, policy: &Policy, request: &Request<'_>) ->
     }
     let mut found = Vec::new();
     let mut labels = BTreeMap::new();
-    for (group, version, resource) in constraints.rules.iter().flat_map(|rule| rule.kinds()) {
+    for (group, version, resource) in constraints.rules.iter().flat_map(ResourceRule::kinds) {
         let plain = |text: &str| !text.contains(['*', '/', '?', '#', '%']);
         if !(plain(group) && plain(version) && plain(resource)) {
             return Err(format!(
@@ -208,7 +204,7 @@ fn look_up(constraints: &Constraints, policy: &Policy, request: &Request<'_>) ->
             path.extend(["/namespaces/", namespace]);
         }
         path.extend(["/", resource]);
-        for object in call(request, path)?.map_or_else(|| Ok(Vec::new()), listed)? {
+        for object in call(request, path)?.map_or_else(|| Ok(Vec::new()), |found| listed(&found))? {
             let namespace = object["metadata"]["namespace"]
                 .as_str()
                 .unwrap_or_default()
@@ -250,11 +246,11 @@ fn call(request: &Request<'_>, path: String) -> Result<Option<Json>, String> {
 }
 
 /// The objects of a list as the API has it, or the object itself. What stands in a list need not say its kind.
-pub(super) fn listed(object: Json) -> Result<Vec<Json>, String> {
+pub(super) fn listed(object: &Json) -> Result<Vec<Json>, String> {
     let text = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
     let Some(Json::Array(items)) = object.get("items") else {
-        return Ok(vec![object]);
+        return Ok(vec![object.clone()]);
     };
     let Some(of) = kind.strip_suffix("List") else {
         return Err(format!("the {kind} has items and is no list"));

@@ -232,7 +232,6 @@ fn end_of(text: &str) -> Option<usize> {
                 letters.next();
             }
             (Some(open), letter) if letter == open => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(letter),
             (None, '(') => depth += 1,
             (None, ')') if depth > 0 => depth -= 1,

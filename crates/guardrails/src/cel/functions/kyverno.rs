@@ -306,7 +306,7 @@ fn generate<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         }
         let object = object.to_json(args.budget())?;
         let mut generated = args.scope.generated.borrow_mut();
-        let made = listed(object).map_err(Failure::new)?;
+        let made = listed(&object).map_err(Failure::new)?;
         args.budget().spend(made.len())?;
         generated.extend(made.into_iter().map(|object| (namespace.to_owned(), object)));
     }
