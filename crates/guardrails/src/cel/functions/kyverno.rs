@@ -43,7 +43,6 @@ pub(super) const TABLE: Table = &[
     }),
     ("tag", Style::Method, |args| identifier(args, false)),
     ("digest", Style::Method, |args| identifier(args, true)),
-    ("jsonpatch.escapeKey", Style::Plain, escape_key),
     ("generator.Apply", Style::Plain, generate),
     ("generator.apply", Style::Plain, generate),
     ("parseServiceAccount", Style::Plain, service_account),
@@ -282,12 +281,6 @@ fn identifier<'v>(args: &Args<'_, 'v>, digest: bool) -> Evaluated<'v> {
     } else {
         ""
     }))
-}
-
-/// A key as a step of a JSON Pointer.
-fn escape_key<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    Ok(Value::text(args.text(0)?.replace('~', "~0").replace('/', "~1")))
 }
 
 /// What is to be generated is kept, a list as its items; whoever asked for the evaluation makes it so.
