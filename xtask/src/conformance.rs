@@ -5,6 +5,7 @@
 //! and the same exit behaviour; equal bytes are counted beside it. What Helm itself changes from run to run (random
 //! and time functions) is found by running it again, and left out of the comparison.
 
+pub(crate) mod cel;
 pub(crate) mod charts;
 mod compare;
 pub(crate) mod jmespath;
@@ -12,6 +13,7 @@ pub(crate) mod policies;
 mod render;
 mod suites;
 mod table;
+mod text_proto;
 mod variants;
 
 use crate::failure::{Doing, Result, fail};

@@ -70,6 +70,8 @@ Chores of this repository: cargo xtask <chore>
       --causes FILE    write what differs by cause, with examples
   conformance jmespath --suites DIR
                        the expressions of guardrails against the public compliance suite of JMESPath
+  conformance cel --suites DIR
+                       the same for CEL
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -106,6 +108,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
             conformance::policies::guardrails(&conformance::policies::Options::parse(rest)?)
         }
         ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
+        ["conformance", "cel", rest @ ..] => conformance::cel::run(rest),
         ["bench", "guardrails", rest @ ..] => {
             bench::policies::run_all(&bench::policies::Options::parse(rest)?)
         }

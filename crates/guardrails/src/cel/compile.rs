@@ -228,14 +228,26 @@ impl Compiler<'_> {
         })
     }
 
+    /// A name with dots in it that no variable of a loop stands before; without a dot at its beginning.
+    fn outermost(&self, ast: &Ast) -> Option<String> {
+        let name = dotted(ast)?;
+        if let Some(name) = name.strip_prefix('.') {
+            return Some(name.to_owned());
+        }
+        let first = name.split('.').next().unwrap_or_default();
+        self.local(first).is_none().then_some(name)
+    }
+
     fn local(&self, name: &str) -> Option<usize> {
         self.locals.iter().rposition(|local| local == name)
     }
 
     fn name(&mut self, at: usize, name: &str) -> Compiled {
-        if let Some(slot) = self.local(name) {
+        let outermost = name.strip_prefix('.');
+        if let Some(slot) = self.local(name).filter(|_| outermost.is_none()) {
             return Ok(Node::Local(slot));
         }
+        let name = outermost.unwrap_or(name);
         let root = Root::ALL.into_iter().find(|(known, _)| *known == name);
         if let Some((_, root)) = root.filter(|(_, root)| self.names.roots.contains(root)) {
             return Ok(Node::Root(root));
@@ -250,9 +262,7 @@ impl Compiler<'_> {
     }
 
     fn select(&mut self, at: usize, inner: Ast, field: String, access: Access) -> Compiled {
-        if let Some(name) = dotted(&inner)
-            && self.local(name.split('.').next().unwrap_or_default()).is_none()
-        {
+        if let Some(name) = self.outermost(&inner) {
             if name == "variables" {
                 let index = self
                     .names
@@ -278,6 +288,7 @@ impl Compiler<'_> {
     }
 
     fn message(&mut self, at: usize, name: String, fields: Vec<(String, Ast, Access)>) -> Compiled {
+        let name = name.strip_prefix('.').map(str::to_owned).unwrap_or(name);
         if name != "Object" && !name.starts_with("Object.") && name != "JSONPatch" {
             return Err(self.refuse(at, format!("there is no type {name}")));
         }
@@ -297,9 +308,7 @@ impl Compiler<'_> {
             return Ok(self.builtin(name, functions::Style::Plain, arguments));
         };
         // `math.ceil(x)` is a function of that name, unless `math` is a variable.
-        if let Some(prefix) = dotted(&target)
-            && self.local(prefix.split('.').next().unwrap_or_default()).is_none()
-        {
+        if let Some(prefix) = self.outermost(&target) {
             let whole = format!("{prefix}.{name}");
             if whole == "cel.bind" {
                 return self.bind(at, arguments);
@@ -346,7 +355,7 @@ impl Compiler<'_> {
         let mut arguments = arguments.into_iter();
         match (arguments.next().map(|ast| ast.form), arguments.next()) {
             (Some(Form::Select(inner, field, Access::Plain)), None) => {
-                if dotted(&inner).as_deref() == Some("variables") && self.local("variables").is_none() {
+                if self.outermost(&inner).as_deref() == Some("variables") {
                     let there = self.names.variables.contains(&field);
                     return Ok(Node::Literal(Literal::Bool(there)));
                 }
@@ -360,12 +369,9 @@ impl Compiler<'_> {
         let Ok([variable, init, body]) = <[Ast; 3]>::try_from(arguments) else {
             return Err(self.refuse(at, "cel.bind() takes a name, its value and an expression"));
         };
-        let Form::Name(name) = variable.form else {
-            return Err(self.refuse(variable.at, "a plain name is expected here"));
-        };
         let init = self.node(init)?;
         let slot = self.locals.len();
-        self.locals.push(name);
+        self.variable(&variable)?;
         let body = self.node(body);
         self.locals.pop();
         Ok(Node::Bind(slot, Box::new((init, body?))))
@@ -432,7 +438,7 @@ impl Compiler<'_> {
 
     fn variable(&mut self, ast: &Ast) -> Result<(), Unreadable> {
         match &ast.form {
-            Form::Name(name) => {
+            Form::Name(name) if !name.starts_with('.') => {
                 self.locals.push(name.clone());
                 Ok(())
             }

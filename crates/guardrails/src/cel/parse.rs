@@ -438,12 +438,18 @@ impl Parser {
 
     fn primary(&mut self) -> Parsed<Ast> {
         let at = self.at();
-        // A leading dot names something outermost; nothing here hides such a name.
+        // A leading dot names something outermost, which the variable of a loop does not hide. It stays with the name.
         if self.take(".") {
-            if !matches!(self.peek(), Word::Name(_)) {
+            let Word::Name(name) = self.advance() else {
                 return Err((at, "a name is expected after the dot".to_owned()));
+            };
+            if RESERVED.contains(&name.as_str()) {
+                return Err((at, format!("{name} is a reserved word")));
             }
-            return self.primary();
+            if self.take("(") {
+                return ast(at, Form::Call(None, name, self.arguments()?));
+            }
+            return ast(at, Form::Name(format!(".{name}")));
         }
         let literal = match self.advance() {
             Word::Int(value) => {

@@ -50,6 +50,8 @@ fn literals_and_operators() {
     check("true ? 'yes' : 'no'", json!("yes"));
     check("!!true && !false", json!(true));
     check("2 in [1, 2] && 'a' in {'a': 1}", json!(true));
+    // As doubles, which is how Go compares them.
+    holds("9007199254740993 == 9007199254740992.0 && !(9223372036854775807 < 9223372036854775808.0)");
     holds("1 == 1.0 && 1u == 1 && 1 < 1.5 && [1] == [1.0] && {'a': 1u} == {'a': 1}");
     holds("1 != '1' && null == null && 'a' < 'b' && b'a' < b'b' && false < true");
     check("9223372036854775807 + 1", json!("!integer overflow"));
@@ -190,6 +192,12 @@ fn loops() {
         json!([[3, 4], [4]]),
     );
     check("[1].map(size, size + 1)", json!([2]));
+    // A dot before a name passes over the variables of loops.
+    check("[1].map(object, .object.kind)", json!(["Pod"]));
+    check("[1].map(math, .math.abs(-math))", json!([1]));
+    check("[1].map(x, .x)", json!("!there is no variable x"));
+    check("[1].map(.x, 1)", json!("!a plain name"));
+    check(".let", json!("!reserved word"));
     check("1.all(x, true)", json!("!"));
     check("[1, 2].map(x, [1].all(y, y == x))", json!([true, false]));
 }
@@ -238,6 +246,7 @@ fn texts() {
         "'aaa'.replace('a', 'b', 2) + 'é'.replace('é', 'e')",
         json!("bbae"),
     );
+    check("'ta©o©αT'.lastIndexOf('©', 3)", json!(2));
     check(
         "['héllo'.indexOf('l'), 'héllo'.lastIndexOf('l'), 'x'.indexOf('y'), 'aXbX'.indexOf('X', 2)]",
         json!([2, 3, -1, 3]),

@@ -508,25 +508,9 @@ impl<'v> Value<'v> {
     }
 }
 
-/// A whole number against a double, exactly.
+/// A whole number against a double: as doubles, as CEL in Go has it.
 fn whole_against(whole: i128, double: f64) -> Option<Ordering> {
-    if double.is_nan() {
-        return None;
-    }
-    if double.abs() >= 2.0e19 {
-        return Some(if double > 0.0 {
-            Ordering::Less
-        } else {
-            Ordering::Greater
-        });
-    }
-    Some(whole.cmp(&(double.floor() as i128)).then_with(|| {
-        if double.fract() == 0.0 {
-            Ordering::Equal
-        } else {
-            Ordering::Less
-        }
-    }))
+    (whole as f64).partial_cmp(&double)
 }
 
 fn nest<'i, 'v: 'i>(values: impl Iterator<Item = &'i Value<'v>>) -> Result<u16, Failure> {

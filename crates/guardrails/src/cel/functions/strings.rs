@@ -174,9 +174,10 @@ fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     // The match may begin at that position and reach beyond it.
     let last = text.char_indices().nth(to).map_or(text.len(), |(at, _)| at);
     let end = text.len().min(last + wanted.len());
-    let end = (end..=text.len())
+    let end = (last..=end)
+        .rev()
         .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len());
+        .unwrap_or(last);
     let found = text[..end]
         .rfind(wanted)
         .filter(|at| *at <= last)
