@@ -136,9 +136,10 @@ impl Policies {
         self.loaded.len() + self.cel.policies.len()
     }
 
-    /// How many rules they have, those for pod controllers counted.
+    /// How many rules they have, those for pod controllers counted; a policy in CEL is one.
     pub fn rules(&self) -> usize {
-        self.loaded.iter().map(|policy| policy.rules.len()).sum()
+        let classic: usize = self.loaded.iter().map(|policy| policy.rules.len()).sum();
+        classic + self.cel.policies.len()
     }
 
     /// Whether there are none.

@@ -150,6 +150,11 @@ impl VerifyImages {
         })
     }
 
+    /// Whether anything is asked of an image.
+    pub(crate) fn asks(&self) -> bool {
+        self.has_attestors || self.required || self.verify_digest || self.mutate_digest
+    }
+
     /// Whether an image, its defaults filled in, is named.
     pub(crate) fn names(&self, reference: &str) -> bool {
         named(&self.references, reference)

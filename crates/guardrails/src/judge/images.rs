@@ -27,8 +27,11 @@ struct Looked {
 
 impl<'a> Judge<'a> {
     /// Whether the images that the rule is about are signed by whom it asks for. Nothing is said of an object
-    /// without such images.
+    /// without such images, nor by a rule that asks for nothing.
     pub(crate) fn verify_images(&'a self, entries: &'a [VerifyImages]) -> Option<Judged> {
+        if !entries.iter().any(VerifyImages::asks) {
+            return None;
+        }
         let used = match self.images() {
             Ok(used) => used,
             Err(reason) => return Some(Judged::error(format!("failed to extract images: {reason}"))),
