@@ -334,6 +334,12 @@ fn which_images_are_meant() {
         &Registry,
         Some((Outcome::Error, "the images x are no list of texts")),
     );
+    check(
+        &counted("", 0),
+        pod(&"a".repeat(5_000)),
+        &Registry,
+        Some((Outcome::Error, "more than 4096 characters")),
+    );
     // A container without an image is an error, not an image fewer.
     let mut object = object();
     object["spec"]["initContainers"] = json!([{"name": "a"}]);
@@ -908,4 +914,33 @@ fn an_image_that_cannot_be_read() {
     for image in ["evil.io/Foo", "nginx:", "nginx@sha256:00", "a b", "a:1:2"] {
         check(image, [Outcome::Error, Outcome::Pass]);
     }
+}
+
+#[test]
+fn images_without_end() {
+    let mut object = pod("ghcr.io/acme/web:signed");
+    let container =
+        |index: usize| json!({"name": format!("c{index}"), "image": format!("ghcr.io/a{index}:signed")});
+    object["spec"]["containers"] = (0..5_000).map(container).collect();
+    let classic = classic(
+        "Pod",
+        &format!("      verifyImages: [{{imageReferences: ['*'], {TEAM}}}]"),
+    );
+    for text in [policy(SIGNED), classic] {
+        check(
+            &text,
+            object.clone(),
+            &Registry,
+            Some((Outcome::Error, "more than 500 images")),
+        );
+    }
+    let globs = vec!["{glob: '*a*b*c*d*e*{x,y}*'}"; 100].join(", ");
+    let many = policy(SIGNED).replace("{glob: 'ghcr.io/*'}", &globs);
+    check(&many, object.clone(), &Registry, Some((Outcome::Pass, "success")));
+    let request = Request {
+        facts: &Registry,
+        ..Request::new(&object)
+    };
+    let mutated = load(&policy(SIGNED)).mutate(&request);
+    assert_eq!(mutated.object.to_string().matches(DIGEST).count(), 500);
 }

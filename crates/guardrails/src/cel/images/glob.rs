@@ -52,7 +52,7 @@ impl Glob {
         pattern.push_str(")$");
         RegexBuilder::new(&pattern)
             .dot_matches_new_line(true)
-            .size_limit(1 << 20)
+            .size_limit(1 << 17)
             .build()
             .map(Glob)
             .map_err(|_| "the glob is too large".to_owned())

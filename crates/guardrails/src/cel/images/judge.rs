@@ -181,7 +181,8 @@ impl CelPolicies {
             {
                 continue;
             }
-            for used in used.iter().filter(|used| !used.image.has_digest()) {
+            let bare = used.iter().filter(|used| !used.image.has_digest());
+            for used in bare.take(MAX_IMAGES) {
                 let Some(written) = request.object.pointer(&used.pointer).and_then(Json::as_str) else {
                     continue;
                 };

@@ -45,6 +45,9 @@ const BEFORE: [Root; 4] = [
 /// How many of each a policy may have.
 const MAX_ITEMS: usize = 100;
 
+/// The longest text that is taken for the reference of an image.
+const MAX_LENGTH: usize = 4096;
+
 /// The images of a policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Images {
@@ -149,6 +152,10 @@ impl Images {
 
     /// Whether the policy is about an image, as it is written.
     fn are_about(&self, image: &str, budget: &Budget) -> Result<bool, Failure> {
+        if image.len() > MAX_LENGTH {
+            let reason = format!("a reference has more than {MAX_LENGTH} characters");
+            return Err(Failure::new(reason));
+        }
         for reference in &self.references {
             budget.spend(1 + image.len() / 16)?;
             let matches = match reference {
