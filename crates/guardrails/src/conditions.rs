@@ -1,5 +1,7 @@
 //! Conditions: `key`, `operator`, `value` in `any`/`all` blocks, as preconditions and `deny` use them.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::budget::{Budget, MAX_DEPTH};
@@ -8,6 +10,7 @@ use crate::cursor::{Cursor, Refusal};
 use crate::jmespath::{QueryError, Version, as_text, equal};
 use crate::pattern::{Scalar, is_range};
 use crate::quantity::{Quantity, parse_duration};
+use crate::variables::has_variables;
 use crate::wildcard;
 
 /// The conditions of a rule. A plain list means `all`.
@@ -25,6 +28,8 @@ pub(crate) struct Condition {
     pub(crate) key: Value,
     operator: Operator,
     value: Value,
+    /// Whether key and value hold nothing to fill in.
+    fixed: [bool; 2],
     message: String,
 }
 
@@ -150,19 +155,27 @@ impl Condition {
                 return Err(side.refuse("the value nests too deep"));
             }
         }
+        let side = |name: &str| cursor.field(name).map_or(Value::Null, |side| side.value.clone());
+        let (key, value) = (side("key"), side("value"));
         Ok(Condition {
-            key: cursor.field("key").map_or(Value::Null, |key| key.value.clone()),
+            fixed: [&key, &value].map(|side| !has_variables(side)),
+            key,
             operator,
-            value: cursor
-                .field("value")
-                .map_or(Value::Null, |value| value.value.clone()),
+            value,
             message: cursor.text("message")?.unwrap_or_default().to_owned(),
         })
     }
 
     fn holds(&self, context: &Context<'_>) -> Result<bool, QueryError> {
-        let key = context.fill(&self.key)?;
-        let value = context.fill(&self.value)?;
+        let filled = |side, fixed| {
+            if fixed {
+                Ok(Cow::Borrowed(side))
+            } else {
+                context.fill(side).map(Cow::Owned)
+            }
+        };
+        let key = filled(&self.key, self.fixed[0])?;
+        let value = filled(&self.value, self.fixed[1])?;
         context.budget.pay_for(&key)?;
         context.budget.pay_for(&value)?;
         self.operator.holds(&key, &value, context)

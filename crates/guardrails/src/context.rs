@@ -33,6 +33,37 @@ pub(crate) struct Context<'a> {
     pub(crate) deleting: bool,
     /// The namespace of a namespaced policy, which sees no other.
     pub(crate) namespace: Option<&'a str>,
+    /// Where the variables that every rule has go back to, as they were.
+    pub(crate) shared: Option<&'a Shared>,
+}
+
+/// The variables that every rule about an object has: made once, and lent to one rule after the other.
+#[derive(Default)]
+pub(crate) struct Shared {
+    root: RefCell<Option<Value>>,
+    /// What each rule pays for them.
+    steps: Cell<usize>,
+}
+
+impl Shared {
+    /// The variables, if they are here, and what they cost.
+    pub(crate) fn take(&self) -> Option<(Value, usize)> {
+        Some((self.root.take()?, self.steps.get()))
+    }
+
+    /// What the next to take them pays.
+    pub(crate) fn set_steps(&self, steps: usize) {
+        self.steps.set(steps);
+    }
+}
+
+impl Drop for Context<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared {
+            self.restore(&Mark::default());
+            shared.root.replace(Some(self.root.take()));
+        }
+    }
 }
 
 /// An entry of a context on its way to its value.
@@ -56,6 +87,7 @@ struct Change {
 }
 
 /// A state of a context to come back to.
+#[derive(Default)]
 pub(crate) struct Mark {
     changes: usize,
     loaders: usize,
@@ -81,6 +113,7 @@ impl<'a> Context<'a> {
             facts,
             deleting: false,
             namespace: None,
+            shared: None,
         }
     }
 
@@ -294,7 +327,8 @@ fn mentions(expression: &str, name: &str) -> bool {
 /// What is not known, if a value holds the marker of such a thing.
 fn unknown_in(value: &Value) -> Option<&str> {
     match value {
-        Value::String(text) => text.split_once(UNKNOWN).map(|(_, what)| what),
+        // The marker begins with a byte that texts do not hold; to look for it alone is faster.
+        Value::String(text) if text.as_bytes().contains(&0) => text.split_once(UNKNOWN).map(|(_, what)| what),
         Value::Array(items) => items.iter().find_map(unknown_in),
         Value::Object(map) => map.values().find_map(unknown_in),
         _ => None,

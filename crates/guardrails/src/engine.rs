@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use crate::cel::CelPolicies;
+use crate::context::Shared;
 use crate::cursor::{Origin, Refusal};
 use crate::exception::{self, Exception};
 use crate::judge::Judge;
@@ -115,6 +116,23 @@ impl Policies {
             };
             (origin, value)
         }))
+    }
+
+    /// The policies of many sets as one; and for each, in the order of [`Policies::names`], which set it is from.
+    pub fn joined(sets: impl IntoIterator<Item = Policies>) -> (Policies, Vec<usize>) {
+        let mut all = Policies::default();
+        let (mut classic, mut in_cel) = (Vec::new(), Vec::new());
+        for (at, set) in sets.into_iter().enumerate() {
+            classic.extend(std::iter::repeat_n(at, set.loaded.len()));
+            in_cel.extend(std::iter::repeat_n(at, set.cel.policies.len()));
+            all.loaded.extend(set.loaded);
+            all.cel.take(set.cel);
+            all.exceptions.extend(set.exceptions);
+        }
+        all.index();
+        all.cel.index();
+        classic.append(&mut in_cel);
+        (all, classic)
     }
 
     /// Takes in the policies of another set.
@@ -242,21 +260,39 @@ impl Policies {
 
     /// Judges an object by every policy. Rules that are not about it say nothing.
     pub fn evaluate(&self, request: &Request<'_>) -> Vec<Verdict> {
+        self.judged(request).0
+    }
+
+    /// As [`Policies::evaluate`], each verdict with the place of its policy in the order of [`Policies::names`].
+    pub fn evaluate_each(&self, request: &Request<'_>) -> Vec<(usize, Verdict)> {
+        let (verdicts, places) = self.judged(request);
+        places.into_iter().zip(verdicts).collect()
+    }
+
+    /// Verdicts, and the places of their policies.
+    fn judged(&self, request: &Request<'_>) -> (Vec<Verdict>, Vec<usize>) {
         let (kind, rules) = self.rules_for(request);
         let rules =
             rules.filter(|(_, _, rule)| matches!(rule.work, Work::Validate(_) | Work::VerifyImages(_)));
         let rules: Vec<(usize, &Policy, &Rule)> = rules.collect();
+        let (mut verdicts, mut places) = (Vec::new(), Vec::new());
         if rules.is_empty() && self.cel.policies.is_empty() {
-            return Vec::new();
+            return (verdicts, places);
         }
+        let first_in_cel = self.loaded.len();
         if let Some(mut verdicts) = too_deep(request, kind, rules.iter().map(|(_, p, r)| (*p, *r))) {
-            self.cel.too_deep(kind, Task::Validate, &mut verdicts);
-            self.cel.too_deep(kind, Task::VerifyImages, &mut verdicts);
-            return verdicts;
+            places.extend(rules.iter().map(|(p, _, _)| *p));
+            for task in [Task::Validate, Task::VerifyImages] {
+                let in_cel = self.cel.too_deep(kind, task, &mut verdicts);
+                places.extend(in_cel.into_iter().map(|place| first_in_cel + place));
+            }
+            return (verdicts, places);
         }
         let subject = asked(request);
         let object = format!("{kind}/{}", subject.name);
-        let mut verdicts = Vec::new();
+        let shared = Shared::default();
+        verdicts.reserve(rules.len());
+        places.reserve(rules.len());
         // With `applyRules: One` a policy is done once a rule of it passed or failed.
         let mut done = None;
         for (p, policy, rule) in rules {
@@ -264,17 +300,20 @@ impl Policies {
                 continue;
             }
             let exceptions = self.exceptions_for(policy, rule);
-            let Some(verdict) = judge(policy, rule, request, &subject, &object, &exceptions) else {
+            let Some(verdict) = judge(policy, rule, request, &subject, (&object, &shared), &exceptions)
+            else {
                 continue;
             };
             if policy.apply_one && matches!(verdict.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
                 done = Some(p);
             }
             verdicts.push(verdict);
+            places.push(p);
         }
-        self.cel.evaluate(request, &mut verdicts);
+        let in_cel = self.cel.evaluate(request, &mut verdicts);
+        places.extend(in_cel.into_iter().map(|place| first_in_cel + place));
         secrets::hide(&mut verdicts, [Some(request.object), request.old]);
-        verdicts
+        (verdicts, places)
     }
 
     /// The exceptions that name a rule.
@@ -427,7 +466,7 @@ fn judge(
     rule: &Rule,
     request: &Request<'_>,
     subject: &Subject<'_>,
-    object: &str,
+    (object, shared): (&str, &Shared),
     exceptions: &[&Exception],
 ) -> Option<Verdict> {
     let depends = match applies(policy, rule, subject) {
@@ -442,7 +481,7 @@ fn judge(
         verdict.message.clone_from(reason);
         return Some(verdict);
     }
-    let judge = Judge::new(policy, rule, request, subject, exceptions);
+    let judge = Judge::new(policy, rule, request, subject, exceptions).sharing(shared);
     let allow_existing = match &rule.work {
         Work::Validate(validate) => {
             verdict.say(judge.judge()?);

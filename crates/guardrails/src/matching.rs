@@ -123,38 +123,38 @@ impl<'a> Subject<'a> {
         operation: Operation,
         subresource: &'a str,
     ) -> Subject<'a> {
-        let text = |pointer: &str| {
-            object
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
+        let metadata = object.get("metadata");
+        let text = |map: Option<&'a Value>, field: &str| {
+            let value = map.and_then(|map| map.get(field));
+            value.and_then(Value::as_str).unwrap_or_default()
         };
-        let map = |pointer: &str| -> BTreeMap<&'a str, &'a str> {
-            let map = object.pointer(pointer).and_then(Value::as_object);
-            map.into_iter()
+        let map = |field: &str| -> BTreeMap<&'a str, &'a str> {
+            let map = metadata.and_then(|metadata| metadata.get(field));
+            map.and_then(Value::as_object)
+                .into_iter()
                 .flatten()
                 .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
                 .collect()
         };
-        let (group, version) = text("/apiVersion")
-            .split_once('/')
-            .unwrap_or(("", text("/apiVersion")));
-        let name = match text("/metadata/name") {
-            "" => text("/metadata/generateName"),
+        let api_version = text(Some(object), "apiVersion");
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let kind = text(Some(object), "kind");
+        let name = match text(metadata, "name") {
+            "" => text(metadata, "generateName"),
             name => name,
         };
         Subject {
             group,
             version,
-            kind: text("/kind"),
-            is_namespace: text("/kind") == "Namespace",
+            kind,
+            is_namespace: kind == "Namespace",
             user: None,
             name,
-            namespace: text("/metadata/namespace"),
+            namespace: text(metadata, "namespace"),
             subresource,
             operation,
-            labels: map("/metadata/labels"),
-            annotations: map("/metadata/annotations"),
+            labels: map("labels"),
+            annotations: map("annotations"),
             namespace_labels: namespace_labels
                 .iter()
                 .map(|(key, value)| (key.as_str(), value.as_str()))

@@ -2,6 +2,10 @@
 //! and both run in time that is proportional to the text; in proportion to the pattern as well when it is made for that,
 //! which is why a pattern has a size here, and a match a price.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -15,6 +19,13 @@ const MAX_SIZE: usize = 512 * 1024;
 
 /// The largest automaton, in states.
 const MAX_STATES: usize = 10_000;
+
+/// How many of the patterns that evaluations make a thread keeps: to compile one takes longer than most rules.
+const MAX_KEPT: usize = 64;
+
+thread_local! {
+    static KEPT: RefCell<HashMap<String, Rc<Pattern>>> = RefCell::default();
+}
 
 /// A regular expression, compiled.
 #[derive(Debug, Clone)]
@@ -30,14 +41,28 @@ impl Pattern {
         Pattern::build(&pattern, states)
     }
 
-    /// Compiles what an evaluation makes, which pays for it.
-    pub(crate) fn paid(pattern: &str, budget: &Budget) -> Result<Option<Pattern>, Exhausted> {
+    /// Compiles what an evaluation makes, which pays for it, and as much when it is compiled already.
+    pub(crate) fn paid(pattern: &str, budget: &Budget) -> Result<Option<Rc<Pattern>>, Exhausted> {
         budget.spend(100 + pattern.len() * 4)?;
+        if let Some(kept) = KEPT.with_borrow(|kept| kept.get(pattern).cloned()) {
+            budget.spend(kept.states * 4)?;
+            return Ok(Some(kept));
+        }
+        let text = pattern;
         let Some((pattern, states)) = measured(pattern) else {
             return Ok(None);
         };
         budget.spend(states * 4)?;
-        Ok(Pattern::build(&pattern, states))
+        let built = Pattern::build(&pattern, states).map(Rc::new);
+        if let Some(built) = &built {
+            KEPT.with_borrow_mut(|kept| {
+                if kept.len() >= MAX_KEPT {
+                    kept.clear();
+                }
+                kept.insert(text.to_owned(), Rc::clone(built));
+            });
+        }
+        Ok(built)
     }
 
     fn build(pattern: &str, states: usize) -> Option<Pattern> {

@@ -298,6 +298,10 @@ impl Context<'_> {
         if !text.contains("{{") {
             return Ok(Value::String(text.to_owned()));
         }
+        if let Some(whole) = Variable::first(text, 0).filter(|it| it.start == 0 && it.end == text.len()) {
+            self.budget.spend(1 + text.len() / 64)?;
+            return self.variable(whole.expression(text), place);
+        }
         let mut text = text.to_owned();
         let mut shallow_until = 0;
         for _ in 0..MAX_ROUNDS {

@@ -71,10 +71,15 @@ impl CelPolicies {
 
     /// Takes in the policies of another set.
     pub(crate) fn merge(&mut self, other: CelPolicies) {
+        self.take(other);
+        self.index();
+    }
+
+    /// As [`CelPolicies::merge`], for who finds out later what they are about.
+    pub(crate) fn take(&mut self, other: CelPolicies) {
         self.policies.extend(other.policies);
         self.bindings.extend(other.bindings);
         self.exceptions.extend(other.exceptions);
-        self.index();
     }
 
     /// Only the policies that are to be kept, with all bindings and exceptions.
@@ -141,11 +146,14 @@ impl CelPolicies {
         variants.any(|variant| variant.constraints.may_mean(served))
     }
 
-    /// Judges an object by every policy. Policies that are not about it say nothing.
-    pub(crate) fn evaluate(&self, request: &Request<'_>, verdicts: &mut Vec<Verdict>) {
+    /// Judges an object by every policy, and tells which of them each verdict is from. Policies that are not about the
+    /// object say nothing.
+    pub(crate) fn evaluate(&self, request: &Request<'_>, verdicts: &mut Vec<Verdict>) -> Vec<usize> {
+        let mut places = Vec::new();
         if self.policies.is_empty() {
-            return;
+            return places;
         }
+        let before = verdicts.len();
         let resource = resource_of(request);
         let subject = Subject::of(
             request.object,
@@ -153,25 +161,31 @@ impl CelPolicies {
             request.operation,
             request.subresource,
         );
-        for policy in self.about(&resource, Task::Validate) {
+        for (place, policy) in self.placed(&resource, Task::Validate) {
             // JSON that is no object of Kubernetes has neither version nor kind.
             if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
                 continue;
             }
             if let Some(variant) = policy.variant(request, &subject, &resource) {
                 self.judge(policy, variant, request, &subject, &resource, verdicts);
+                places.resize(verdicts.len() - before, place);
             }
         }
-        self.verify_images(request, verdicts);
+        places.append(&mut self.verify_images(request, verdicts));
+        places
     }
 
     /// The policies of a task that may be about a resource, by its plural name.
     pub(super) fn about(&self, resource: &str, task: Task) -> impl Iterator<Item = &Policy> {
+        self.placed(resource, task).map(|(_, policy)| policy)
+    }
+
+    pub(super) fn placed(&self, resource: &str, task: Task) -> impl Iterator<Item = (usize, &Policy)> {
         let chosen = self.by_resource.get(resource).unwrap_or(&self.any_resource);
         chosen
             .iter()
-            .filter_map(|&index| self.policies.get(index))
-            .filter(move |policy| policy.task == task)
+            .filter_map(|&index| Some((index, self.policies.get(index)?)))
+            .filter(move |(_, policy)| policy.task == task)
     }
 
     /// The bindings of a policy.
@@ -179,19 +193,25 @@ impl CelPolicies {
         self.bindings.iter().filter(|binding| binding.binds(policy))
     }
 
-    /// An object that nests too deep is not looked at: every policy is an error.
-    pub(crate) fn too_deep(&self, kind: &str, task: Task, verdicts: &mut Vec<Verdict>) {
+    /// An object that nests too deep is not looked at: every policy is an error. Tells which of them each verdict is from.
+    pub(crate) fn too_deep(&self, kind: &str, task: Task, verdicts: &mut Vec<Verdict>) -> Vec<usize> {
+        let mut places = Vec::new();
         let object = serde_json::json!({"kind": kind});
         let labels = BTreeMap::new();
         let request = Request::new(&object);
         let subject = Subject::of(&object, &labels, request.operation, "");
-        for policy in self.policies.iter().filter(|policy| policy.task == task) {
+        for (place, policy) in self.policies.iter().enumerate() {
+            if policy.task != task {
+                continue;
+            }
             let message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
             let judged = Judged::new(Outcome::Error, "evaluation", message);
             let bound = |binding: &Binding| binding.enforce && binding.binds(policy);
             let bound = policy.fail_closed && self.bindings.iter().any(bound);
             verdicts.push(verdict(policy, &subject, judged, policy.enforce || bound));
+            places.push(place);
         }
+        places
     }
 
     fn judge(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Judge;
-use crate::context::Context;
+use crate::context::{Context, Shared};
 use crate::facts::{Call, Callee, Unavailable};
 use crate::image;
 use crate::jmespath::{QueryError, unknown};
@@ -34,15 +34,40 @@ impl<'a> Judge<'a> {
 
     /// The variables every rule has, and the entries of the rule's own context.
     pub(super) fn context(&'a self) -> Result<Context<'a>, QueryError> {
+        let request = self.request;
+        let root = match self.shared.and_then(Shared::take) {
+            Some((root, steps)) => {
+                self.budget.spend(steps)?;
+                root
+            }
+            None => {
+                let before = self.budget.left();
+                let root = self.variables()?;
+                if let Some(shared) = self.shared {
+                    shared.set_steps(before - self.budget.left());
+                }
+                root
+            }
+        };
+        let mut context = Context::new(root, &self.policy.expressions, &self.budget, request.facts);
+        context.shared = self.shared;
+        context.deleting = request.operation == Operation::Delete;
+        context.namespace = self.policy.namespace.as_deref();
+        context.give(request.facts.given(&self.policy.name, &self.rule.name))?;
+        context.add(&self.rule.context);
+        Ok(context)
+    }
+
+    /// The variables every rule has.
+    fn variables(&self) -> Result<Value, QueryError> {
         let (subject, request) = (self.subject, self.request);
-        let deleting = request.operation == Operation::Delete;
         let now = self.budget.copy(request.object)?;
         let old = request
             .old
             .map(|old| self.budget.copy(old))
             .transpose()?
             .unwrap_or(Value::Null);
-        let (now, old) = match (deleting, old) {
+        let (now, old) = match (request.operation == Operation::Delete, old) {
             (false, old) => (now, old),
             (true, Value::Null) => (Value::Null, now),
             (true, old) => (Value::Null, old),
@@ -87,12 +112,7 @@ impl<'a> Judge<'a> {
             "images": images,
         });
         merge_user(&mut root, request.user);
-        let mut context = Context::new(root, &self.policy.expressions, &self.budget, request.facts);
-        context.deleting = deleting;
-        context.namespace = self.policy.namespace.as_deref();
-        context.give(request.facts.given(&self.policy.name, &self.rule.name))?;
-        context.add(&self.rule.context);
-        Ok(context)
+        Ok(root)
     }
 }
 

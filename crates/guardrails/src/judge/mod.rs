@@ -18,7 +18,7 @@ use crate::autogen;
 use crate::budget::Budget;
 use crate::cleanup::Delete;
 use crate::conditions::{Condition, Conditions};
-use crate::context::Context;
+use crate::context::{Context, Shared};
 use crate::element::{Element, Place, below};
 use crate::exception::{Excepted, Exception};
 use crate::jmespath::{QueryError, as_json};
@@ -71,6 +71,7 @@ pub(crate) struct Judge<'a> {
     /// The exceptions that name the rule.
     exceptions: &'a [&'a Exception],
     budget: Budget,
+    shared: Option<&'a Shared>,
 }
 
 /// The exceptions that hold for an object.
@@ -127,6 +128,15 @@ impl<'a> Judge<'a> {
             subject,
             exceptions,
             budget: Budget::default(),
+            shared: None,
+        }
+    }
+
+    /// With variables that other rules on the same request use too.
+    pub(crate) fn sharing(self, shared: &'a Shared) -> Judge<'a> {
+        Judge {
+            shared: Some(shared),
+            ..self
         }
     }
 

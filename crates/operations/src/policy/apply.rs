@@ -266,10 +266,8 @@ impl PolicyApplication {
             let some = targets.iter().chain(&parameters);
             world.objects.extend(some.map(|object| object.value.clone()));
         }
-        let mut runner = Runner::new(found.policies, beside, values, asker, world);
-        runner.together();
         Ok(PolicyApplication {
-            runner,
+            runner: Runner::together(found.policies, beside, values, asker, world),
             objects,
             payloads,
             audit_warn: request.audit_warn,

@@ -1,8 +1,9 @@
 //! Judges objects by policies, one object at a time and in Kyverno's order: mutate, verify, validate, generate.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use guardrails::{Operation, Outcome, Policies, Request, Task, User, Verdict, guessed_plural};
+use guardrails::{Generation, Operation, Outcome, Policies, Request, Task, User, Verdict, guessed_plural};
 use serde_json::{Map, Value};
 
 use super::cluster::PolicyCluster;
@@ -13,14 +14,45 @@ use super::world::{Known, World};
 /// Policies, and all that is known beyond an object.
 pub(crate) struct Runner {
     pub(crate) policies: Vec<Loaded>,
-    /// Exceptions and bindings, which count for all policies.
-    beside: Policies,
-    /// All policies in one set, for when nothing is said of single ones.
-    together: Option<Policies>,
+    /// What the policies do, in their order.
+    does: Vec<Does>,
+    /// Policies in one set, for when nothing is said of single ones.
+    together: Option<Together>,
     values: Values,
     user: Option<User>,
     labels: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) world: World,
+}
+
+/// What a policy does, found out once.
+struct Does {
+    mutates: bool,
+    only_mutates: bool,
+    answers_always: bool,
+    says_what_goes: bool,
+    /// It is asked on its own: it makes objects or says which go, or what it finds out about an image would count for
+    /// others of its set.
+    alone: bool,
+}
+
+impl Does {
+    fn of(loaded: &Loaded) -> Does {
+        let says_what_goes = loaded.says_what_goes();
+        Does {
+            mutates: loaded.does(Task::Mutate),
+            only_mutates: loaded.only_mutates(),
+            answers_always: loaded.answers_always(),
+            says_what_goes,
+            alone: says_what_goes || loaded.does(Task::Generate) || loaded.does(Task::VerifyImages),
+        }
+    }
+}
+
+/// Policies as one set.
+struct Together {
+    set: Policies,
+    /// Which of the runner's policies each of the set is.
+    which: Vec<usize>,
 }
 
 /// What one policy says of one object.
@@ -29,9 +61,9 @@ pub(crate) struct Response {
     /// Which of the runner's policies.
     pub(crate) policy: usize,
     /// The object as it came.
-    pub(crate) object: Value,
+    pub(crate) object: Rc<Value>,
     /// The object as policies that mutate have left it so far.
-    pub(crate) patched: Value,
+    pub(crate) patched: Rc<Value>,
     /// Whether this policy changed it.
     pub(crate) changed: bool,
     pub(crate) verdicts: Vec<Verdict>,
@@ -44,7 +76,7 @@ pub(crate) struct Response {
 impl Runner {
     pub(crate) fn new(
         policies: Vec<Loaded>,
-        beside: Policies,
+        beside: &Policies,
         values: Values,
         asker: Option<Asker>,
         world: World,
@@ -64,40 +96,78 @@ impl Runner {
         labels.extend(values.namespace_labels());
         let mut runner = Runner {
             labels,
+            does: policies.iter().map(Does::of).collect(),
             policies,
-            beside,
             together: None,
             values,
             user,
             world,
         };
         for loaded in &mut runner.policies {
-            loaded.set.merge(runner.beside.clone());
+            loaded.set.merge(beside.clone());
         }
         runner
     }
 
-    /// Lets all policies judge together, which is faster; only where names tell policies apart.
-    pub(crate) fn together(&mut self) {
-        let mut keys: Vec<String> = self.policies.iter().map(Loaded::key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        if keys.len() == self.policies.len() && self.values.is_empty() {
-            let mut all = self.beside.clone();
-            for loaded in &self.policies {
-                all.merge(loaded.set.clone());
-            }
-            self.together = Some(all);
+    /// As [`Runner::new`], for many objects: where no values are said of single policies, an object is judged by all of
+    /// them at once, and policies that are not about its kind cost nothing. Policies without a word to say give no
+    /// response then.
+    pub(crate) fn together(
+        policies: Vec<Loaded>,
+        beside: &Policies,
+        values: Values,
+        asker: Option<Asker>,
+        world: World,
+    ) -> Runner {
+        let together = values.is_empty().then(|| {
+            let sets = policies.iter().map(|loaded| {
+                if Does::of(loaded).alone {
+                    Policies::default()
+                } else {
+                    loaded.set.clone()
+                }
+            });
+            // What stands beside the policies comes last, and holds none.
+            let (set, which) = Policies::joined(sets.chain([beside.clone()]));
+            Together { set, which }
+        });
+        Runner {
+            together,
+            ..Runner::new(policies, beside, values, asker, world)
         }
     }
 
     /// What all policies say of an object: first those that change it, one after the other, then the others, of what
     /// has become of it.
     pub(crate) fn judge(&self, object: &Value, operation: Option<Operation>) -> Vec<Response> {
+        let object = Rc::new(object.clone());
+        let (mut responses, current) = self.mutate(&object, operation);
+        let mut said = self
+            .together
+            .as_ref()
+            .map(|together| self.judge_together(together, &current, operation));
+        for (index, (loaded, does)) in self.policies.iter().zip(&self.does).enumerate() {
+            if does.only_mutates {
+                continue;
+            }
+            let (verdicts, generations) = match &mut said {
+                Some(said) if !does.alone => (said.remove(&index).unwrap_or_default(), Vec::new()),
+                _ => self.judge_alone(loaded, does, &current, operation),
+            };
+            let speaks = !verdicts.is_empty() || !generations.is_empty();
+            if speaks || (does.answers_always && self.together.is_none()) {
+                responses.push(response(index, &object, &current, verdicts, generations));
+            }
+        }
+        responses
+    }
+
+    /// What the policies that change objects make of one, and what has become of it.
+    fn mutate(&self, object: &Rc<Value>, operation: Option<Operation>) -> (Vec<Response>, Rc<Value>) {
         let mut responses = Vec::new();
-        let mut current = object.clone();
-        for (index, loaded) in self.policies.iter().enumerate() {
-            if !loaded.does(Task::Mutate) {
+        let mut current = Rc::clone(object);
+        for (index, (loaded, does)) in self.policies.iter().zip(&self.does).enumerate() {
+            if !does.mutates {
                 continue;
             }
             let (mutated, existing) = self.ask(loaded, &current, operation, |request| {
@@ -119,13 +189,15 @@ impl Runner {
                 }
                 verdicts.push(existing.verdict);
             }
-            let changed = current != made;
-            current = made;
-            if !verdicts.is_empty() || loaded.answers_always() {
+            let changed = *current != made;
+            if changed {
+                current = Rc::new(made);
+            }
+            if !verdicts.is_empty() || does.answers_always {
                 responses.push(Response {
                     policy: index,
-                    object: object.clone(),
-                    patched: current.clone(),
+                    object: Rc::clone(object),
+                    patched: Rc::clone(&current),
                     changed,
                     verdicts,
                     targets,
@@ -133,45 +205,46 @@ impl Runner {
                 });
             }
         }
-        for (index, loaded) in self.policies.iter().enumerate() {
-            if loaded.only_mutates() {
-                continue;
+        (responses, current)
+    }
+
+    fn judge_alone(
+        &self,
+        loaded: &Loaded,
+        does: &Does,
+        current: &Value,
+        operation: Option<Operation>,
+    ) -> (Vec<Verdict>, Vec<Generation>) {
+        self.ask(loaded, current, operation, |request| {
+            let mut verdicts = loaded.set.evaluate(request);
+            if does.says_what_goes {
+                let deletions = loaded.set.to_delete(request).into_iter();
+                verdicts.extend(deletions.map(|deletion| deletion.verdict));
             }
-            let (mut verdicts, generations, deletions) = self.ask(loaded, &current, operation, |request| {
-                let deletions = if loaded.says_what_goes() {
-                    loaded.set.to_delete(request)
-                } else {
-                    Vec::new()
-                };
-                (
-                    loaded.set.evaluate(request),
-                    loaded.set.generate(request),
-                    deletions,
-                )
-            });
-            verdicts.extend(deletions.into_iter().map(|deletion| deletion.verdict));
-            let mut generated = Vec::new();
-            for generation in generations {
-                let made = generation
-                    .objects
-                    .into_iter()
-                    .map(|made| (verdicts.len(), made.object));
-                generated.extend(made);
-                verdicts.push(generation.verdict);
-            }
-            if !verdicts.is_empty() || loaded.answers_always() {
-                responses.push(Response {
-                    policy: index,
-                    object: object.clone(),
-                    patched: current.clone(),
-                    changed: false,
-                    verdicts,
-                    targets: Vec::new(),
-                    generated,
-                });
+            (verdicts, loaded.set.generate(request))
+        })
+    }
+
+    /// What the policies of the one set say, by the runner's policy.
+    fn judge_together(
+        &self,
+        together: &Together,
+        current: &Value,
+        operation: Option<Operation>,
+    ) -> BTreeMap<usize, Vec<Verdict>> {
+        let said = self.question(
+            current,
+            operation.unwrap_or_default(),
+            &BTreeMap::new(),
+            |request| together.set.evaluate_each(request),
+        );
+        let mut by_policy: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
+        for (at, verdict) in said {
+            if let Some(policy) = together.which.get(at) {
+                by_policy.entry(*policy).or_default().push(verdict);
             }
         }
-        responses
+        by_policy
     }
 
     /// Puts a question to a policy, with all that is known.
@@ -196,13 +269,23 @@ impl Runner {
             }
             None => true,
         });
-        let given = self.given(loaded, &given);
+        self.question(&object, operation, &self.given(loaded, &given), question)
+    }
+
+    /// Puts a question about an object, with all that is known and the values that are given to rules.
+    fn question<T>(
+        &self,
+        object: &Value,
+        operation: Operation,
+        given: &BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+        question: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
         let known = Known {
             world: &self.world,
-            given: &given,
+            given,
         };
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-        let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
+        let (api_version, kind) = (text(object, "apiVersion"), text(object, "kind"));
         let none = BTreeMap::new();
         let live = self.world.live.as_ref();
         let live = live.and_then(|live| live.namespace(namespace));
@@ -217,7 +300,7 @@ impl Runner {
         let plural = self.world.kinds.find(api_version, kind);
         let plural = plural.map_or_else(|| guessed_plural(kind), |(plural, _)| plural);
         question(&Request {
-            old: (operation == Operation::Update).then_some(object.as_ref()),
+            old: (operation == Operation::Update).then_some(object),
             operation,
             subresource: parent.as_ref().map_or("", |(_, _, subresource)| subresource),
             parent: parent
@@ -228,7 +311,7 @@ impl Runner {
             namespace: whole.as_ref(),
             user: self.user.as_ref(),
             facts: &known,
-            ..Request::new(&object)
+            ..Request::new(object)
         })
     }
 
@@ -260,6 +343,34 @@ impl Runner {
             return BTreeMap::new();
         }
         BTreeMap::from([(loaded.key(), rules)])
+    }
+}
+
+/// What a policy says that changes nothing.
+fn response(
+    policy: usize,
+    object: &Rc<Value>,
+    current: &Rc<Value>,
+    mut verdicts: Vec<Verdict>,
+    generations: Vec<Generation>,
+) -> Response {
+    let mut generated = Vec::new();
+    for generation in generations {
+        let made = generation
+            .objects
+            .into_iter()
+            .map(|made| (verdicts.len(), made.object));
+        generated.extend(made);
+        verdicts.push(generation.verdict);
+    }
+    Response {
+        policy,
+        object: Rc::clone(object),
+        patched: Rc::clone(current),
+        changed: false,
+        verdicts,
+        targets: Vec::new(),
+        generated,
     }
 }
 

@@ -41,8 +41,13 @@ struct Pending {
 }
 
 impl CelPolicies {
-    /// Judges an object by every policy about images. Those whose conditions are not met say nothing.
-    pub(in crate::cel) fn verify_images(&self, request: &Request<'_>, verdicts: &mut Vec<Verdict>) {
+    /// Judges an object by every policy about images, and tells which of them each verdict is from. Those whose
+    /// conditions are not met say nothing.
+    pub(in crate::cel) fn verify_images(
+        &self,
+        request: &Request<'_>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Vec<usize> {
         let resource = resource_of(request);
         let subject = Subject::of(
             request.object,
@@ -56,8 +61,8 @@ impl CelPolicies {
             resource: &resource,
         };
         let evidence = Evidence::default();
-        let mut pending = Vec::new();
-        for policy in self.about(&resource, Task::VerifyImages) {
+        let (mut pending, mut places) = (Vec::new(), Vec::new());
+        for (place, policy) in self.placed(&resource, Task::VerifyImages) {
             // JSON that is no object of Kubernetes has neither version nor kind.
             if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
                 continue;
@@ -80,6 +85,7 @@ impl CelPolicies {
             // What cannot be judged refuses only if the policy says that it is to fail closed.
             let enforce = policy.enforce && (policy.fail_closed || judged.outcome() != Outcome::Error);
             verdicts.push(verdict(policy, &subject, judged, enforce));
+            places.push(place);
         }
         // What one policy did not verify another may have.
         for pending in pending {
@@ -95,6 +101,7 @@ impl CelPolicies {
                     (Outcome::Fail, message, pending.enforce);
             }
         }
+        places
     }
 
     /// How a policy came out, and the images that it is about; nothing when its conditions are not met.
