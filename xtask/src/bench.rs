@@ -13,14 +13,18 @@ use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result, fail};
 use crate::peers::{self, HELM};
 use crate::process::{Scratch, run};
+use crate::test::cargo;
 use crate::{e2e, say};
 use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
 use std::env;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_mins(30);
+const BUILD: Duration = Duration::from_mins(45);
 
 /// One line of the table: figures of one kind.
 struct Figure {
@@ -112,11 +116,37 @@ fn measure(command: &Command) -> Result<(f64, f64)> {
 
 /// CPU time in seconds and peak memory in megabytes of a command that may also end with 1: a policy was broken.
 fn measure_cpu(command: &Command) -> Result<(f64, f64)> {
-    let mut tolerant = Command::new("sh");
-    tolerant.args(["-c", "\"$@\" 2>/dev/null || test $? -eq 1", "sh"]);
-    tolerant.arg(command.get_program()).args(command.get_args());
-    let [_, megabytes, seconds] = figures(&tolerant)?;
+    let [_, megabytes, seconds] = figures(&tolerant(command, "\"$@\" 2>/dev/null || test $? -eq 1"))?;
     Ok((seconds, megabytes))
+}
+
+/// The last lines that such a command says.
+fn last_lines(command: &Command) -> Result<String> {
+    let script = "{ \"$@\" 2>/dev/null || test $? -eq 1 || echo failed; } | tail -n 3";
+    run(&mut tolerant(command, script), LIMIT)?.success("the command")
+}
+
+fn tolerant(command: &Command, script: &str) -> Command {
+    let mut tolerant = Command::new("sh");
+    tolerant.args(["-c", script, "sh"]);
+    tolerant.arg(command.get_program()).args(command.get_args());
+    tolerant
+}
+
+/// Builds an example of a crate for release.
+fn build_example(package: &str, name: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--release", "--package", package, "--example", name];
+    let mut command = cargo(&[&arguments[..], &["--message-format", "json-render-diagnostics"]].concat());
+    let said = run(&mut command, BUILD)?.success("cargo build")?;
+    let executable = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    match executable {
+        Some(path) => Ok(path),
+        None => fail!("cargo build made no example {name}"),
+    }
 }
 
 fn figures(command: &Command) -> Result<[f64; 3]> {

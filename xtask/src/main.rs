@@ -44,11 +44,11 @@ Chores of this repository: cargo xtask <chore>
   bench chart [--charts DIR] [--runs N]
                        the chart engine beside Helm's own SDK in process, and beside helm as a program; with the public
                        charts below a folder, if one is given
-  bench webhook [--seconds N]
+  bench webhook [--seconds N] [--platform BIN]
                        the webhook's answers at 500 requests a second with 50 policies, asked from another process
-  bench guardrails [--library DIR] [--kyverno BIN] [--alone] [--runs N]
-                       the policy engine: the shipped set in process; a library of policies over many resources, beside
-                       Kyverno's command line
+  bench guardrails [--library DIR] [--runs N] [--kyverno BIN] [--alone] [--platform BIN]
+                       the policy engine in process; `policy apply` over many resources beside Kyverno's command line,
+                       with the shipped set or the policies of a library, a folder with kyverno-test.yaml files
   image [--output FILE]
                        the operator's container image: an OCI archive of one static program, platform.tar when not said
   conformance chart --charts DIR
@@ -116,11 +116,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
             let (runs, charts) = bench_options(rest)?;
             bench::chart::run_all(runs, charts)
         }
-        ["bench", "webhook"] => bench::webhook::run_all(20),
-        ["bench", "webhook", "--seconds", seconds] => match seconds.parse() {
-            Ok(seconds @ 1..=3_600) => bench::webhook::run_all(seconds),
-            _ => fail!("--seconds needs a number from 1 to 3600"),
-        },
+        ["bench", "webhook", rest @ ..] => bench::webhook::run_all(&bench::webhook::Options::parse(rest)?),
         ["load-webhook", rest @ ..] => bench::webhook::load(rest),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
@@ -24,13 +24,14 @@ const MAX_STATES: usize = 10_000;
 const MAX_KEPT: usize = 64;
 
 thread_local! {
-    static KEPT: RefCell<HashMap<String, Rc<Pattern>>> = RefCell::default();
+    static KEPT: RefCell<HashMap<String, Pattern>> = RefCell::default();
 }
 
 /// A regular expression, compiled.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
-    regex: Regex,
+    /// Shared, as every copy would have memory of its own to search with.
+    regex: Arc<Regex>,
     states: usize,
 }
 
@@ -42,7 +43,7 @@ impl Pattern {
     }
 
     /// Compiles what an evaluation makes, which pays for it, and as much when it is compiled already.
-    pub(crate) fn paid(pattern: &str, budget: &Budget) -> Result<Option<Rc<Pattern>>, Exhausted> {
+    pub(crate) fn paid(pattern: &str, budget: &Budget) -> Result<Option<Pattern>, Exhausted> {
         budget.spend(100 + pattern.len() * 4)?;
         if let Some(kept) = KEPT.with_borrow(|kept| kept.get(pattern).cloned()) {
             budget.spend(kept.states * 4)?;
@@ -53,13 +54,13 @@ impl Pattern {
             return Ok(None);
         };
         budget.spend(states * 4)?;
-        let built = Pattern::build(&pattern, states).map(Rc::new);
+        let built = Pattern::build(&pattern, states);
         if let Some(built) = &built {
             KEPT.with_borrow_mut(|kept| {
                 if kept.len() >= MAX_KEPT {
                     kept.clear();
                 }
-                kept.insert(text.to_owned(), Rc::clone(built));
+                kept.insert(text.to_owned(), built.clone());
             });
         }
         Ok(built)
@@ -72,6 +73,7 @@ impl Pattern {
             .nest_limit(50)
             .build()
             .ok()?;
+        let regex = Arc::new(regex);
         Some(Pattern { regex, states })
     }
 

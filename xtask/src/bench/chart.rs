@@ -2,7 +2,7 @@
 //! is compared with the same work; as whole programs, which is what people wait for; over many services; and how the
 //! cost grows with the size of a chart.
 
-use super::{Figure, measure};
+use super::{Figure, build_example, measure};
 use crate::conformance::charts::{Cases, Values, entries};
 use crate::e2e;
 use crate::e2e::platform::Platform;
@@ -10,8 +10,6 @@ use crate::failure::{Doing, Failure, Result, fail};
 use crate::peers::{HELM, helm_sdk};
 use crate::process::{Scratch, run};
 use crate::say;
-use crate::test::cargo;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -20,7 +18,6 @@ use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(30);
-const BUILD: Duration = Duration::from_mins(45);
 /// How often base-service is rendered in a round, and how often each public chart.
 const TIMES: usize = 200;
 const PUBLIC_TIMES: usize = 3;
@@ -43,8 +40,8 @@ struct Job {
 /// Measures everything `runs` times in turn and prints the tables.
 pub(crate) fn run_all(runs: usize, charts: Option<&str>) -> Result<()> {
     let python = helm_sdk::python()?;
-    let ours = build_example("measure")?;
-    let growth = build_example("growth")?;
+    let ours = build_example("chart", "measure")?;
+    let growth = build_example("chart", "growth")?;
     let platform = Platform::build_release()?;
     let golden_paths = e2e::helm::built()?;
     let scratch = Scratch::new()?;
@@ -322,28 +319,4 @@ fn program_table(all: &[Programs]) -> String {
         );
     }
     text
-}
-
-/// An example of our crate: it renders and does nothing else.
-fn build_example(name: &str) -> Result<PathBuf> {
-    let arguments = [
-        "build",
-        "--release",
-        "--package",
-        "chart",
-        "--example",
-        name,
-        "--message-format",
-        "json-render-diagnostics",
-    ];
-    let said = run(&mut cargo(&arguments), BUILD)?.success("cargo build")?;
-    let executable = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == name)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    match executable {
-        Some(path) => Ok(path),
-        None => fail!("cargo build made no example {name}"),
-    }
 }

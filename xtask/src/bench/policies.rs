@@ -1,28 +1,32 @@
-//! `cargo xtask bench guardrails`: the policy engine beside Kyverno's command line, over a library of policies.
+//! `cargo xtask bench guardrails`: the policy engine in process, and `platform policy apply` beside Kyverno's command
+//! line over a library of policies.
 //!
-//! What counts is the marginal cost, so that nobody's start flatters them: a large set of resources minus a small
-//! one, CPU time and peak memory. Kyverno gets smaller sets, because the large ones would take it hours; its figures
-//! are for one resource, as ours are.
+//! What counts between the two is the marginal cost, so that nobody's start flatters them: many resources minus few, CPU
+//! time and peak memory. Both get the same fifty resources over and over. Kyverno gets fewer of them, because as many
+//! as ours would take it hours; its figures are for one resource, as ours are.
 
-use super::measure_cpu;
+mod in_process;
+
+use super::{last_lines, measure_cpu};
+use crate::conformance::policies as suites;
 use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result, fail};
 use crate::peers::{self, KYVERNO};
 use crate::process::Scratch;
 use crate::say;
-use guardrails::{Policies, Request};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
-/// Resources for us, and for Kyverno: small and large.
+/// Different resources; every size below is a multiple.
+const DIFFERENT: usize = 50;
+/// Resources for us, and for Kyverno: few and many.
 const OURS: [usize; 2] = [1_000, 10_000];
-const THEIRS: [usize; 2] = [10, 50];
-/// How often one object is judged for the figures in process.
-const TIMES: usize = 2_000;
+const THEIRS: [usize; 2] = [50, 100];
+/// How many times less we are to cost.
+const GOAL: f64 = 50.0;
 
 /// What a run cost: seconds of CPU, megabytes.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +35,19 @@ struct Cost {
     megabytes: f64,
 }
 
+/// A small and a large run: how many resources, and what they cost.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    sizes: [usize; 2],
+    costs: [Cost; 2],
+}
+
 /// What can be asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Options<'a> {
     library: Option<&'a str>,
     kyverno: Option<&'a str>,
+    platform: Option<&'a str>,
     alone: bool,
     runs: usize,
 }
@@ -56,114 +68,91 @@ impl<'a> Options<'a> {
             match (argument, arguments.next()) {
                 ("--library", Some(&folder)) => options.library = Some(folder),
                 ("--kyverno", Some(&binary)) => options.kyverno = Some(binary),
+                ("--platform", Some(&binary)) => options.platform = Some(binary),
                 ("--runs", Some(number)) => match number.parse() {
                     Ok(number @ 1..=100) => options.runs = number,
                     _ => fail!("--runs needs a number from 1 to 100"),
                 },
                 _ => fail!(
-                    "bench guardrails takes --library DIR, --kyverno BIN, --alone and --runs N, not {argument}"
+                    "bench guardrails takes --library DIR, --kyverno BIN, --platform BIN, --alone and --runs N, not {argument}"
                 ),
             }
         }
         Ok(options)
     }
+
+    /// Kyverno's command line, where it can be had.
+    fn kyverno(&self) -> Result<Option<PathBuf>> {
+        if self.alone {
+            return Ok(None);
+        }
+        if let Some(path) = self.kyverno {
+            return Ok(Some(PathBuf::from(path)));
+        }
+        if let Some(reason) = peers::out_of_reach(&[&KYVERNO])? {
+            say::line(format!("without Kyverno beside it: {reason}"));
+            return Ok(None);
+        }
+        peers::build(&[&KYVERNO])?;
+        Ok(Some(KYVERNO.binary("kyverno")?))
+    }
 }
 
 /// Measures and prints the tables.
 pub(crate) fn run_all(options: &Options<'_>) -> Result<()> {
-    in_process()?;
-    let Some(folder) = options.library else {
-        say::line("\n--library DIR measures a library of policies, beside Kyverno");
-        return Ok(());
+    let own = crate::root().join("policies");
+    let folder = options.library.map_or(own.as_path(), Path::new);
+    let library = Library::read(folder)?;
+    in_process::run_all(options.library.is_some().then(|| library.all()).transpose()?)?;
+
+    let platform = match options.platform {
+        Some(path) => Platform::at(Path::new(path))?,
+        None => Platform::build_release()?,
     };
-    let platform = Platform::build_release()?;
-    let kyverno = match (options.alone, options.kyverno) {
-        (true, _) => None,
-        (false, Some(path)) => Some(PathBuf::from(path)),
-        (false, None) => {
-            peers::build(&[&KYVERNO])?;
-            Some(KYVERNO.binary("kyverno")?)
-        }
-    };
-    let library = Library::read(Path::new(folder))?;
-    let scratch = Scratch::new()?;
+    let kyverno = options.kyverno()?;
     say::heading(&format!(
-        "{} policies, resources of {} kinds, {} runs in turn",
+        "{} as whole programs, {} files of policies, {} resources of {} kinds over and over, {} runs in turn",
+        if options.library.is_some() {
+            "the library"
+        } else {
+            "the shipped set on the resources of its tests"
+        },
         library.policies.len(),
+        library.resources.len(),
         library.kinds(),
         options.runs
     ));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..options.runs {
-        ours.push(library.pair(scratch.path(), OURS, |file| {
-            let mut command = Command::new(platform.path());
-            command
-                .args(["policy", "apply"])
-                .args(&library.policies)
-                .arg("--resource")
-                .arg(file);
-            command
-        })?);
+    if options.library.is_none() {
+        say::line(
+            "  --library DIR takes another library: a folder with policies and their kyverno-test.yaml\n",
+        );
+    }
+    let scratch = Scratch::new()?;
+    let ours = |file: &Path| {
+        let mut command = Command::new(platform.path());
+        command.args(["policy", "apply"]).args(&library.policies);
+        command.arg("--resource").arg(file);
+        command
+    };
+    let theirs = |program: &Path, file: &Path| {
+        let mut command = Command::new(program);
+        command.arg("apply").args(&library.policies);
+        command.arg("--continue-on-fail").arg("--resource").arg(file);
+        command
+    };
+    let few = library.file(scratch.path(), THEIRS[0])?;
+    let mut results = vec![("platform", results_of(&ours(&few))?)];
+    let (mut our_pairs, mut their_pairs) = (Vec::new(), Vec::new());
+    for run in 0..options.runs {
+        our_pairs.push(library.pair(scratch.path(), OURS, ours)?);
         if let Some(kyverno) = &kyverno {
-            theirs.push(library.pair(scratch.path(), THEIRS, |file| {
-                let mut command = Command::new(kyverno);
-                command
-                    .arg("apply")
-                    .args(&library.policies)
-                    .arg("--continue-on-fail");
-                command.arg("--resource").arg(file);
-                command
-            })?);
+            if run == 0 {
+                results.push(("kyverno", results_of(&theirs(kyverno, &few))?));
+            }
+            their_pairs.push(library.pair(scratch.path(), THEIRS, |file| theirs(kyverno, file))?);
         }
     }
-    say::line(table(&ours, &theirs));
-    Ok(())
-}
-
-/// The shipped set on one Deployment, and what a rule costs.
-fn in_process() -> Result<()> {
-    let folder = crate::root().join("policies");
-    let mut policies = Policies::default();
-    for file in yaml_files(&folder)? {
-        let text = fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
-        let Ok(documents) = yaml::parse_all(&text) else {
-            fail!("{} is no YAML", file.display())
-        };
-        match Policies::load(&file.display().to_string(), &documents) {
-            Ok(loaded) => policies.merge(loaded),
-            Err(error) => fail!("{error}"),
-        }
-    }
-    let object = serde_json::json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "api", "namespace": "demo", "labels": {"app.kubernetes.io/name": "api"}},
-        "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "api"}}, "template": {
-            "metadata": {"labels": {"app": "api"}},
-            "spec": {"serviceAccountName": "api", "containers": [{
-                "name": "api", "image": "registry.internal/api:v1",
-                "ports": [{"containerPort": 8080}],
-                "env": [{"name": "LOG_LEVEL", "value": "info"}],
-                "resources": {"limits": {"cpu": "1", "memory": "256Mi"}},
-                "securityContext": {"runAsNonRoot": true, "allowPrivilegeEscalation": false,
-                    "capabilities": {"drop": ["ALL"]}},
-            }]},
-        }},
-    });
-    let rules = policies.evaluate(&Request::new(&object)).len();
-    let mut best = f64::MAX;
-    for _ in 0..5 {
-        let started = Instant::now();
-        for _ in 0..TIMES {
-            std::hint::black_box(policies.evaluate(std::hint::black_box(&Request::new(&object))));
-        }
-        best = best.min(started.elapsed().as_secs_f64() * 1e6 / TIMES as f64);
-    }
-    let verdict = if best <= 50.0 { "met" } else { "MISSED" };
-    say::line(format!(
-        "the shipped set ({} policies, {rules} rules about it) on one Deployment: {best:.1} us, goal 50 us: {verdict}; {:.0} ns a rule",
-        policies.len(),
-        best * 1_000.0 / rules.max(1) as f64
-    ));
+    say::line(table(&our_pairs, &their_pairs, &results));
     Ok(())
 }
 
@@ -175,16 +164,14 @@ struct Library {
 
 impl Library {
     fn read(folder: &Path) -> Result<Library> {
-        let mut suites = Vec::new();
-        crate::conformance::policies::find(folder, &mut suites)?;
-        suites.sort();
+        let mut files = Vec::new();
+        suites::find(folder, &mut files)?;
+        files.sort();
         let (mut policies, mut resources) = (Vec::new(), Vec::new());
-        for suite in suites {
-            policies.extend(crate::conformance::policies::named(&suite, "policies"));
-            for file in crate::conformance::policies::named(&suite, "resources") {
-                let text = fs::read_to_string(&file).unwrap_or_default();
-                let documents = yaml::parse_all(&text).unwrap_or_default();
-                resources.extend(documents.into_iter().map(|document| document.value));
+        for suite in files {
+            policies.extend(suites::named(&suite, "policies"));
+            for file in suites::named(&suite, "resources") {
+                resources.extend(documents(&file).unwrap_or_default());
             }
         }
         policies.retain(|policy| fs::read_to_string(policy).is_ok_and(|text| judges_alone(&text)));
@@ -218,6 +205,11 @@ impl Library {
         if policies.is_empty() || resources.is_empty() {
             fail!("{} holds no suites with policies and resources", folder.display());
         }
+        // Spread evenly over all there are.
+        let stride = resources.len() as f64 / DIFFERENT as f64;
+        let resources = (0..DIFFERENT)
+            .filter_map(|number| resources.get((number as f64 * stride) as usize).cloned())
+            .collect();
         Ok(Library { policies, resources })
     }
 
@@ -232,47 +224,62 @@ impl Library {
         kinds.len()
     }
 
-    /// The cost of a small and of a large set of resources.
-    fn pair(
-        &self,
-        scratch: &Path,
-        sizes: [usize; 2],
-        command: impl Fn(&Path) -> Command,
-    ) -> Result<([usize; 2], [Cost; 2])> {
+    /// All policies and the resources.
+    fn all(&self) -> Result<(Vec<Value>, Vec<Value>)> {
+        let mut policies = Vec::new();
+        for file in &self.policies {
+            policies.extend(documents(file)?);
+        }
+        Ok((policies, self.resources.clone()))
+    }
+
+    /// A file with so many resources.
+    fn file(&self, folder: &Path, size: usize) -> Result<PathBuf> {
+        let file = folder.join(format!("resources-{size}.yaml"));
+        if !file.is_file() {
+            let named = |(number, object): (usize, &Value)| {
+                let mut object = object.clone();
+                object["metadata"]["name"] = format!("r{number}").into();
+                object
+            };
+            let many = self.resources.iter().cycle().take(size).enumerate().map(named);
+            let many: Vec<Value> = many.collect();
+            fs::write(&file, text(&many)).doing(|| format!("write {}", file.display()))?;
+        }
+        Ok(file)
+    }
+
+    /// The cost of few and of many resources.
+    fn pair(&self, folder: &Path, sizes: [usize; 2], command: impl Fn(&Path) -> Command) -> Result<Pair> {
         let mut costs = [Cost {
             seconds: 0.0,
             megabytes: 0.0,
         }; 2];
         for (size, cost) in sizes.iter().zip(&mut costs) {
-            let file = scratch.join(format!("resources-{size}.yaml"));
-            if !file.is_file() {
-                fs::write(&file, self.text(*size)).doing(|| format!("write {}", file.display()))?;
-            }
-            let (seconds, megabytes) = measure_cpu(&command(&file))?;
+            let (seconds, megabytes) = measure_cpu(&command(&self.file(folder, *size)?))?;
             *cost = Cost { seconds, megabytes };
         }
-        Ok((sizes, costs))
+        Ok(Pair { sizes, costs })
     }
+}
 
-    /// So many resources, spread over all there are, each with a name of its own.
-    fn text(&self, size: usize) -> String {
-        let mut text = String::new();
-        for (number, object) in self
-            .resources
-            .iter()
-            .step_by(37)
-            .chain(&self.resources)
-            .cycle()
-            .take(size)
-            .enumerate()
-        {
-            let mut object = object.clone();
-            object["metadata"]["name"] = format!("r{number}").into();
-            text.push_str("---\n");
-            text.push_str(&yaml::emit(&object));
-        }
-        text
+/// The documents of a file.
+fn documents(file: &Path) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
+    match yaml::parse_all(&text) {
+        Ok(documents) => Ok(documents.into_iter().map(|document| document.value).collect()),
+        Err(error) => fail!("{} is no YAML: {error}", file.display()),
     }
+}
+
+/// Documents as one text.
+fn text(documents: &[Value]) -> String {
+    let mut text = String::new();
+    for document in documents {
+        text.push_str("---\n");
+        text.push_str(&yaml::emit(document));
+    }
+    text
 }
 
 /// Whether policies say what they say without asking anything and without changing anything.
@@ -294,54 +301,91 @@ fn judges_alone(text: &str) -> bool {
     !asks.iter().any(|word| text.contains(word))
 }
 
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).doing(|| format!("read {}", folder.display()))? {
-        let path = entry.doing(|| format!("read {}", folder.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            files.push(path);
-        }
+/// What a run counts: `pass: 1, fail: 2, warn: 0, error: 0, skip: 3`.
+fn results_of(command: &Command) -> Result<[usize; 5]> {
+    let said = last_lines(command)?;
+    let Some(counts) = said.lines().rev().find_map(counts) else {
+        fail!("no line with pass, fail, warn, error and skip:\n{said}")
+    };
+    Ok(counts)
+}
+
+fn counts(line: &str) -> Option<[usize; 5]> {
+    let mut counts = [0; 5];
+    let mut parts = line.trim().split(", ");
+    for (count, name) in counts.iter_mut().zip(["pass", "fail", "warn", "error", "skip"]) {
+        let number = parts.next()?.strip_prefix(name)?.strip_prefix(": ")?;
+        *count = number.trim().parse().ok()?;
     }
-    files.sort();
-    Ok(files)
+    Some(counts)
 }
 
-/// CPU milliseconds that one more resource costs: the median of the runs.
-fn marginal(runs: &[([usize; 2], [Cost; 2])]) -> Option<f64> {
-    let mut costs: Vec<f64> = runs
-        .iter()
-        .map(|([small, large], [less, more])| (more.seconds - less.seconds) * 1e3 / (large - small) as f64)
-        .collect();
-    costs.sort_by(f64::total_cmp);
-    costs.get(costs.len() / 2).copied()
+/// CPU milliseconds and kilobytes of peak memory that one more resource costs: the medians of the runs.
+fn marginal(pairs: &[Pair]) -> Option<[f64; 2]> {
+    let median = |figure: fn(&Cost) -> f64| {
+        let mut each: Vec<f64> = pairs
+            .iter()
+            .map(
+                |Pair {
+                     sizes: [few, many],
+                     costs: [less, more],
+                 }| { (figure(more) - figure(less)) * 1e3 / (many - few) as f64 },
+            )
+            .collect();
+        each.sort_by(f64::total_cmp);
+        each.get(each.len() / 2).copied()
+    };
+    Some([median(|cost| cost.seconds)?, median(|cost| cost.megabytes)?])
 }
 
-fn table(ours: &[([usize; 2], [Cost; 2])], theirs: &[([usize; 2], [Cost; 2])]) -> String {
+fn table(ours: &[Pair], theirs: &[Pair], results: &[(&str, [usize; 5])]) -> String {
     let mut text = format!(
-        "{:<12} {:>22} {:>22} {:>22} {:>12}\n",
-        "", "resources", "CPU s", "peak MB", "ms each"
+        "{:<10} {:>18} {:>18} {:>14} {:>11} {:>11} {:>11}\n",
+        "", "resources", "CPU s", "peak MB", "ms/resource", "kB/resource", "us/result"
     );
-    for (name, runs) in [("platform", ours), ("kyverno", theirs)] {
-        let Some(([small, large], [less, more])) = runs.get(runs.len() / 2) else {
+    for (name, pairs) in [("platform", ours), ("kyverno", theirs)] {
+        let (
+            Some(Pair {
+                sizes: [few, many],
+                costs: [less, more],
+            }),
+            Some([milliseconds, kilobytes]),
+        ) = (pairs.get(pairs.len() / 2), marginal(pairs))
+        else {
             continue;
         };
+        let said = results.iter().find(|(who, _)| *who == name);
+        let each = said.map_or(0, |(_, counts)| counts.iter().sum()) as f64 / THEIRS[0] as f64;
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{name:<12} {:>22} {:>22} {:>22} {:>12.3}",
-            format!("{small} and {large}"),
+            "{name:<10} {:>18} {:>18} {:>14} {milliseconds:>11.3} {kilobytes:>11.1} {:>11.2}",
+            format!("{few} and {many}"),
             format!("{:.2} and {:.2}", less.seconds, more.seconds),
             format!("{:.0} and {:.0}", less.megabytes, more.megabytes),
-            marginal(runs).unwrap_or_default()
+            milliseconds * 1e3 / each.max(1.0),
+        );
+    }
+    let _ = writeln!(text, "\nresults on the first {} resources", THEIRS[0]);
+    for (name, [pass, fail, warn, error, skip]) in results {
+        let _ = writeln!(
+            text,
+            "{name:<10} {pass} pass, {fail} fail, {warn} warn, {error} error, {skip} skip"
         );
     }
     if let (Some(ours), Some(theirs)) = (marginal(ours), marginal(theirs)) {
-        let times = theirs / ours;
-        let verdict = if times >= 50.0 { "met" } else { "MISSED" };
-        let _ = writeln!(
-            text,
-            "\none more resource costs {times:.0} times less CPU; goal 50 times: {verdict}"
-        );
+        text.push('\n');
+        for (what, ours, theirs) in [
+            ("CPU time", ours[0], theirs[0]),
+            ("peak memory", ours[1], theirs[1]),
+        ] {
+            let times = theirs / ours;
+            let verdict = if times >= GOAL { "met" } else { "MISSED" };
+            let _ = writeln!(
+                text,
+                "one more resource costs {times:.0} times less {what}; goal {GOAL} times: {verdict}"
+            );
+        }
     }
     text
 }
@@ -352,15 +396,45 @@ mod tests {
 
     #[test]
     fn the_margin_is_what_one_more_costs() {
-        let cost = |seconds| Cost {
-            seconds,
-            megabytes: 10.0,
+        let pair = |sizes, seconds: [f64; 2], megabytes: [f64; 2]| Pair {
+            sizes,
+            costs: [0, 1].map(|at| Cost {
+                seconds: seconds[at],
+                megabytes: megabytes[at],
+            }),
         };
-        let ours = [([1_000, 10_000], [cost(1.0), cost(10.0)])];
-        let theirs = [([10, 50], [cost(10.0), cost(50.0)])];
-        assert_eq!(marginal(&ours), Some(1.0));
-        assert_eq!(marginal(&theirs), Some(1_000.0));
-        assert!(table(&ours, &theirs).contains("1000 times less CPU; goal 50 times: met"));
-        assert!(!table(&ours, &[]).contains("goal"));
+        let ours = [pair([1_000, 10_000], [1.0, 10.0], [20.0, 110.0])];
+        let theirs = [pair([50, 100], [10.0, 60.0], [300.0, 325.0])];
+        let results = [("platform", [5, 0, 0, 0, 0]), ("kyverno", [5, 0, 0, 0, 0])];
+        assert_eq!(marginal(&ours), Some([1.0, 10.0]));
+        assert_eq!(marginal(&theirs), Some([1_000.0, 500.0]));
+        let table = table(&ours, &theirs, &results);
+        assert!(
+            table.contains("1000 times less CPU time; goal 50 times: met"),
+            "{table}"
+        );
+        assert!(
+            table.contains("50 times less peak memory; goal 50 times: met"),
+            "{table}"
+        );
+        assert!(!super::table(&ours, &[], &results).contains("goal"));
+    }
+
+    #[test]
+    fn counts_are_read_from_the_last_line() {
+        let check = |line: &str, expect: Option<[usize; 5]>| assert_eq!(counts(line), expect, "{line}");
+        check(
+            "pass: 1163, fail: 617, warn: 0, error: 48, skip: 105 ",
+            Some([1_163, 617, 0, 48, 105]),
+        );
+        check("pass: 1, fail: 2", None);
+        check("Applying 3 policy rule(s) to 1 resource(s)...", None);
+    }
+
+    #[test]
+    fn without_a_library_the_shipped_set_is_one() {
+        let library = Library::read(&crate::root().join("policies")).unwrap();
+        assert_eq!(library.resources.len(), DIFFERENT);
+        assert!(library.policies.len() > 20 && library.kinds() > 4);
     }
 }

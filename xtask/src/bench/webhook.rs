@@ -34,9 +34,44 @@ const POLICIES: usize = 50;
 /// What 99 of 100 answers may take.
 const GOAL: Duration = Duration::from_millis(5);
 
-/// Measures for so many seconds.
-pub(crate) fn run_all(seconds: u64) -> Result<()> {
-    let platform = Platform::build_release()?;
+/// What can be asked for.
+#[derive(Debug)]
+pub(crate) struct Options<'a> {
+    seconds: u64,
+    platform: Option<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads what stands after `bench webhook`.
+    pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
+        let mut options = Self {
+            seconds: 20,
+            platform: None,
+        };
+        for pair in arguments.chunks(2) {
+            match pair {
+                ["--platform", binary] => options.platform = Some(binary),
+                ["--seconds", seconds] => match seconds.parse() {
+                    Ok(seconds @ 1..=3_600) => options.seconds = seconds,
+                    _ => fail!("--seconds needs a number from 1 to 3600"),
+                },
+                _ => fail!(
+                    "bench webhook takes --seconds N and --platform BIN, not {}",
+                    pair.join(" ")
+                ),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Measures and prints the table.
+pub(crate) fn run_all(options: &Options<'_>) -> Result<()> {
+    let seconds = options.seconds;
+    let platform = match options.platform {
+        Some(path) => Platform::at(Path::new(path))?,
+        None => Platform::build_release()?,
+    };
     let user = platform.new_user()?;
     let (_up, _) = user.up()?;
     let kubeconfig = user.sandbox_kubeconfig();

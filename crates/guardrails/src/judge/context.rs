@@ -35,19 +35,16 @@ impl<'a> Judge<'a> {
     /// The variables every rule has, and the entries of the rule's own context.
     pub(super) fn context(&'a self) -> Result<Context<'a>, QueryError> {
         let request = self.request;
-        let root = match self.shared.and_then(Shared::take) {
-            Some((root, steps)) => {
-                self.budget.spend(steps)?;
-                root
+        let root = if let Some((root, steps)) = self.shared.and_then(Shared::take) {
+            self.budget.spend(steps)?;
+            root
+        } else {
+            let before = self.budget.left();
+            let root = self.variables()?;
+            if let Some(shared) = self.shared {
+                shared.set_steps(before - self.budget.left());
             }
-            None => {
-                let before = self.budget.left();
-                let root = self.variables()?;
-                if let Some(shared) = self.shared {
-                    shared.set_steps(before - self.budget.left());
-                }
-                root
-            }
+            root
         };
         let mut context = Context::new(root, &self.policy.expressions, &self.budget, request.facts);
         context.shared = self.shared;
