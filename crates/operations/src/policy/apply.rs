@@ -267,7 +267,7 @@ impl PolicyApplication {
             world.objects.extend(some.map(|object| object.value.clone()));
         }
         Ok(PolicyApplication {
-            runner: Runner::together(found.policies, beside, values, asker, world),
+            runner: Runner::together(found.policies, &beside, values, asker, world),
             objects,
             payloads,
             audit_warn: request.audit_warn,

@@ -249,7 +249,7 @@ impl Prepared {
         }
         let operation = values.operation().and_then(Operation::parse);
         Ok(Prepared {
-            runner: Runner::new(policies.policies, beside, values, asker, world),
+            runner: Runner::new(policies.policies, &beside, values, asker, world),
             folder,
             objects,
             payloads,
