@@ -85,7 +85,7 @@ pub(crate) fn run_all(options: &Options<'_>) -> Result<()> {
         &format!("install --context {context} --image registry.internal/platform:0.1.0"),
     )?;
     let policies = user.work().join("policies.yaml");
-    fs::write(&policies, many_policies()?).doing(|| "write the policies".to_owned())?;
+    fs::write(&policies, more_policies()?).doing(|| "write the policies".to_owned())?;
     let mut kubectl = cluster::kubectl(&KUBERNETES.binary("kubectl")?, &kubeconfig);
     run(
         kubectl.args(["apply", "--server-side", "-f"]).arg(&policies),
@@ -112,8 +112,9 @@ pub(crate) fn run_all(options: &Options<'_>) -> Result<()> {
     Ok(())
 }
 
-/// As many policies as are wanted: those that ship, and some of them again under other names.
-fn many_policies() -> Result<String> {
+/// What is missing to as many policies as are wanted beside those that ship, which the installation brings: some of them
+/// again under other names.
+fn more_policies() -> Result<String> {
     let mut files: Vec<_> = fs::read_dir(crate::root().join("policies"))
         .doing(|| "read policies/".to_owned())?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -130,7 +131,13 @@ fn many_policies() -> Result<String> {
                 .value)
         })
         .collect::<Result<_>>()?;
-    for (index, policy) in policies.iter().cycle().take(POLICIES).enumerate() {
+    for (index, policy) in policies
+        .iter()
+        .cycle()
+        .take(POLICIES)
+        .enumerate()
+        .skip(policies.len())
+    {
         let mut policy = policy.clone();
         let name = policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         policy["metadata"]["name"] = json!(format!("{name}-{index}"));
@@ -405,7 +412,12 @@ mod tests {
 
     #[test]
     fn policies_are_as_many_as_wanted() {
-        let text = many_policies().unwrap();
-        assert_eq!(yaml::parse_all(&text).unwrap().len(), POLICIES);
+        let more = yaml::parse_all(&more_policies().unwrap()).unwrap().len();
+        let shipped = fs::read_dir(crate::root().join("policies")).unwrap();
+        let is_policy = |path: std::path::PathBuf| path.extension().is_some_and(|it| it == "yaml");
+        let shipped = shipped
+            .filter(|entry| is_policy(entry.as_ref().unwrap().path()))
+            .count();
+        assert_eq!(shipped + more, POLICIES);
     }
 }
