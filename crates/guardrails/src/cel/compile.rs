@@ -92,9 +92,11 @@ pub(super) enum Node {
     Fold(Box<Fold>),
     Bind(usize, Box<(Node, Node)>),
     OptionalMap(usize, Flat, Box<(Node, Node)>),
+    /// `or` and `orValue`, which need their argument only when there is nothing before it.
+    Or(Flat, Box<(Node, Node)>),
 }
 
-/// Whether what `optMap` makes is an optional already (`optFlatMap`).
+/// Whether what an argument makes is an optional already: that of `optFlatMap`, `or`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flat {
     Yes,
@@ -328,6 +330,11 @@ impl Compiler<'_> {
         }
         if let Some(node) = self.fold(at, &target, name, &arguments)? {
             return Ok(node);
+        }
+        if let ("or" | "orValue", [other]) = (name, arguments.as_slice()) {
+            let flat = if name == "or" { Flat::Yes } else { Flat::No };
+            let pair = (self.node(*target)?, self.node(other.clone())?);
+            return Ok(Node::Or(flat, Box::new(pair)));
         }
         let mut all = vec![self.node(*target)?];
         all.extend(self.nodes(arguments)?);

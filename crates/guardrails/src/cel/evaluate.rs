@@ -179,6 +179,7 @@ impl<'v> Machine<'_, 'v> {
             Node::Fold(fold) => self.fold(fold),
             Node::Bind(slot, pair) => self.bind(*slot, pair),
             Node::OptionalMap(slot, flat, pair) => self.optional_map(*slot, *flat, pair),
+            Node::Or(flat, pair) => self.or(*flat, pair),
         }
     }
 
@@ -407,6 +408,20 @@ impl<'v> Machine<'_, 'v> {
         }
     }
 
+    /// As Kyverno has it: what is no optional value is a value that is there.
+    fn or(&mut self, flat: Flat, pair: &'v (Node, Node)) -> Evaluated<'v> {
+        match (flat, self.node(&pair.0)?) {
+            (Flat::Yes, some @ Value::Optional(Some(_))) => Ok(some),
+            (Flat::No, Value::Optional(Some(inner))) => Ok((*inner).clone()),
+            (_, Value::Optional(None)) => match (flat, self.node(&pair.1)?) {
+                (Flat::No, other) | (Flat::Yes, other @ Value::Optional(_)) => Ok(other),
+                (Flat::Yes, other) => Err(functions::no_overload("or", &[other])),
+            },
+            (Flat::No, value) => known(value),
+            (Flat::Yes, value) => Err(functions::no_overload("or", &[value])),
+        }
+    }
+
     fn fold(&mut self, fold: &'v Fold) -> Evaluated<'v> {
         let over = self.node(&fold.over)?;
         let over = match over {
@@ -564,7 +579,8 @@ fn compare<'v>(
         budget.spend(left.len().min(right.len()) / 64)?;
     }
     match left.order(right) {
-        Some(order) => Ok(Value::Bool(order.is_some_and(holds))),
+        Some(Some(order)) => Ok(Value::Bool(holds(order))),
+        Some(None) => Err(functions::not_ordered()),
         None => Err(functions::no_overload(name, &[left.clone(), right.clone()])),
     }
 }

@@ -140,7 +140,11 @@ pub(super) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
     if matches!(zone, "UTC" | "") {
         return Some(0);
     }
-    let time = jiff::Timestamp::new(time.seconds, 0).ok()?;
+    // The first and last days of the calendar are beyond what is kept of time zones, which does not change there.
+    let time = time
+        .seconds
+        .clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+    let time = jiff::Timestamp::new(time, 0).ok()?;
     let known = TimeZone::get(zone).ok()?;
     // Their names are not written in any other way.
     (known.iana_name() == Some(zone)).then(|| i64::from(known.to_offset(time).seconds()))
@@ -269,6 +273,7 @@ mod tests {
         check("Europe/Berlin", "2026-10-25T00:59:59Z", 7200);
         check("Europe/Berlin", "2026-10-25T01:00:00Z", 3600);
         check("America/New_York", "2400-07-01T00:00:00Z", -14400);
+        check("Asia/Tokyo", "9999-12-31T23:59:59Z", 32400);
         check("Europe/Amsterdam", "1800-01-01T00:00:00Z", 1050);
     }
 

@@ -29,8 +29,6 @@ pub(super) const TABLE: Table = &[
     ("unwrapOpt", Style::Method, unwrap_optionals),
     ("hasValue", Style::Method, has_value),
     ("value", Style::Method, value_of),
-    ("or", Style::Method, or),
-    ("orValue", Style::Method, or_value),
 ];
 
 /// Sums, differences, products and so on.
@@ -360,23 +358,6 @@ fn value_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         [Value::Optional(Some(inner))] => Ok((**inner).clone()),
         [Value::Optional(None)] => Err(Failure::new("optional.none() dereference")),
         _ => Err(args.refuse()),
-    }
-}
-
-fn or<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    match args.exactly()? {
-        [value @ Value::Optional(Some(_)), Value::Optional(_)] => Ok(value.clone()),
-        [Value::Optional(None), other @ Value::Optional(_)] => Ok(other.clone()),
-        _ => Err(args.refuse()),
-    }
-}
-
-/// As Kyverno has it: what is no optional value is a value that is there.
-fn or_value<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    match args.exactly()? {
-        [Value::Optional(Some(inner)), _] => Ok((**inner).clone()),
-        [Value::Optional(None), other] => Ok(other.clone()),
-        [value, _] => Ok(value.clone()),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) const TABLE: Table = &[
 
 fn ordered<'v>(name: &str, left: &Value<'v>, right: &Value<'v>) -> Result<Ordering, Failure> {
     match left.order(right) {
-        Some(order) => Ok(order.unwrap_or(Ordering::Equal)),
+        Some(order) => order.ok_or_else(super::not_ordered),
         None => Err(no_overload(name, &[left.clone(), right.clone()])),
     }
 }

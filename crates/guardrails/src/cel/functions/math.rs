@@ -43,7 +43,7 @@ fn extreme<'v>(args: &Args<'_, 'v>, wanted: Ordering) -> Evaluated<'v> {
         if !number(&item) {
             return Err(args.refuse());
         }
-        if item.order(&best).flatten() == Some(wanted) {
+        if item.order(&best).flatten().ok_or_else(super::not_ordered)? == wanted {
             best = item;
         }
     }

@@ -148,6 +148,11 @@ pub(super) fn no_overload(name: &str, values: &[Value<'_>]) -> Failure {
     Failure::new(format!("no such overload: {name} of {}", types.join(", ")))
 }
 
+/// What is not a number at all is neither less nor more than another.
+pub(super) fn not_ordered() -> Failure {
+    Failure::new("NaN values cannot be ordered")
+}
+
 /// A value in a few words, for messages.
 pub(super) fn show(value: &Value<'_>) -> String {
     match value {

@@ -203,8 +203,6 @@ fn every_documented_function_is_there() {
         "unwrapOpt",
         "hasValue",
         "value",
-        "or",
-        "orValue",
         "group",
         "resource",
         "subresource",
@@ -725,6 +723,23 @@ fn optional_values() {
         json!([[1], [2]]),
     );
     check("optional.none().value()", json!("!"));
+}
+
+#[test]
+fn what_is_not_needed_is_not_asked_for() {
+    check("{'a': 1}.?a.orValue(1 / 0)", json!(1));
+    check("{'a': 1}.?b.orValue(1 / 0)", json!("!division by zero"));
+    check("optional.of(1).or(optional.of(1 / 0)).value()", json!(1));
+    check("optional.none().or(1)", json!("!no such overload"));
+    check("1.or(optional.of(1))", json!("!no such overload"));
+}
+
+#[test]
+fn what_is_no_number_has_no_order() {
+    check("0.0 / 0.0 < 1.0", json!("!cannot be ordered"));
+    check("[1.0, 0.0 / 0.0].sort()", json!("!cannot be ordered"));
+    check("math.greatest(1.0, 0.0 / 0.0)", json!("!cannot be ordered"));
+    check("0.0 / 0.0 == 0.0 / 0.0", json!(false));
 }
 
 #[test]
