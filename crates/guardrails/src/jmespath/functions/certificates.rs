@@ -16,6 +16,12 @@ use crate::jmespath::QueryError;
 /// The longest certificate that is read, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
 
+/// The longest number in one, in bytes: reading it takes the square of that.
+const MAX_NUMBER: usize = 2048;
+
+/// How many extensions or policies one may have, each of which is compared with all before it.
+pub(super) const MOST: usize = 500;
+
 pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
     args.world.budget.spend(args.text(0).len())?;
     match decode(args.text(0)) {
@@ -110,7 +116,11 @@ fn certificate(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
         None => 0,
     };
     let serial = inner.integer()?;
-    if version > 2 || serial.first()? & 0x80 != 0 || inner.expect(SEQUENCE)?.content != algorithm.content {
+    if version > 2
+        || serial.len() > MAX_NUMBER
+        || serial.first()? & 0x80 != 0
+        || inner.expect(SEQUENCE)?.content != algorithm.content
+    {
         return None;
     }
     let issuer = inner.expect(SEQUENCE)?;
@@ -125,7 +135,10 @@ fn certificate(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
     set("RawIssuer", bytes(issuer.whole));
     set("Version", json!(version + 1));
     // Kyverno reads the number as a float.
-    let serial = decimal(serial).parse::<f64>().ok()?;
+    let serial = decimal(serial)
+        .parse::<f64>()
+        .ok()
+        .filter(|number| number.is_finite())?;
     set("SerialNumber", json!(serial));
     set("Issuer", name(&issuer)?);
     set("NotBefore", moment(&not_before)?);
@@ -149,7 +162,7 @@ fn certificate(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
         let mut list = Vec::new();
         for extension in extensions.reader().expect(SEQUENCE)?.reader().all()? {
             let extension = Extension::read(&extension)?;
-            if list.iter().any(|known: &Extension<'_>| known.id == extension.id) {
+            if list.len() >= MOST || list.iter().any(|known: &Extension<'_>| known.id == extension.id) {
                 return None;
             }
             list.push(extension);
@@ -188,7 +201,7 @@ fn request(bytes_of_it: &[u8]) -> Option<Map<String, Value>> {
         {
             for extension in (first.tag == SEQUENCE).then(|| first.reader().all())?? {
                 let extension = Extension::read(&extension)?;
-                if asked.iter().any(|known| known.id == extension.id) {
+                if asked.len() >= MOST || asked.iter().any(|known| known.id == extension.id) {
                     return None;
                 }
                 asked.push(extension);
@@ -344,7 +357,11 @@ fn public_key(key: &Element<'_>) -> Option<Value> {
     let mut numbers = Reader(bits).expect(SEQUENCE)?.reader();
     let (modulus, exponent) = (numbers.integer()?, small(numbers.integer()?)?);
     let positive = modulus.first()? & 0x80 == 0 && modulus != [0];
-    if *unused != 0 || !positive || modulus.len() > 4096 || !(1..=i64::from(i32::MAX)).contains(&exponent) {
+    if *unused != 0
+        || !positive
+        || modulus.len() > MAX_NUMBER
+        || !(1..=i64::from(i32::MAX)).contains(&exponent)
+    {
         return None;
     }
     Some(json!({"N": decimal(modulus), "E": exponent}))
@@ -505,6 +522,36 @@ OAwSM0LIFiJRjlFVsSlPHRvwVEuS7kBIsnW+\n\
         check(REQUEST, "Subject.Organization[0]", json!("system:masters"));
         check(REQUEST, "Version", json!(0));
         check(REQUEST, "PublicKey.N", json!(MODULUS));
+    }
+
+    /// A number takes the square of its length to read.
+    #[test]
+    fn a_long_serial_number_is_refused_before_it_costs() {
+        let element = |tag: u8, content: &[u8]| {
+            let length = u16::try_from(content.len()).expect("it is short").to_be_bytes();
+            [&[tag, 0x82], &length, content].concat()
+        };
+        let with_serial = |length: usize| {
+            let (_, der) = pem(CERTIFICATE).expect("PEM");
+            let mut outer = Reader(&der).expect(SEQUENCE).expect("a certificate").reader();
+            let mut signed = outer.expect(SEQUENCE).expect("what is signed").reader();
+            let version = signed.next().expect("a version").whole;
+            signed.next().expect("a serial number");
+            let signed = [version, &element(2, &vec![0x7f; length]), signed.0].concat();
+            let whole = element(0x30, &[&element(0x30, &signed)[..], outer.0].concat());
+            let text = STANDARD.encode(whole);
+            query(
+                "x509_decode(@)",
+                &json!(format!(
+                    "-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----"
+                )),
+            )
+        };
+        assert!(with_serial(100).is_ok());
+        assert!(with_serial(1000).is_err());
+        let begun = std::time::Instant::now();
+        assert!(with_serial(60_000).is_err());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::certificates::{bytes, push};
+use super::certificates::{MOST, bytes, push};
 use super::der::{
     BIT_STRING, Element, IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, dotted, identifier, small,
 };
@@ -261,7 +261,7 @@ fn add_policies(fields: &mut Fields, mut reader: Reader<'_>) -> Option<()> {
         let mut parts = (policy.tag == SEQUENCE).then(|| policy.reader())?;
         let id = identifier(parts.expect(IDENTIFIER)?.content)?;
         let text = json!(dotted(&id));
-        if texts.contains(&text) {
+        if texts.len() >= MOST || texts.contains(&text) {
             return None;
         }
         numbers.push(json!(id));
