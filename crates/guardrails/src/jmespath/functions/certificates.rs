@@ -529,7 +529,12 @@ OAwSM0LIFiJRjlFVsSlPHRvwVEuS7kBIsnW+\n\
     fn a_long_serial_number_is_refused_before_it_costs() {
         let element = |tag: u8, content: &[u8]| {
             let length = u16::try_from(content.len()).expect("it is short").to_be_bytes();
-            [&[tag, 0x82], &length, content].concat()
+            let head = match length {
+                [0, low @ 0..=0x7f] => vec![tag, low],
+                [0, low] => vec![tag, 0x81, low],
+                [high, low] => vec![tag, 0x82, high, low],
+            };
+            [&head, content].concat()
         };
         let with_serial = |length: usize| {
             let (_, der) = pem(CERTIFICATE).expect("PEM");
