@@ -33,11 +33,30 @@ pub(crate) struct Context<'a> {
     pub(crate) deleting: bool,
     /// The namespace of a namespaced policy, which sees no other.
     pub(crate) namespace: Option<&'a str>,
-    /// Where the variables that every rule has go back to, as they were.
-    pub(crate) shared: Option<&'a Shared>,
+    /// Who makes the variables that every rule has, once an expression may read one of them.
+    common: Option<&'a dyn Common>,
+    has_common: Cell<bool>,
+    /// What `request.object` stands for, as long as nothing else does.
+    object: Cell<Option<&'a Value>>,
 }
 
-/// The variables that every rule about an object has: made once, and lent to one rule after the other.
+/// The names that [`Common`] gives values to.
+const COMMON: [&str; 4] = [
+    "request",
+    "images",
+    "serviceAccountName",
+    "serviceAccountNamespace",
+];
+
+/// The variables that every rule has.
+pub(crate) trait Common {
+    /// The variables: an object with the names of [`COMMON`].
+    fn variables(&self) -> Result<Value, QueryError>;
+    /// Takes them back as they were.
+    fn give_back(&self, variables: Value);
+}
+
+/// A place where one rule leaves the variables that every rule about an object has for the next.
 #[derive(Default)]
 pub(crate) struct Shared {
     root: RefCell<Option<Value>>,
@@ -51,6 +70,11 @@ impl Shared {
         Some((self.root.take()?, self.steps.get()))
     }
 
+    /// Puts them back.
+    pub(crate) fn put(&self, root: Value) {
+        self.root.replace(Some(root));
+    }
+
     /// What the next to take them pays.
     pub(crate) fn set_steps(&self, steps: usize) {
         self.steps.set(steps);
@@ -59,9 +83,9 @@ impl Shared {
 
 impl Drop for Context<'_> {
     fn drop(&mut self) {
-        if let Some(shared) = self.shared {
+        if let (Some(common), true) = (self.common, self.has_common.get()) {
             self.restore(&Mark::default());
-            shared.root.replace(Some(self.root.take()));
+            common.give_back(self.root.take());
         }
     }
 }
@@ -113,13 +137,48 @@ impl<'a> Context<'a> {
             facts,
             deleting: false,
             namespace: None,
-            shared: None,
+            common: None,
+            has_common: Cell::new(false),
+            object: Cell::new(None),
         }
     }
 
+    /// The context of a rule whose common variables are made when they are asked for. `object` is what
+    /// `request.object` stands for in them, unless it is null.
+    pub(crate) fn of(
+        common: &'a dyn Common,
+        object: Option<&'a Value>,
+        expressions: &'a Expressions,
+        budget: &'a Budget,
+        facts: &'a dyn Facts,
+    ) -> Context<'a> {
+        let empty = Value::Object(Map::new());
+        let mut context = Context::new(empty, expressions, budget, facts);
+        (context.common, context.object) = (Some(common), Cell::new(object));
+        context
+    }
+
+    /// Makes the variables that every rule has, if that is still to be done.
+    fn make_common(&self) -> Result<(), QueryError> {
+        let (Some(common), false) = (self.common, self.has_common.get()) else {
+            return Ok(());
+        };
+        let mut variables = common.variables()?;
+        let mut root = self.root.borrow_mut();
+        if let (Value::Object(variables), Value::Object(own)) = (&mut variables, &mut *root) {
+            variables.append(own);
+        }
+        *root = variables;
+        self.has_common.set(true);
+        Ok(())
+    }
+
     /// Values by their dotted names, which win over what a cluster would say.
-    pub(crate) fn give(&mut self, given: Option<&'a Map<String, Value>>) -> Result<(), Exhausted> {
+    pub(crate) fn give(&mut self, given: Option<&'a Map<String, Value>>) -> Result<(), QueryError> {
         self.given = given;
+        if given.is_some_and(|given| !given.is_empty()) {
+            self.make_common()?;
+        }
         for (path, value) in given.into_iter().flatten() {
             let value = self.budget.copy(value)?;
             let names = dotted(path);
@@ -158,6 +217,13 @@ impl<'a> Context<'a> {
 
     /// Gives a name a value.
     pub(crate) fn set(&self, name: &str, value: Value) {
+        if COMMON.contains(&name) {
+            // It fails for want of budget only, and then whatever reads it fails as well.
+            let _ = self.make_common();
+            if name == "request" {
+                self.object.set(None);
+            }
+        }
         let mut root = self.root.borrow_mut();
         let Value::Object(map) = &mut *root else { return };
         let before = map.insert(name.to_owned(), value);
@@ -168,7 +234,8 @@ impl<'a> Context<'a> {
     }
 
     /// Lets `request.object` stand for another object.
-    pub(crate) fn set_object(&self, object: Value) -> Result<(), Exhausted> {
+    pub(crate) fn set_object(&self, object: Value) -> Result<(), QueryError> {
+        self.make_common()?;
         let mut request = match self.root.borrow().get("request") {
             Some(request) => self.budget.copy(request)?,
             None => Value::Object(Map::new()),
@@ -219,10 +286,26 @@ impl<'a> Context<'a> {
     /// Evaluates an expression.
     pub(crate) fn query(&self, expression: &str) -> Result<Value, QueryError> {
         self.load_mentioned(expression)?;
-        let root = self.root.borrow();
-        let value = match self.expressions.parsed(expression) {
-            Some(parsed) => parsed.query(&root, self.world())?,
-            None => self.parse(expression)?.query(&root, self.world())?,
+        let made;
+        let parsed = match self.expressions.parsed(expression) {
+            Some(parsed) => parsed,
+            None => {
+                made = self.parse(expression)?;
+                &made
+            }
+        };
+        let of_object = self
+            .object
+            .get()
+            .and_then(|object| parsed.query_object(object, self.world()));
+        let value = match of_object {
+            Some(value) => value?,
+            None => {
+                if parsed.may_read(&COMMON) {
+                    self.make_common()?;
+                }
+                parsed.query(&self.root.borrow(), self.world())?
+            }
         };
         match unknown_in(&value) {
             Some(what) => Err(QueryError::Unknown(what.to_owned())),

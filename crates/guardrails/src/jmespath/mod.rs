@@ -9,6 +9,7 @@
 mod arithmetic;
 mod evaluate;
 mod functions;
+mod reads;
 mod semver;
 mod syntax;
 mod tokens;
@@ -32,6 +33,10 @@ const MAX_LENGTH: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     node: Node,
+    /// The names it reads, unless it may read any.
+    names: Option<Vec<String>>,
+    /// For evaluation on `request.object` alone, if it reads nothing else.
+    of_object: Option<Node>,
 }
 
 /// What an evaluation has beside the value: what it may cost, and whom it may ask.
@@ -87,9 +92,24 @@ impl Expression {
         if text.len() > MAX_LENGTH {
             return Err("the expression is too long".to_owned());
         }
+        let node = syntax::parse(text)?;
         Ok(Expression {
-            node: syntax::parse(text)?,
+            names: reads::names(&node),
+            of_object: reads::within(&node, "request", "object"),
+            node,
         })
+    }
+
+    /// Whether it may read one of these names.
+    pub(crate) fn may_read(&self, names: &[&str]) -> bool {
+        let read = self.names.as_ref();
+        read.is_none_or(|read| read.iter().any(|name| names.contains(&name.as_str())))
+    }
+
+    /// The value of an expression that reads nothing but `request.object`, which stands for this.
+    pub(crate) fn query_object(&self, object: &Value, world: World<'_>) -> Option<Result<Value, QueryError>> {
+        let node = self.of_object.as_ref()?;
+        Some(evaluate::query(node, object, world))
     }
 
     /// The first function in the expression that does not exist.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Judge;
-use crate::context::{Context, Shared};
+use crate::context::{Common, Context, Shared};
 use crate::facts::{Call, Callee, Unavailable};
 use crate::image;
 use crate::jmespath::{QueryError, unknown};
@@ -35,28 +35,24 @@ impl<'a> Judge<'a> {
     /// The variables every rule has, and the entries of the rule's own context.
     pub(super) fn context(&'a self) -> Result<Context<'a>, QueryError> {
         let request = self.request;
-        let root = if let Some((root, steps)) = self.shared.and_then(Shared::take) {
-            self.budget.spend(steps)?;
-            root
-        } else {
-            let before = self.budget.left();
-            let root = self.variables()?;
-            if let Some(shared) = self.shared {
-                shared.set_steps(before - self.budget.left());
-            }
-            root
-        };
-        let mut context = Context::new(root, &self.policy.expressions, &self.budget, request.facts);
-        context.shared = self.shared;
-        context.deleting = request.operation == Operation::Delete;
+        let deleting = request.operation == Operation::Delete;
+        let object = (!deleting && !request.object.is_null()).then_some(request.object);
+        let mut context = Context::of(
+            self,
+            object,
+            &self.policy.expressions,
+            &self.budget,
+            request.facts,
+        );
+        context.deleting = deleting;
         context.namespace = self.policy.namespace.as_deref();
         context.give(request.facts.given(&self.policy.name, &self.rule.name))?;
         context.add(&self.rule.context);
         Ok(context)
     }
 
-    /// The variables every rule has.
-    fn variables(&self) -> Result<Value, QueryError> {
+    /// Makes the variables every rule has.
+    fn make_variables(&self) -> Result<Value, QueryError> {
         let (subject, request) = (self.subject, self.request);
         let now = self.budget.copy(request.object)?;
         let old = request
@@ -110,6 +106,27 @@ impl<'a> Judge<'a> {
         });
         merge_user(&mut root, request.user);
         Ok(root)
+    }
+}
+
+impl Common for Judge<'_> {
+    fn variables(&self) -> Result<Value, QueryError> {
+        if let Some((variables, steps)) = self.shared.and_then(Shared::take) {
+            self.budget.spend(steps)?;
+            return Ok(variables);
+        }
+        let before = self.budget.left();
+        let variables = self.make_variables()?;
+        if let Some(shared) = self.shared {
+            shared.set_steps(before - self.budget.left());
+        }
+        Ok(variables)
+    }
+
+    fn give_back(&self, variables: Value) {
+        if let Some(shared) = self.shared {
+            shared.put(variables);
+        }
     }
 }
 

@@ -106,10 +106,9 @@ impl<'a> Judge<'a> {
             let changed = changed.map_err(|error| format!("failed to mutate elements: {error}"))?;
             if let Some(changed) = changed {
                 applied += 1;
-                self.budget
-                    .copy(&changed)
-                    .and_then(|copy| context.set_object(copy))
-                    .map_err(|exhausted| exhausted.to_string())?;
+                let copy = self.budget.copy(&changed).map_err(QueryError::from);
+                copy.and_then(|copy| context.set_object(copy))
+                    .map_err(|error| error.to_string())?;
                 current = Some(changed);
             }
         }
