@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Map, Value};
 
-use crate::budget::{Budget, Exhausted};
+use crate::budget::Budget;
 use crate::facts::{Facts, Unavailable};
 use crate::jmespath::{Expression, QueryError, UNKNOWN, World};
 use crate::policy::Entry;
@@ -287,25 +287,21 @@ impl<'a> Context<'a> {
     pub(crate) fn query(&self, expression: &str) -> Result<Value, QueryError> {
         self.load_mentioned(expression)?;
         let made;
-        let parsed = match self.expressions.parsed(expression) {
-            Some(parsed) => parsed,
-            None => {
-                made = self.parse(expression)?;
-                &made
-            }
+        let parsed = if let Some(parsed) = self.expressions.parsed(expression) {
+            parsed
+        } else {
+            made = self.parse(expression)?;
+            &made
         };
-        let of_object = self
-            .object
-            .get()
-            .and_then(|object| parsed.query_object(object, self.world()));
-        let value = match of_object {
-            Some(value) => value?,
-            None => {
-                if parsed.may_read(&COMMON) {
-                    self.make_common()?;
-                }
-                parsed.query(&self.root.borrow(), self.world())?
+        let object = self.object.get();
+        let of_object = object.and_then(|object| parsed.query_object(object, self.world()));
+        let value = if let Some(value) = of_object {
+            value?
+        } else {
+            if parsed.may_read(&COMMON) {
+                self.make_common()?;
             }
+            parsed.query(&self.root.borrow(), self.world())?
         };
         match unknown_in(&value) {
             Some(what) => Err(QueryError::Unknown(what.to_owned())),

@@ -135,7 +135,7 @@ mod tests {
             "[request.object.spec.n, `2`]",
             "{a: request.object.spec.s, b: to_upper(request.object.spec.s)}",
             "request.object.k",
-            "!request.object.spec.n",
+            "!(request.object.spec.n)",
             "request.object.spec.*",
             "request.object | spec.n",
             "request.object.spec.a[-1:]",

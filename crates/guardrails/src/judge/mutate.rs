@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Judge, Judged};
 use crate::context::Context;
+use crate::jmespath::QueryError;
 use crate::mutate::{Change, Fault, Foreach, Mutate, Patch};
 use crate::verdict::Outcome;
 
