@@ -115,6 +115,10 @@ impl Facts for ClusterFacts<'_> {
     fn now(&self) -> Option<(i64, u32)> {
         Some(self.now)
     }
+
+    fn random(&self) -> Option<u64> {
+        Some(rand::random())
+    }
 }
 
 /// Whether a path may be read: a plain path of the API, of one namespace when only that may be seen. Secrets are never

@@ -358,6 +358,10 @@ impl Facts for ClusterFacts<'_> {
     fn now(&self) -> Option<(i64, u32)> {
         Some(self.now)
     }
+
+    fn random(&self) -> Option<u64> {
+        Some(rand::random())
+    }
 }
 
 /// Whether a path leads where it seems to lead: into the API.

@@ -71,6 +71,10 @@ impl Facts for Known<'_> {
     fn now(&self) -> Option<(i64, u32)> {
         self.world.now
     }
+
+    fn random(&self) -> Option<u64> {
+        Some(rand::random())
+    }
 }
 
 impl World {
@@ -297,6 +301,17 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_foresees_a_number() {
+        let (world, given) = (World::default(), BTreeMap::new());
+        let known = Known {
+            world: &world,
+            given: &given,
+        };
+        assert!(known.random().is_some());
+        assert_ne!(known.random(), known.random());
+    }
 
     #[test]
     fn the_world_answers_like_an_api() {
