@@ -427,7 +427,12 @@ fn asked<'a>(request: &Request<'a>) -> Subject<'a> {
 }
 
 /// The verdict of a rule that is about an object, and whether that is all: the rule cannot be applied.
-fn begin(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Option<(Verdict, bool)> {
+fn begin(
+    policy: &Policy,
+    rule: &Rule,
+    request: &Request<'_>,
+    subject: &Subject<'_>,
+) -> Option<(Verdict, bool)> {
     let depends = match applies(policy, rule, subject) {
         Match::No => return None,
         Match::Yes => false,
@@ -435,6 +440,14 @@ fn begin(policy: &Policy, rule: &Rule, subject: &Subject<'_>) -> Option<(Verdict
     };
     let mut verdict = blank(policy, rule, format!("{}/{}", subject.kind, subject.name));
     verdict.enforce = policy.fail_closed;
+    match policy.conditions.hold(request, subject) {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(reason) => {
+            verdict.message = reason;
+            return Some((verdict, true));
+        }
+    }
     if let Some(reason) = &rule.unsupported {
         verdict.message.clone_from(reason);
         return Some((verdict, true));
@@ -477,6 +490,14 @@ fn judge(
     let mut verdict = blank(policy, rule, object.to_owned());
     let (action, scope) = failure_action(policy, rule, subject);
     (verdict.enforce, verdict.scope) = (action == FailureAction::Enforce, scope);
+    match policy.conditions.hold(request, subject) {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(reason) => {
+            verdict.message = reason;
+            return Some(verdict);
+        }
+    }
     if let Some(reason) = &rule.unsupported {
         verdict.message.clone_from(reason);
         return Some(verdict);

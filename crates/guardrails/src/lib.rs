@@ -61,12 +61,12 @@
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
 //! | `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
-//! | `MutatingPolicy` for objects that are there already (`evaluation.mutateExisting`) | an error verdict from [`Policies::mutate_existing`] |
+//! | targets of a `MutatingPolicy` that cannot be looked for: by wildcards, or where [`Facts`] do not answer | an error verdict from [`Policies::mutate_existing`] |
 //! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
 //! | an image that cannot be read | an error verdict for the rules that ask for images |
 //! | signatures, digests and attestations where [`Facts`] do not answer, an attestation that says nothing and has conditions | an error verdict |
-//! | `webhookConfiguration.matchConditions`, braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
+//! | braces nested more than once within `{{ … }}` (plain text to Kyverno) | an error verdict for the objects the rule matches |
 //! | functions that do not exist | an error verdict for the objects the rule matches |
 //! | `context` from a ConfigMap, API call, registry or global entry, the clock, chance, addresses of hosts, where `Facts` do not answer | an error verdict when the value is read |
 //! | `request.userInfo`, `request.roles`, `serviceAccountName`, `request.resource`, where the request does not say | an error verdict when the value is read |

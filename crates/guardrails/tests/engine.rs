@@ -340,6 +340,36 @@ fn what_is_not_supported_is_an_error_for_what_it_matches() {
     );
 }
 
+/// Kubernetes asks a webhook only about requests that meet its conditions; scans are not asked for by anybody.
+#[test]
+fn conditions_of_the_webhook_decide_what_a_policy_is_asked() {
+    let check = |expression: &str, background: bool, expect: &[Outcome]| {
+        let conditions = json!([{"name": "a", "expression": expression}]);
+        let spec = json!({"validationFailureAction": "Enforce", "webhookConfiguration": {"matchConditions": conditions}});
+        let object = config(json!({"a": "2"}));
+        let verdicts = policies(&policy(spec, json!({}))).evaluate(&Request {
+            background,
+            ..Request::new(&object)
+        });
+        let seen: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+        assert_eq!(seen, expect, "{expression}: {verdicts:#?}");
+        assert!(verdicts.iter().all(Verdict::refuses), "{expression}");
+    };
+    check("object.metadata.name == 'c'", false, &[Outcome::Fail]);
+    check("object.metadata.name == 'd'", false, &[]);
+    check("object.metadata.name == 'd'", true, &[Outcome::Fail]);
+    // What cannot be told is no reason not to ask.
+    check("object.gone == 'd'", false, &[Outcome::Error]);
+    check("request.userInfo.username == 'a'", false, &[Outcome::Error]);
+    check(
+        "authorizer.group('').resource('pods').check('create').allowed()",
+        false,
+        &[Outcome::Error],
+    );
+    let text = "{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: p}, spec: {webhookConfiguration: {matchConditions: [{name: a, expression: 'object.('}]}, rules: [{name: r, match: {any: [{resources: {kinds: [Pod]}}]}, validate: {deny: {}}}]}}";
+    assert!(load(text).is_err());
+}
+
 #[test]
 fn who_asks_is_unknown_not_a_pass() {
     let admin = json!({"exclude": {"any": [{"clusterRoles": ["cluster-admin"]}]}});

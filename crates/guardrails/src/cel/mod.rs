@@ -6,7 +6,7 @@
 //! becomes an error verdict: never a pass.
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
-//! classic rule. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
+//! classic rule, `conditions` are the `matchConditions` of a classic policy. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
 //! `judge` evaluates them all, `images` asks who signed, `change` mutates, generates and deletes by them, `targets` finds
 //! what else they change, `template` fills in what they write down, and `apply` knows how a patch is laid over an object.
 
@@ -16,6 +16,7 @@ mod body;
 mod change;
 mod check;
 mod compile;
+mod conditions;
 mod constraints;
 mod evaluate;
 mod failure;
@@ -36,6 +37,7 @@ mod token;
 mod value;
 
 pub(crate) use check::CelCheck;
+pub(crate) use conditions::MatchConditions;
 pub(crate) use judge::CelPolicies;
 
 use serde_json::Value as Json;

@@ -36,7 +36,7 @@ impl Policies {
             let verdict = if let Some(verdict) = too_deep.get(at) {
                 verdict.clone()
             } else {
-                let (mut verdict, over) = begin(policy, rule, &subject)?;
+                let (mut verdict, over) = begin(policy, rule, request, &subject)?;
                 if !over {
                     verdict.say(Judge::new(policy, rule, request, &subject, &[]).delete(work));
                 }

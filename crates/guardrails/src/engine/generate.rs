@@ -63,7 +63,7 @@ impl Policies {
             if done == Some(at) {
                 continue;
             }
-            let Some((mut verdict, over)) = begin(policy, rule, &subject) else {
+            let Some((mut verdict, over)) = begin(policy, rule, request, &subject) else {
                 continue;
             };
             // Nothing of this happens while the request waits.

@@ -114,7 +114,7 @@ impl Policies {
             let digests = {
                 let request = Request { object, ..*request };
                 let subject = asked(&request);
-                if !matches!(begin(policy, rule, &subject), Some((_, false))) {
+                if !matches!(begin(policy, rule, &request, &subject), Some((_, false))) {
                     continue;
                 }
                 let exceptions = self.exceptions_for(policy, rule);
@@ -148,7 +148,7 @@ fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>, exceptions: &[&
         return Vec::new();
     };
     let subject = asked(request);
-    let Some((mut verdict, over)) = begin(policy, rule, &subject) else {
+    let Some((mut verdict, over)) = begin(policy, rule, request, &subject) else {
         return Vec::new();
     };
     // Nothing of this happens while the request waits.
@@ -193,7 +193,7 @@ fn mutate(
     };
     let request = Request { object, ..*request };
     let subject = asked(&request);
-    let (mut verdict, over) = begin(policy, rule, &subject)?;
+    let (mut verdict, over) = begin(policy, rule, &request, &subject)?;
     if over {
         return Some((verdict, None));
     }

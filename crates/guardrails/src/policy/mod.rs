@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::autogen::{self, Generated};
+use crate::cel::MatchConditions;
 use crate::cleanup;
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::selector::Selector;
@@ -33,6 +34,8 @@ pub(crate) struct Policy {
     pub(crate) apply_one: bool,
     /// What cannot be judged keeps the object out (`failurePolicy`, `Fail` unless said otherwise).
     pub(crate) fail_closed: bool,
+    /// Which requests it is asked about at all.
+    pub(crate) conditions: MatchConditions,
     /// Its `generate` rules are also for objects that are there already.
     pub(crate) generate_existing: bool,
     pub(crate) failure_action: FailureAction,
@@ -179,8 +182,10 @@ impl Policy {
                 );
             }
         };
+        let webhook = spec.field("webhookConfiguration");
         let mut policy = Policy {
             fail_closed,
+            conditions: MatchConditions::read(webhook.and_then(|webhook| webhook.field("matchConditions")))?,
             generate_existing: spec
                 .flag("generateExisting")?
                 .or(spec.flag("generateExistingOnPolicyUpdate")?)
@@ -238,6 +243,7 @@ impl Policy {
             admission: false,
             apply_one: false,
             fail_closed: false,
+            conditions: MatchConditions::default(),
             generate_existing: false,
             failure_action: FailureAction::Audit,
             overrides: Vec::new(),
@@ -252,10 +258,6 @@ impl Policy {
         if items.is_empty() || items.len() > MAX_RULES {
             return Err(list.refuse(format!("a policy has between 1 and {MAX_RULES} rules")));
         }
-        let conditions = spec
-            .field("webhookConfiguration")
-            .and_then(|webhook| webhook.field("matchConditions"));
-        let unsupported = conditions.map(|_| "webhookConfiguration.matchConditions is not supported yet");
         let raw: Vec<Value> = items.iter().map(|item| item.value.clone()).collect();
         let annotation = metadata
             .field("annotations")
@@ -264,12 +266,9 @@ impl Policy {
             autogen::controllers(&raw, annotation.as_ref().and_then(|value| value.value.as_str()));
         let mut generated = Vec::new();
         for item in &items {
-            let mut rule = Rule::read(item, &mut self.expressions)?;
+            let rule = Rule::read(item, &mut self.expressions)?;
             if self.rules.iter().any(|other| other.name == rule.name) {
                 return Err(item.refuse_below("/name", format!("there are two rules named {}", rule.name)));
-            }
-            if let Some(reason) = unsupported {
-                rule.unsupported = Some(reason.to_owned());
             }
             for Generated {
                 rule: companion,
