@@ -233,13 +233,13 @@ fn theirs(kyverno: &Kyverno, policies: &[PathBuf], resources: &[PathBuf]) -> Res
 fn note(said: &mut Said, result: &Value, object: &Value, word: &str) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &object["metadata"];
-    let resource = format!(
+    let resource = placed(&format!(
         "{}/{}/{}/{}",
         text(&object["apiVersion"]),
         text(&object["kind"]),
         text(&metadata["namespace"]),
         text(&metadata["name"])
-    );
+    ));
     let results = said
         .entry((text(&result["policy"]), text(&result["rule"]), resource))
         .or_default();

@@ -145,7 +145,11 @@ pub(super) fn causes(suites: &[Suite]) -> String {
                 .push(suite.name.clone());
         }
         for row in suite.rows.iter().filter(|row| !row.agrees()) {
-            let open = if row.fails_open() { "FAIL-OPEN " } else { "" };
+            let open = match (row.fails_open(), row.is_silent()) {
+                (true, _) => "FAIL-OPEN ",
+                (false, true) => "SILENT ",
+                (false, false) => "",
+            };
             let cause = format!(
                 "{open}want {}, got {}: {}",
                 row.want,
@@ -227,7 +231,8 @@ mod tests {
         assert!(!row("fail", "excluded", true, Some("excluded")).fails_open());
         assert!(!row("fail", "error", false, None).fails_open());
         assert!(!row("pass", "fail", false, None).fails_open());
-        assert!(row("pass", "pass", true, Some("fail")).fails_open());
+        assert!(row("pass", "pass", false, Some("fail")).fails_open());
+        assert!(!row("pass", "pass", true, Some("fail")).fails_open());
         let suites = [
             Suite {
                 source: "library".to_owned(),
