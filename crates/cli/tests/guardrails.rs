@@ -736,6 +736,36 @@ fn policies_are_applied_to_a_cluster_and_ask_it() {
 }
 
 #[test]
+fn policies_applied_to_files_point_at_the_value() {
+    let machine = Machine::new();
+    let team = team_policies(&machine).join("team.yaml");
+    let file = machine.work().join("maps.yaml");
+    let maps = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: other\n  labels:\n    team: \"\"\n";
+    fs::write(&file, maps).unwrap();
+    let log = machine
+        .run(&format!("policy apply {} -r maps.yaml --sarif -", team.display()))
+        .exits(1)
+        .json();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let lines: Vec<&Value> = results
+        .iter()
+        .map(|result| &result["locations"][0]["physicalLocation"]["region"]["startLine"])
+        .collect();
+    // The first has no labels, so they are missing from its metadata.
+    assert_eq!(lines, [line(maps, "metadata:"), line(maps, "team:")], "{log:#}");
+    // Where nothing is judged, that is said.
+    let empty = machine.work().join("empty");
+    fs::create_dir(&empty).unwrap();
+    for words in [
+        format!("{} -r empty", team.display()),
+        "empty -r maps.yaml".to_owned(),
+    ] {
+        let said = machine.run(&format!("policy apply {words}")).exits(0);
+        assert!(said.stderr.contains("so nothing is judged"), "{said}");
+    }
+}
+
+#[test]
 fn the_impact_on_a_cluster_names_team_service_and_exceptions() {
     let machine = Machine::new();
     machine.run("team create shop --environment dev").exits(0);

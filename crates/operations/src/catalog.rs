@@ -89,7 +89,7 @@ impl Catalog {
         if snapshot.files.is_empty() {
             return Err(OperationError::invalid_hint(
                 format!("{} holds neither platform/ nor teams/", path.display()),
-                "give the folder of an infrastructure repository",
+                "give the folder of an infrastructure repository; platform check takes one manifest file, too",
             ));
         }
         let file = RepoPath::new(delivery::layout::SETTINGS)?;

@@ -59,7 +59,7 @@ pub use operation::{resume_command, undo_operation};
 pub use platform::{Nudge, Platform, Target};
 pub use policy::{
     ClusterImpact, Effect, FieldToSet, Impact, ImpactCounts, ImpactException, ImpactFinding, ImpactRequest,
-    ObjectImpact, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts, PolicyResult,
+    ObjectImpact, Places, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts, PolicyResult,
     PolicyTestRequest, PolicyTested, Selection, Stage, TeamImpact, TestRow, TestedSuite, policy_impact,
     test_policies,
 };

@@ -9,6 +9,7 @@ mod compare;
 mod files;
 mod impact;
 mod loaded;
+mod places;
 mod runner;
 mod selector;
 mod suite;
@@ -24,4 +25,6 @@ pub use impact::{
     ClusterImpact, Effect, FieldToSet, Impact, ImpactCounts, ImpactException, ImpactFinding, ImpactRequest,
     ObjectImpact, Stage, TeamImpact, policy_impact,
 };
+pub use places::Places;
+pub(crate) use places::nearest;
 pub use test::{PolicyTestRequest, PolicyTested, TestRow, TestedSuite, test_policies};

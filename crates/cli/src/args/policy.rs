@@ -12,7 +12,8 @@ pub(crate) enum Policy {
     Test(PolicyTest),
     /// Apply policies to resources and say what they make of them, as kyverno apply does
     Apply(Box<PolicyApply>),
-    /// Say which services a policy would refuse before it is added or tightened
+    /// Say which services, and with --context which objects of a cluster, a policy would refuse before it is added or
+    /// tightened
     Impact(PolicyImpact),
 }
 

@@ -1,6 +1,7 @@
 //! Exceptions from guardrails: each has somebody who answers for it, a reason, and an end. Knows nothing of what they
 //! let through.
 
+use api::SYSTEM_NAMESPACE;
 use delivery::Snapshot;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -43,6 +44,14 @@ fn problems(exception: &serde_json::Value, today: Date) -> Vec<(String, String, 
     let name = exception["metadata"]["name"].as_str().unwrap_or_default();
     let annotations = &exception["metadata"]["annotations"];
     let mut found = Vec::new();
+    let namespace = exception["metadata"]["namespace"].as_str().unwrap_or_default();
+    if namespace != SYSTEM_NAMESPACE {
+        found.push((
+            "/metadata/namespace".to_owned(),
+            format!("the exception {name} is not in the namespace {SYSTEM_NAMESPACE}, and no cluster follows it elsewhere"),
+            format!("metadata.namespace: {SYSTEM_NAMESPACE}"),
+        ));
+    }
     for (key, hint) in [
         (OWNER, "say who answers for it: a team or a person"),
         (
@@ -85,7 +94,9 @@ mod tests {
     fn owner_reason_and_end() {
         let today: Date = "2026-11-21".parse().unwrap();
         let check = |annotations: Value, expect: &[&str]| {
-            let exception = json!({"metadata": {"name": "x", "annotations": annotations}});
+            let exception = json!({
+                "metadata": {"name": "x", "namespace": SYSTEM_NAMESPACE, "annotations": annotations},
+            });
             let said: Vec<String> = problems(&exception, today).into_iter().map(|p| p.1).collect();
             assert_eq!(said.len(), expect.len(), "{said:?}");
             for (said, expect) in said.iter().zip(expect) {
@@ -103,5 +114,10 @@ mod tests {
             &["no annotation policies.towpath.dev/owner", "/reason", "/expires"],
         );
         check(Value::Null, &["/owner", "/reason", "/expires"]);
+        let elsewhere =
+            json!({"metadata": {"name": "x", "namespace": "shop", "annotations": whole("2199-01-01")}});
+        let said = problems(&elsewhere, today);
+        assert_eq!(said.len(), 1);
+        assert!(said[0].1.contains("platform-system"), "{said:?}");
     }
 }

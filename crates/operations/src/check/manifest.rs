@@ -19,6 +19,7 @@ use crate::blueprint::Settings;
 use crate::catalog::{Catalog, ServiceFile, typed};
 use crate::error::OperationError;
 use crate::guard::load_policies;
+use crate::policy::nearest;
 
 /// A larger file is not read.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -219,18 +220,6 @@ impl File {
             self.checked.say(&self.shown, place, finding, outline.clone());
         }
     }
-}
-
-/// Where a value stands; where it is missing, what it is missing from. Nothing where that is the whole document.
-fn nearest(document: &yaml::Document, pointer: &str, object: &str) -> Option<Position> {
-    let mut at = pointer;
-    while at.len() > object.len() {
-        if document.value.pointer(at).is_some() {
-            return document.position(at);
-        }
-        at = at.rsplit_once('/').map_or("", |(above, _)| above);
-    }
-    document.position(object).filter(|_| !object.is_empty())
 }
 
 /// What is wrong with a resource by the rules of its kind.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use guardrails::report::Finding;
 use guardrails::{Outcome, Policies, Refusal, Served, Task, Verdict};
 use serde::Serialize;
 use serde_json::Value;
@@ -125,17 +124,6 @@ impl PolicyResult<'_> {
             return "JSON payload".to_owned();
         }
         format!("{namespace}/{kind}/{name}")
-    }
-
-    /// A rule's verdict as reports take it.
-    pub fn finding<'b>(&'b self, verdict: &'b Verdict) -> Finding<'b> {
-        Finding {
-            verdict,
-            policy_kind: self.policy_kind,
-            object: self.object,
-            file: Some(self.file).filter(|file| !file.is_empty()),
-            place: Some((self.line, 1)),
-        }
     }
 }
 
@@ -280,7 +268,14 @@ impl PolicyApplication {
 
     /// How many rules there are.
     pub fn rules(&self) -> usize {
-        self.runner.policies.iter().map(|policy| policy.set.rules()).sum()
+        let rules = |policy: &Loaded| {
+            if policy.has_no_rules() {
+                1
+            } else {
+                policy.set.rules()
+            }
+        };
+        self.runner.policies.iter().map(rules).sum()
     }
 
     /// How many resources there are.

@@ -355,6 +355,14 @@ impl Facts for ClusterFacts<'_> {
         self.cluster.call(call)
     }
 
+    fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
+        let mut kinds = self.cluster.kinds.iter();
+        let known = kinds.find(|known| known.kind == kind && known.api_version() == api_version);
+        known
+            .map(|known| (known.plural.clone(), known.namespaced))
+            .ok_or_else(|| Unavailable::Missing(format!("the kind {kind} of {api_version}")))
+    }
+
     fn now(&self) -> Option<(i64, u32)> {
         Some(self.now)
     }

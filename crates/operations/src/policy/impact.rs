@@ -9,6 +9,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use api::SYSTEM_NAMESPACE;
 use apply::pointer;
 use expansion::Finding;
 use guardrails::{Clock, Outcome, Policies, Request, Verdict};
@@ -404,7 +405,8 @@ impl Found {
     }
 }
 
-/// The exceptions that a cluster has beside those of Git. One that cannot be read lets nothing through.
+/// The exceptions that a cluster has beside those of Git. One that cannot be read lets nothing through, and neither
+/// does one that a team has in a namespace of its own.
 fn exceptions_of(
     cluster: &PolicyCluster,
     known: &mut Exceptions,
@@ -417,7 +419,8 @@ fn exceptions_of(
     let unseen = cluster.objects(&Selection::default(), &wanted, &mut |exception| {
         let metadata = &exception["metadata"];
         let name = |key: &str| metadata[key].as_str().unwrap_or_default();
-        if !known.has(&format!("{}/{}", name("namespace"), name("name"))) {
+        let counts = name("namespace") == SYSTEM_NAMESPACE;
+        if counts && !known.has(&format!("{}/{}", name("namespace"), name("name"))) {
             known.add(&exception, names);
             found.merge(Policies::from_values("the cluster", [&exception]).0);
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use guardrails::report::Finding;
 use guardrails::{Outcome, Verdict};
 use operations::{
-    ExitCode, OperationError, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts,
+    ExitCode, OperationError, Places, PolicyApplication, PolicyApplyRequest, PolicyCluster, PolicyCounts,
     PolicyResult, Selection,
 };
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ struct Kept {
     policy_kind: String,
     object: Value,
     file: String,
-    line: usize,
+    place: (usize, usize),
     verdict: Verdict,
 }
 
@@ -102,7 +102,7 @@ impl Kept {
             policy_kind: &self.policy_kind,
             object: &self.object,
             file: Some(self.file.as_str()).filter(|file| !file.is_empty()),
-            place: Some((self.line, 1)),
+            place: Some(self.place),
         }
     }
 }
@@ -149,6 +149,11 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
     for other in &application.others {
         talk.say(&format!("warning: {other}"));
     }
+    if application.rules() == 0 && application.refused.is_empty() {
+        talk.say("warning: there is no policy there, so nothing is judged");
+    } else if application.resources() == 0 {
+        talk.say("warning: there is no resource there, so nothing is judged");
+    }
     let made = Made::of(global.output, asked.stdin)?;
     let quiet = asked.stdin || asked.reports.on_stdout() || asked.table || format.is_some();
     if !quiet {
@@ -164,6 +169,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
     }
     let keep = quiet || asked.reports.any();
     let mut kept: Vec<Kept> = Vec::new();
+    let mut places = Places::default();
     let counts = application.each(|result| {
         made.take(result, quiet)?;
         if !quiet {
@@ -174,7 +180,7 @@ pub(super) fn run(talk: &Talk, global: &Global, asked: &PolicyApply) -> Result<E
                 policy_kind: result.policy_kind.to_owned(),
                 object: outline(result.object),
                 file: result.file.to_owned(),
-                line: result.line,
+                place: places.of(result.file, result.line, verdict),
                 verdict: (*verdict).clone(),
             }));
         }
@@ -372,7 +378,7 @@ fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
         "resource": kept.object,
         // What a cluster has stands in no file.
         "file": Some(&kept.file).filter(|file| !file.is_empty()),
-        "line": Some(kept.line).filter(|line| *line > 0),
+        "line": Some(kept.place.0).filter(|line| *line > 0),
         "result": application.counted(verdict).word(),
         "enforced": verdict.enforce,
         "message": verdict.message,

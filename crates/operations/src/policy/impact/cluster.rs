@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::Group;
+use api::{Group, SYSTEM_NAMESPACE};
 use expansion::{Finding, Place};
 use guardrails::Request;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::guard::Refusal;
 /// More reasons than this are counted, not kept.
 const KEPT: usize = 1_000;
 /// Where no admission asks.
-const LEFT_OUT: [&str; 2] = ["kube-system", "platform-system"];
+const LEFT_OUT: [&str; 2] = ["kube-system", SYSTEM_NAMESPACE];
 
 /// What a policy would do to the objects of a cluster when they are written again.
 #[derive(Clone, Debug, Default, Serialize)]
