@@ -139,9 +139,9 @@ impl Asked {
         }
     }
 
-    /// For something beneath an object, the API version and kind of that object. The kind is empty when it is one that
-    /// was added to Kubernetes and the request does not tell it.
-    fn parent(&self) -> Option<(String, String)> {
+    /// For something beneath an object, the API version and kind of that object. When it is a kind that was added to
+    /// Kubernetes and the request does not tell it, it is the one that a policy names; empty if none does.
+    fn parent(&self, policies: &Policies) -> Option<(String, String)> {
         let GroupVersionResource {
             group,
             version,
@@ -155,7 +155,9 @@ impl Asked {
         let kind = if itself {
             self.kind.kind.as_str()
         } else {
-            builtin_kind(group, version, resource).unwrap_or_default()
+            builtin_kind(group, version, resource)
+                .or_else(|| policies.kind_under(resource))
+                .unwrap_or_default()
         };
         Some((format!("{group}{slash}{version}"), kind.to_owned()))
     }
@@ -256,7 +258,7 @@ pub(crate) fn judge(
     } else {
         BTreeMap::new()
     };
-    let parent = asked.parent();
+    let parent = asked.parent(&in_force.all);
     let request = Request {
         old,
         operation: asked.operation(),
@@ -554,6 +556,38 @@ spec:
                 "scale",
                 &scale,
                 classic("Deployment/scale"),
+                false,
+            ),
+            (
+                "towpath.dev",
+                "gateways",
+                "scale",
+                &scale,
+                classic("Gateway/scale"),
+                true,
+            ),
+            (
+                "towpath.dev",
+                "gateways",
+                "scale",
+                &scale,
+                classic("towpath.dev/v1/Gateway/scale"),
+                true,
+            ),
+            (
+                "towpath.dev",
+                "gateways",
+                "scale",
+                &scale,
+                classic("example.com/v1/Gateway/scale"),
+                false,
+            ),
+            (
+                "towpath.dev",
+                "gateways",
+                "scale",
+                &scale,
+                classic("Gateway"),
                 false,
             ),
             (
