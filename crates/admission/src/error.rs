@@ -26,6 +26,9 @@ pub enum AdmissionError {
     /// Somebody else wrote in between.
     #[error("the {0} changed while it was being written")]
     Raced(&'static str),
+    /// The process ends while policies are asked.
+    #[error("the evaluation ended early")]
+    EndedEarly,
     /// Something is not there that an install makes.
     #[error("there is no {0}; platform install makes it")]
     NotInstalled(String),

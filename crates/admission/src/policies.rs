@@ -49,14 +49,10 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(crate) struct InForce {
     /// All of them together.
     pub(crate) all: Arc<Policies>,
-    /// Those for the whole cluster.
-    pub(crate) cluster: Policies,
-    /// Those of them that are asked of what is there already.
-    pub(crate) background: Policies,
-    /// Those of single namespaces, which see nothing beyond their own.
-    pub(crate) namespaced: BTreeMap<String, Policies>,
-    /// Those of them that are asked of what is there already.
-    pub(crate) namespaced_background: BTreeMap<String, Policies>,
+    /// Those that requests are judged by.
+    pub(crate) admission: Set,
+    /// Those that are asked of what is there already.
+    pub(crate) background: Set,
     /// What they want to see.
     pub(crate) scopes: Vec<Scope>,
     /// Policies whose failures are told to whoever asks, even when they refuse nothing.
@@ -65,6 +61,26 @@ pub(crate) struct InForce {
     pub(crate) lenient: BTreeSet<String>,
     /// Whether some policy asks which roles a user has.
     pub(crate) asks_roles: bool,
+}
+
+/// The policies for one occasion.
+#[derive(Debug, Default)]
+pub(crate) struct Set {
+    /// Those for the whole cluster.
+    pub(crate) cluster: Policies,
+    /// Those of single namespaces, which see nothing beyond their own.
+    pub(crate) namespaced: BTreeMap<String, Policies>,
+}
+
+impl Set {
+    /// Takes in the policies of a namespace, or of the whole cluster where the namespace is empty.
+    fn add(&mut self, namespace: &str, policies: Policies) {
+        if namespace.is_empty() {
+            self.cluster = policies;
+        } else {
+            self.namespaced.insert(namespace.to_owned(), policies);
+        }
+    }
 }
 
 impl InForce {
@@ -107,18 +123,8 @@ impl InForce {
         }
         for (namespace, of_namespace) in namespaces {
             let (policies, _) = Policies::from_values(source, of_namespace.into_iter().chain(exceptions()));
-            if namespace.is_empty() {
-                in_force.background = policies.for_background();
-                in_force.cluster = policies.for_admission();
-            } else {
-                let scanned = policies.for_background();
-                in_force
-                    .namespaced_background
-                    .insert(namespace.to_owned(), scanned);
-                in_force
-                    .namespaced
-                    .insert(namespace.to_owned(), policies.for_admission());
-            }
+            in_force.background.add(namespace, policies.for_background());
+            in_force.admission.add(namespace, policies.for_admission());
         }
         if refused.is_empty() {
             Ok(in_force)
@@ -449,8 +455,8 @@ mod tests {
         loud["spec"]["emitWarning"] = json!(true);
         let values = [policy("ClusterPolicy", None, "a"), loud];
         let in_force = InForce::read("a test", &values).unwrap();
-        assert_eq!((in_force.all.len(), in_force.cluster.len()), (2, 1));
-        assert_eq!(in_force.namespaced["shop"].len(), 1);
+        assert_eq!((in_force.all.len(), in_force.admission.cluster.len()), (2, 1));
+        assert_eq!(in_force.admission.namespaced["shop"].len(), 1);
         assert_eq!(in_force.loud, BTreeSet::from(["shop/b".to_owned()]));
         assert!(!in_force.asks_roles);
     }

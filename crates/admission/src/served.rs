@@ -1,5 +1,8 @@
 //! Which resources a cluster serves, subresources included, and which of them a scope means.
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
 use kube::Client;
 
 use crate::error::AdmissionError;
@@ -78,6 +81,48 @@ pub(crate) async fn discover(client: &Client) -> Result<Vec<Served>, AdmissionEr
     Ok(served)
 }
 
+/// The kinds that lie under plural names, each API version asked for when it is needed.
+pub(crate) struct KindNames {
+    client: Client,
+    known: RwLock<HashMap<String, HashMap<String, String>>>,
+}
+
+impl KindNames {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            known: RwLock::default(),
+        }
+    }
+
+    /// The kind under a plural name. One that is not known yet is asked for again: it may be new.
+    pub(crate) async fn of(&self, api_version: &str, plural: &str) -> Result<Option<String>, AdmissionError> {
+        let known = || {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.get(api_version)?.get(plural).cloned()
+        };
+        if let Some(kind) = known() {
+            return Ok(Some(kind));
+        }
+        let list =
+            self.client
+                .list_api_group_resources(api_version)
+                .await
+                .map_err(AdmissionError::cluster(format!(
+                    "ask for the kinds of {api_version}"
+                )))?;
+        let kinds = list
+            .resources
+            .into_iter()
+            .map(|served| (served.name, served.kind));
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(api_version.to_owned(), kinds.collect());
+        Ok(known())
+    }
+}
+
 /// Whether a scope's kinds mean this resource.
 pub(crate) fn means(kinds: &Kinds, served: &Served) -> bool {
     let name = if kinds.by_resource {
@@ -128,6 +173,10 @@ fn wild(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+    use kube::Api;
+    use kube::api::PostParams;
+    use serde_json::json;
 
     fn served(group: &str, kind: &str, path: &str) -> Served {
         let (plural, subresource) = path.split_once('/').unwrap_or((path, ""));
@@ -140,6 +189,36 @@ mod tests {
             namespaced: true,
             listable: true,
         }
+    }
+
+    #[tokio::test]
+    async fn kinds_are_known_by_any_plural() {
+        let sandbox = sandbox::Sandbox::open(sandbox::Options::default()).unwrap();
+        let kinds = KindNames::new(sandbox.client("default"));
+        let of = async |plural: &str| kinds.of("example.com/v1", plural).await;
+        assert!(of("mice").await.is_err(), "the group is not served");
+        let definitions: Api<CustomResourceDefinition> = Api::all(sandbox.client("default"));
+        for (kind, plural) in [("Mouse", "mice"), ("Sheep", "sheep")] {
+            let definition = json!({
+                "metadata": {"name": format!("{plural}.example.com")},
+                "spec": {
+                    "group": "example.com",
+                    "names": {"kind": kind, "plural": plural},
+                    "scope": "Namespaced",
+                    "versions": [{
+                        "name": "v1", "served": true, "storage": true,
+                        "schema": {"openAPIV3Schema": {"type": "object"}},
+                    }],
+                },
+            });
+            let definition = serde_json::from_value(definition).unwrap();
+            definitions
+                .create(&PostParams::default(), &definition)
+                .await
+                .unwrap();
+            assert_eq!(of(plural).await.unwrap().as_deref(), Some(kind));
+        }
+        assert_eq!(of("geese").await.unwrap(), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::facts::ClusterFacts;
 use crate::keeper::{Clock, Keeper, Shown};
 use crate::policies::PolicyStore;
 use crate::review::{Answer, Asked, Review, judge, told, told_unreadable};
+use crate::served::KindNames;
 use crate::telemetry::{Ended, Telemetry};
 
 /// An API server takes requests of three megabytes; a review holds an object twice, and some words.
@@ -85,6 +86,7 @@ struct Desk {
     client: Client,
     policies: PolicyStore,
     surroundings: Surroundings,
+    kinds: KindNames,
     telemetry: Telemetry,
     events: Events,
     bodies: Arc<Semaphore>,
@@ -140,6 +142,7 @@ impl Webhook {
             client: self.client.clone(),
             policies: self.policies.clone(),
             surroundings: self.surroundings.clone(),
+            kinds: KindNames::new(self.client.clone()),
             telemetry: self.telemetry.clone(),
             events,
             bodies: Arc::new(Semaphore::new(BODIES)),
@@ -372,9 +375,14 @@ impl Desk {
     async fn judge(
         self: Arc<Self>,
         side: Side,
-        asked: Asked,
+        mut asked: Asked,
         deadline: Instant,
     ) -> Result<(Asked, Answer), String> {
+        if let Some((api_version, plural)) = asked.unknown_parent() {
+            let kind = self.kinds.of(&api_version, plural).await;
+            let kind = kind.map_err(|error| error.to_string())?;
+            asked.beneath(kind.ok_or_else(|| format!("{api_version} does not serve {plural}"))?);
+        }
         let space = self.space(&asked).await?;
         let in_force = self.policies.in_force();
         let mut user: User = asked.user();

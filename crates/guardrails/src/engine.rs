@@ -9,7 +9,6 @@ use crate::cel::CelPolicies;
 use crate::context::Shared;
 use crate::cursor::{Origin, Refusal};
 use crate::exception::{self, Exception};
-use crate::facts::guessed_plural;
 use crate::judge::Judge;
 use crate::matching::{Match, Subject};
 use crate::policy::{FailureAction, Override, Policy, Rule, Work};
@@ -257,15 +256,6 @@ impl Policies {
             None => rule.matches.may_mean(served),
         });
         classic || self.cel.concern(served)
-    }
-
-    /// The kind that some rule names and that lives under a plural name, as far as plurals can be guessed. For what lies
-    /// beneath an object of a kind that was added to Kubernetes: a request tells its plural and not the kind.
-    pub fn kind_under(&self, plural: &str) -> Option<&str> {
-        let mut kinds = self.by_kind.keys();
-        kinds
-            .find(|kind| guessed_plural(kind) == plural)
-            .map(String::as_str)
     }
 
     /// Judges an object by every policy. Rules that are not about it say nothing.
