@@ -519,14 +519,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    const ORIGIN: Origin<'_> = Origin {
-        source: "test",
-        document: None,
-        policy: None,
-    };
-
     fn judge(conditions: &Value, root: Value) -> Result<(bool, String), QueryError> {
-        let read = Conditions::read(&Cursor::root(ORIGIN, conditions)).expect("conditions");
+        let read = Conditions::read(&Cursor::root(Origin::named("test"), conditions)).expect("conditions");
         let (expressions, budget) = (Expressions::default(), Budget::default());
         let context = Context::new(root, &expressions, &budget, &NoFacts);
         read.judge(&context).map(|judged| (judged.holds, judged.message))
@@ -704,7 +698,7 @@ mod tests {
             json!([{"key": 1, "operator": "Equals", "vlaue": 1}]),
         ] {
             assert!(
-                Conditions::read(&Cursor::root(ORIGIN, &conditions)).is_err(),
+                Conditions::read(&Cursor::root(Origin::named("test"), &conditions)).is_err(),
                 "{conditions}"
             );
         }
