@@ -211,12 +211,12 @@ fn links_inside_a_chart_are_followed_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let chart = folder.path().join("chart");
     fs::create_dir_all(chart.join("templates")).unwrap();
-    fs::create_dir_all(chart.join("shared")).unwrap();
+    fs::create_dir_all(chart.join("beside")).unwrap();
     fs::write(folder.path().join("secret.yaml"), "kind: Secret\n").unwrap();
     fs::write(chart.join("Chart.yaml"), CHART).unwrap();
-    fs::write(chart.join("shared/map.yaml"), MAP).unwrap();
-    symlink("../shared/map.yaml", chart.join("templates/map.yaml")).unwrap();
-    symlink("../shared", chart.join("templates/more")).unwrap();
+    fs::write(chart.join("beside/map.yaml"), MAP).unwrap();
+    symlink("../beside/map.yaml", chart.join("templates/map.yaml")).unwrap();
+    symlink("../beside", chart.join("templates/more")).unwrap();
     let values = Values::default();
     let loaded = Chart::open(&chart).unwrap();
     assert_eq!(text(&loaded, &values).matches("kind: ConfigMap").count(), 2);
