@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use guardrails::{Call, Callee, Facts, Unavailable};
+use guardrails::{Call, Callee, Facts, Unavailable, may_read};
 use kube::Client;
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -118,65 +118,5 @@ impl Facts for ClusterFacts<'_> {
 
     fn random(&self) -> Option<u64> {
         Some(rand::random())
-    }
-}
-
-/// Whether a path may be read: a plain path of the API, of one namespace when only that may be seen. Secrets are never
-/// told to a policy, whatever the account may do.
-fn may_read(path: &str, namespace: Option<&str>) -> bool {
-    let (plain, query) = path.split_once('?').unwrap_or((path, ""));
-    let clean = |text: &str| text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains('#');
-    let mut parts: Vec<&str> = plain.trim_start_matches('/').split('/').collect();
-    if parts.last() == Some(&"") {
-        parts.pop();
-    }
-    let odd = |part: &&str| part.is_empty() || *part == "." || *part == ".." || part.contains(['%', '\\']);
-    if !path.starts_with('/') || !clean(plain) || !clean(query) || parts.iter().any(odd) {
-        return false;
-    }
-    let rest: &[&str] = match parts.as_slice() {
-        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-        ["version"] | ["api" | "apis", ..] => &[],
-        _ => return false,
-    };
-    let (place, resource) = match rest {
-        ["namespaces", place, resource, ..] => (Some(*place), Some(*resource)),
-        ["namespaces", place] => (Some(*place), None),
-        [resource, ..] => (None, Some(*resource)),
-        [] => (None, None),
-    };
-    resource != Some("secrets") && namespace.is_none_or(|namespace| place == Some(namespace))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_policies_may_read() {
-        for (path, in_cluster, in_shop) in [
-            ("/api/v1/namespaces/shop/configmaps/regions", true, true),
-            ("/api/v1/namespaces/other/configmaps/regions", true, false),
-            ("/apis/apps/v1/namespaces/shop/deployments?limit=5", true, true),
-            ("/apis/apps/v1/deployments", true, false),
-            ("/api/v1/namespaces", true, false),
-            ("/api/v1/namespaces/shop", true, true),
-            ("/api/v1/namespaces/shop/secrets", false, false),
-            ("/api/v1/namespaces/shop/secrets/a", false, false),
-            ("/api/v1/secrets", false, false),
-            ("/api/v1/namespaces/shop/../other/configmaps", false, false),
-            ("/api/v1/namespaces/shop/%2e%2e/other/configmaps", false, false),
-            ("/api/v1//namespaces/shop/configmaps", false, false),
-            ("/apis", true, false),
-            ("/version", true, false),
-            ("/metrics", false, false),
-            ("api/v1/pods", false, false),
-            ("/api/v1/pods#a", false, false),
-            ("/api/v1/po ds", false, false),
-            ("/proxy/http://other", false, false),
-        ] {
-            assert_eq!(may_read(path, None), in_cluster, "{path}");
-            assert_eq!(may_read(path, Some("shop")), in_shop, "{path} of shop");
-        }
     }
 }

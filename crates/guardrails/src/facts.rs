@@ -95,6 +95,42 @@ pub fn builtin_kind(group: &str, version: &str, plural: &str) -> Option<&'static
         .map(|kind| kind.kind.as_str())
 }
 
+/// Whether a policy may read a path of the Kubernetes API: one that leads where it seems to lead, to what has an end, and
+/// in `namespace` alone when that is all it may see. Secrets are told to no policy, whatever its reader may do.
+pub fn may_read(path: &str, namespace: Option<&str>) -> bool {
+    let (plain, query) = path.split_once('?').unwrap_or((path, ""));
+    let clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let odd = |part: &&str| ["", ".", ".."].contains(part) || part.contains(['%', '\\']);
+    let Some(below) = plain.strip_prefix('/').filter(|_| clean(plain) && clean(query)) else {
+        return false;
+    };
+    // A watch and a log that is followed have no end.
+    let mut asked = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    if asked.any(|key| ["watch", "follow"].contains(&key) || key.contains('%')) {
+        return false;
+    }
+    let parts: Vec<&str> = below.strip_suffix('/').unwrap_or(below).split('/').collect();
+    if parts.iter().any(odd) {
+        return false;
+    }
+    let rest: &[&str] = match parts.as_slice() {
+        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
+        ["version"] | ["api" | "apis", ..] => &[],
+        _ => return false,
+    };
+    let (place, resource) = match rest {
+        // What is watched stands behind the word.
+        ["watch", ..] => return false,
+        ["namespaces", place, resource, ..] => (Some(*place), Some(*resource)),
+        ["namespaces", place] => (Some(*place), None),
+        [resource, ..] => (None, Some(*resource)),
+        [] => (None, None),
+    };
+    resource != Some("secrets") && namespace.is_none_or(|namespace| place == Some(namespace))
+}
+
 /// Nothing is known beyond the object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoFacts;
@@ -182,6 +218,51 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(guessed_plural(kind), plural);
+        }
+    }
+
+    #[test]
+    fn what_policies_may_read() {
+        for (path, in_cluster, in_shop) in [
+            ("/api/v1/namespaces/shop/configmaps/regions", true, true),
+            ("/api/v1/namespaces/other/configmaps/regions", true, false),
+            ("/apis/apps/v1/namespaces/shop/deployments?limit=5", true, true),
+            ("/apis/apps/v1/deployments", true, false),
+            ("/api/v1/namespaces", true, false),
+            ("/api/v1/namespaces/shop", true, true),
+            ("/api/v1/namespaces/shop/secrets", false, false),
+            ("/api/v1/namespaces/shop/secrets/a", false, false),
+            ("/api/v1/namespaces/shop/secrets/", false, false),
+            ("/api/v1/secrets?limit=1", false, false),
+            ("/api/v1/watch/secrets?timeoutSeconds=1", false, false),
+            ("/api/v1/watch/namespaces/shop/secrets/a", false, false),
+            ("/apis/apps/v1/watch/deployments", false, false),
+            (
+                "/api/v1/namespaces/shop/configmaps?limit=1&watch=true",
+                false,
+                false,
+            ),
+            ("/api/v1/namespaces/shop/configmaps?w%61tch=1", false, false),
+            ("/api/v1/namespaces/shop/pods/a/log?follow=1", false, false),
+            ("/api/v1/namespaces/shop/pods/a/log?tailLines=1", true, true),
+            ("/api/v1/namespaces/secrets/configmaps", true, false),
+            ("/api/v1/namespaces?labelSelector=a%3Db", true, false),
+            ("/", false, false),
+            ("", false, false),
+            ("/api/v1/secrets", false, false),
+            ("/api/v1/namespaces/shop/../other/configmaps", false, false),
+            ("/api/v1/namespaces/shop/%2e%2e/other/configmaps", false, false),
+            ("/api/v1//namespaces/shop/configmaps", false, false),
+            ("/apis", true, false),
+            ("/version", true, false),
+            ("/metrics", false, false),
+            ("api/v1/pods", false, false),
+            ("/api/v1/pods#a", false, false),
+            ("/api/v1/po ds", false, false),
+            ("/proxy/http://other", false, false),
+        ] {
+            assert_eq!(may_read(path, None), in_cluster, "{path}");
+            assert_eq!(may_read(path, Some("shop")), in_shop, "{path} of shop");
         }
     }
 }

@@ -124,7 +124,7 @@ mod wildcard;
 pub use cel::evaluate_cel;
 pub use cursor::Refusal;
 pub use engine::{Deletion, Error, Existing, Generated, Generation, Mutated, Policies, Served};
-pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, guessed_plural};
+pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, guessed_plural, may_read};
 pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Task, Verdict};
