@@ -1,7 +1,6 @@
 //! What the webhook tells machines: its figures in Prometheus' form, and whether it is ready.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -11,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 /// Where the answers' times are told apart, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -56,7 +56,7 @@ struct Inner {
     expiry: Gauge,
     configured: Gauge,
     leader: Gauge,
-    ready: AtomicBool,
+    ready: watch::Sender<bool>,
 }
 
 impl Default for Telemetry {
@@ -71,7 +71,7 @@ impl Default for Telemetry {
             expiry: Gauge::default(),
             configured: Gauge::default(),
             leader: Gauge::default(),
-            ready: AtomicBool::new(false),
+            ready: watch::Sender::new(false),
             registry: Registry::default(),
         };
         registry.register(
@@ -128,11 +128,16 @@ impl Telemetry {
 
     /// Whether it answers as it should: it knows the policies and the cluster, and has a certificate.
     pub fn is_ready(&self) -> bool {
-        self.inner.ready.load(Ordering::Relaxed)
+        *self.inner.ready.borrow()
+    }
+
+    /// The same, for those who wait for it.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.inner.ready.subscribe()
     }
 
     pub(crate) fn ready(&self, ready: bool) {
-        self.inner.ready.store(ready, Ordering::Relaxed);
+        self.inner.ready.send_replace(ready);
     }
 
     /// Whether this one keeps the configuration.

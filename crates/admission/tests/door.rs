@@ -1,10 +1,6 @@
 //! The webhook as an API server meets it: real TLS on loopback, the sandbox as its cluster.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests say what went wrong by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,6 +14,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ListParams, PostParams};
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -81,16 +78,17 @@ impl World {
     /// What the API server would trust, once it is told.
     async fn bundle(&self) -> Vec<u8> {
         let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        for _ in 0..400 {
-            if let Some(found) = api.get_opt(CONFIGURATION).await.unwrap()
-                && let Some(bundle) = json!(found)["webhooks"][0]["clientConfig"]["caBundle"].as_str()
-                && self.telemetry.is_ready()
-            {
-                return STANDARD.decode(bundle).unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the API server was never told of the webhook")
+        let told = async {
+            let trusted = |found: Option<&ValidatingWebhookConfiguration>| {
+                found.is_some_and(|found| json!(found)["webhooks"][0]["clientConfig"]["caBundle"].is_string())
+            };
+            let found = await_condition(api, CONFIGURATION, trusted).await.unwrap();
+            self.telemetry.readiness().wait_for(|ready| *ready).await.unwrap();
+            found.unwrap()
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+        let bundle = json!(found)["webhooks"][0]["clientConfig"]["caBundle"].clone();
+        STANDARD.decode(bundle.as_str().unwrap()).unwrap()
     }
 
     /// One request on a connection of its own: status and body.
