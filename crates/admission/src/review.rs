@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use guardrails::{
-    Facts, Mutated, Operation, Outcome, Policies, Request, Task, User, Verdict, builtin_kind, guessed_plural,
+    Facts, Mutated, Operation, Outcome, Policies, Request, User, Verdict, builtin_kind, guessed_plural,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -379,25 +379,11 @@ fn mutate(policies: &Policies, request: &Request<'_>) -> Mutated {
 fn panicked(request: &Request<'_>) -> Vec<Verdict> {
     let kind = request.object["kind"].as_str().unwrap_or_default();
     let name = request.object["metadata"]["name"].as_str().unwrap_or_default();
+    let message = "the evaluation failed in the guardrails themselves; their log says where".to_owned();
     vec![Verdict {
-        policy: "guardrails".to_owned(),
         rule: "evaluation".to_owned(),
-        task: Task::Validate,
-        outcome: Outcome::Error,
-        enforce: true,
-        scope: None,
-        object: format!("{kind}/{name}"),
-        message: "the evaluation failed in the guardrails themselves; their log says where".to_owned(),
-        path: None,
-        value: None,
-        why: None,
-        controls: [].into(),
         hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
-        properties: BTreeMap::new(),
-        title: None,
-        severity: None,
-        category: None,
-        exception: None,
+        ..Verdict::of_trouble("guardrails", format!("{kind}/{name}"), message)
     }]
 }
 

@@ -108,6 +108,30 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What no rule says: something around the rules went wrong, and that is no pass.
+    pub fn of_trouble(name: &str, object: String, message: String) -> Self {
+        Self {
+            policy: name.to_owned(),
+            rule: String::new(),
+            task: Task::Validate,
+            outcome: Outcome::Error,
+            enforce: true,
+            scope: None,
+            object,
+            message,
+            path: None,
+            value: None,
+            why: None,
+            hint: None,
+            controls: [].into(),
+            properties: BTreeMap::new(),
+            title: None,
+            severity: None,
+            category: None,
+            exception: None,
+        }
+    }
+
     /// Takes over how a rule came out.
     pub(crate) fn say(&mut self, judged: Judged) {
         (self.outcome, self.message) = (judged.outcome, judged.message);

@@ -165,11 +165,10 @@ pub fn check(path: &Path, keep: bool) -> Result<Checked, OperationError> {
     let desired = delivery::layout::read(&catalog.snapshot, catalog.group());
     for finding in &desired.findings {
         checked.findings.push(CheckFinding {
-            file: finding.file.clone(),
             line: finding.line,
             message: finding.message.clone(),
             hint: finding.hint.clone(),
-            ..CheckFinding::at("")
+            ..CheckFinding::at(&finding.file)
         });
     }
     for error in crate::scaffold::mistakes(&catalog.snapshot) {
@@ -178,11 +177,10 @@ pub fn check(path: &Path, keep: bool) -> Result<Checked, OperationError> {
             && !desired.broken().contains(file.as_str())
         {
             checked.findings.push(CheckFinding {
-                file,
                 line,
                 message: why,
                 hint: Some("the rules are in scaffolds/README.md of the platform".to_owned()),
-                ..CheckFinding::at("")
+                ..CheckFinding::at(&file)
             });
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use guardrails::report::{Finding, junit};
-use guardrails::{Outcome, Task, Verdict};
+use guardrails::{Outcome, Verdict};
 use operations::{CheckFinding, CheckVerdict, Checked, ExitCode, OperationError, check};
 use serde_json::{Value, json};
 
@@ -100,24 +100,9 @@ fn told(path: &Path, checked: &Checked) -> Vec<Told> {
         let file = from_here(path, &finding.file);
         Told {
             verdict: Verdict {
-                policy: "platform".to_owned(),
-                rule: String::new(),
-                task: Task::Validate,
-                outcome: Outcome::Error,
-                enforce: true,
-                scope: None,
-                object: format!("File/{file}"),
-                message: finding.message.clone(),
-                path: None,
-                value: None,
-                why: None,
                 hint: finding.hint.clone(),
-                controls: [].into(),
-                properties: std::collections::BTreeMap::new(),
                 title: Some("What the platform can read and render".to_owned()),
-                severity: None,
-                category: None,
-                exception: None,
+                ..Verdict::of_trouble("platform", format!("File/{file}"), finding.message.clone())
             },
             policy_kind: String::new(),
             object: json!({"kind": "File", "metadata": {"name": file}}),

@@ -11,6 +11,7 @@
 )]
 
 mod checkout;
+mod objects;
 mod running;
 mod up;
 
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 pub(crate) use checkout::Checkout;
+pub(crate) use objects::{deployment, line, pod};
 pub(crate) use running::{Output, Running};
 pub(crate) use up::{CLUSTER, Up, text};
 

@@ -24,7 +24,6 @@ mod functions;
 mod images;
 mod inputs;
 mod judge;
-mod kinds;
 mod moment;
 mod opaque;
 mod params;

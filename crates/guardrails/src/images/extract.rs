@@ -195,7 +195,12 @@ mod tests {
     use crate::facts::NoFacts;
 
     fn extractors(value: &Value) -> Result<Extractors, Refusal> {
-        read(Some(Cursor::root(Origin::named("p"), value)))
+        let origin = Origin {
+            source: "p",
+            document: None,
+            policy: None,
+        };
+        read(Some(Cursor::root(origin, value)))
     }
 
     #[test]

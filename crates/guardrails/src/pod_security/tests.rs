@@ -3,7 +3,12 @@ use crate::cursor::Origin;
 use serde_json::json;
 
 fn standard(value: &Value) -> Result<PodSecurity, Refusal> {
-    PodSecurity::read(&Cursor::root(Origin::named("test"), value))
+    let origin = Origin {
+        source: "test",
+        document: None,
+        policy: None,
+    };
+    PodSecurity::read(&Cursor::root(origin, value))
 }
 
 fn good() -> Value {

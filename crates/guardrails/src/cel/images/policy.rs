@@ -4,8 +4,7 @@ use super::{BEFORE, Images, ROOTS};
 use crate::cel::autogen;
 use crate::cel::body;
 use crate::cel::compile::Names;
-use crate::cel::kinds::denies;
-use crate::cel::policy::{Document, Family, Policy, Variant};
+use crate::cel::policy::{Document, Family, Policy, Variant, denies};
 use crate::cursor::{Cursor, Refusal};
 use crate::verdict::Task;
 
@@ -42,7 +41,14 @@ pub(in crate::cel) fn read_policy(
         return Err(spec.refuse("the field matchConstraints is missing"));
     }
     policy.variants.push(variant(spec)?);
-    policy.add_made(spec, &autogen::variants(spec), variant)?;
+    for made in autogen::variants(spec) {
+        let cursor = Cursor {
+            origin: spec.origin,
+            value: &made,
+            pointer: spec.pointer.clone(),
+        };
+        policy.variants.push(variant(&cursor)?);
+    }
     Ok(Document::Policy(Box::new(policy)))
 }
 
