@@ -98,6 +98,7 @@ mod context;
 mod cursor;
 mod element;
 mod engine;
+mod escapes;
 mod exception;
 mod facts;
 mod generate;
