@@ -1,7 +1,5 @@
 //! Points in time and spans of it, as CEL writes them. The clock itself is not here.
 
-use jiff::tz::TimeZone;
-
 use crate::quantity::parse_duration;
 
 const DAY: i64 = 86_400;
@@ -137,17 +135,12 @@ pub(super) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
             hours + minutes
         });
     }
-    if matches!(zone, "UTC" | "") {
-        return Some(0);
-    }
     // The first and last days of the calendar are beyond what is kept of time zones, which does not change there.
     let time = time
         .seconds
         .clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
     let time = jiff::Timestamp::new(time, 0).ok()?;
-    let known = TimeZone::get(zone).ok()?;
-    // Their names are not written in any other way.
-    (known.iana_name() == Some(zone)).then(|| i64::from(known.to_offset(time).seconds()))
+    Some(i64::from(schedule::time_zone(zone)?.to_offset(time).seconds()))
 }
 
 /// Seconds east of Greenwich, of `+01:00`.
