@@ -102,6 +102,8 @@ mod escapes;
 mod exception;
 mod facts;
 mod generate;
+#[cfg(test)]
+mod hostile;
 mod image;
 mod images;
 mod jmespath;
@@ -129,3 +131,4 @@ pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, 
 pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Task, Verdict};
+pub use wildcard::matches as matches_wildcard;

@@ -174,6 +174,11 @@ fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    FUNCTIONS.iter().map(|function| function.name).collect()
+}
+
 /// Whether a function of this name exists.
 pub(super) fn is_known(name: &str) -> bool {
     find(name).is_some()
