@@ -47,6 +47,17 @@ pub(crate) struct Origin<'a> {
     pub(crate) policy: Option<&'a str>,
 }
 
+impl<'a> Origin<'a> {
+    /// That of a value which stands in no text.
+    pub(crate) fn named(source: &'a str) -> Origin<'a> {
+        Origin {
+            source,
+            document: None,
+            policy: None,
+        }
+    }
+}
+
 /// A place in a document.
 #[derive(Clone)]
 pub(crate) struct Cursor<'a> {

@@ -95,9 +95,8 @@ impl Policies {
     pub fn load_partly(source: &str, documents: &[yaml::Document]) -> (Policies, Vec<Refusal>) {
         read_all(documents.iter().map(|document| {
             let origin = Origin {
-                source,
                 document: Some(document),
-                policy: None,
+                ..Origin::named(source)
             };
             (origin, &document.value)
         }))
@@ -108,14 +107,7 @@ impl Policies {
         source: &str,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> (Policies, Vec<Refusal>) {
-        read_all(values.into_iter().map(|value| {
-            let origin = Origin {
-                source,
-                document: None,
-                policy: None,
-            };
-            (origin, value)
-        }))
+        read_all(values.into_iter().map(|value| (Origin::named(source), value)))
     }
 
     /// The policies of many sets as one; and for each, in the order of [`Policies::names`], which set it is from.

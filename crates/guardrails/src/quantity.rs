@@ -6,8 +6,7 @@
 
 use std::cmp::Ordering;
 
-/// Billionths in one.
-pub(crate) const NANO: i128 = 1_000_000_000;
+const NANO: i128 = 1_000_000_000;
 const CAP: i128 = i64::MAX as i128;
 
 /// How many digits before the point fit into billionths.

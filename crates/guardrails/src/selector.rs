@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cursor::{Cursor, Refusal};
+use serde_json::Value;
+
+use crate::cursor::{Cursor, Origin, Refusal};
 use crate::wildcard::{has_wildcard, matches};
 
 /// A label selector: everything in it must hold.
@@ -43,6 +45,12 @@ impl Selector {
             labels: cursor.string_map("matchLabels")?,
             expressions,
         })
+    }
+
+    /// Reads a selector whose variables were filled in; what is wrong with it is said without a place.
+    pub(crate) fn of_value(value: &Value) -> Result<Selector, String> {
+        let cursor = Cursor::root(Origin::named("selector"), value);
+        Selector::read(&cursor).map_err(|refusal| refusal.reason)
     }
 
     /// Whether labels satisfy the selector.

@@ -512,3 +512,427 @@ fn preconditions_that_look_at_parameters_skip_those_alone() {
     check("yes", Outcome::Fail);
     check("other", Outcome::Skip);
 }
+
+/// Names of functions that CEL's libraries have; what they are given below is rarely what they take.
+const PLAIN: [&str; 62] = [
+    "size",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "bool",
+    "dyn",
+    "type",
+    "timestamp",
+    "duration",
+    "matches",
+    "strings.quote",
+    "base64.encode",
+    "base64.decode",
+    "regex.replace",
+    "regex.extract",
+    "regex.extractAll",
+    "lists.range",
+    "sets.contains",
+    "sets.equivalent",
+    "sets.intersects",
+    "math.greatest",
+    "math.least",
+    "math.ceil",
+    "math.round",
+    "math.abs",
+    "math.sqrt",
+    "math.bitShiftLeft",
+    "math.bitAnd",
+    "url",
+    "isURL",
+    "ip",
+    "isIP",
+    "ip.isCanonical",
+    "cidr",
+    "isCIDR",
+    "quantity",
+    "isQuantity",
+    "sign",
+    "semver",
+    "isSemver",
+    "format.named",
+    "jsonpatch.escapeKey",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "optional.none",
+    "optional.unwrap",
+    "image",
+    "isImage",
+    "parseServiceAccount",
+    "json.unmarshal",
+    "json.marshal",
+    "yaml.parse",
+    "sha1",
+    "sha256",
+    "md5",
+    "listObjToMap",
+    "time.truncate",
+    "x509.decode",
+    "gzip.compress",
+    "gzip.decompress",
+];
+
+const METHODS: [&str; 58] = [
+    "size",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "find",
+    "findAll",
+    "charAt",
+    "indexOf",
+    "lastIndexOf",
+    "join",
+    "lowerAscii",
+    "upperAscii",
+    "replace",
+    "split",
+    "substring",
+    "trim",
+    "reverse",
+    "format",
+    "isSorted",
+    "sum",
+    "min",
+    "max",
+    "includes",
+    "slice",
+    "flatten",
+    "sort",
+    "distinct",
+    "first",
+    "last",
+    "getScheme",
+    "getHost",
+    "getEscapedPath",
+    "getQuery",
+    "family",
+    "isLoopback",
+    "containsIP",
+    "containsCIDR",
+    "masked",
+    "asInteger",
+    "asApproximateFloat",
+    "add",
+    "sub",
+    "isGreaterThan",
+    "compareTo",
+    "major",
+    "validate",
+    "hasValue",
+    "value",
+    "or",
+    "orValue",
+    "unwrapOpt",
+    "registry",
+    "tag",
+    "digest",
+];
+
+const LOOPS: [&str; 14] = [
+    "all(x, ",
+    "exists(x, ",
+    "exists_one(x, ",
+    "map(x, ",
+    "filter(x, ",
+    "sortBy(x, ",
+    "optMap(x, ",
+    "optFlatMap(x, ",
+    "all(i, x, ",
+    "transformList(i, x, ",
+    "transformMap(i, x, ",
+    "transformMapEntry(i, x, ",
+    "map(x, true, ",
+    "transformList(i, x, true, ",
+];
+
+/// Texts that functions choke on: patterns, templates, numbers, addresses, dates.
+const TEXTS: [&str; 26] = [
+    "",
+    "a",
+    "é",
+    "(a+)+$",
+    "[01]*1[01]{900}x",
+    "(((a{50}){50}){50})",
+    "%s %d %.900f",
+    "%",
+    "1e999999999",
+    "-1e-999999999",
+    "99999999999999999999999Ei",
+    "1.2.3-rc.1+b",
+    "::/0",
+    "10.0.0.0/8",
+    "https://[::1%25a]:80/%41?x=%zz",
+    "a,b,,c",
+    "2026-11-21T10:00:00.5+01:00",
+    "9999-12-31T23:59:59Z",
+    "2562047h47m16.854775807s",
+    "Europe/Berlin",
+    "aGVsbG8=",
+    "[[[[[[[[[[]]]]]]]]]]",
+    "a: &a [*a, *a]",
+    "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----",
+    "\\\\1\\\\9",
+    "nginx:1@sha256:0",
+];
+
+fn any_cel() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec![
+            "object",
+            "object.data",
+            "object.data.a",
+            "object.none",
+            "object.?none",
+            "null",
+            "true",
+            "false",
+            "x",
+            "i",
+            "0",
+            "-1",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "18446744073709551615u",
+            "1e308",
+            "0.0",
+            "5e-324",
+            "[]",
+            "{}",
+            "b'\\xff'",
+            "lists.range(1000)",
+            "optional.none()",
+            "timestamp(0)",
+            "duration('1s')",
+            "int",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(TEXTS.to_vec()).prop_map(|text| format!("'{text}'")),
+        any::<i64>().prop_map(|number| number.to_string()),
+    ];
+    leaf.prop_recursive(6, 40, 4, |inner| {
+        let some = || prop::collection::vec(inner.clone(), 0..4);
+        prop_oneof![
+            (
+                inner.clone(),
+                prop::sample::select(vec![
+                    "+", "-", "*", "/", "%", "==", "!=", "<", ">=", "in", "&&", "||"
+                ]),
+                inner.clone()
+            )
+                .prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),
+            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (prop::sample::select(vec!["!", "-", "!!", "--"]), inner.clone())
+                .prop_map(|(sign, value)| format!("{sign}({value})")),
+            (prop::sample::select(PLAIN.to_vec()), some())
+                .prop_map(|(name, values)| format!("{name}({})", values.join(", "))),
+            (inner.clone(), prop::sample::select(METHODS.to_vec()), some())
+                .prop_map(|(of, name, values)| format!("({of}).{name}({})", values.join(", "))),
+            (inner.clone(), prop::sample::select(LOOPS.to_vec()), inner.clone())
+                .prop_map(|(over, head, body)| format!("({over}).{head}{body})")),
+            // What functions do take, more often than not.
+            (
+                prop::sample::select(TEXTS.to_vec()),
+                prop::sample::select(METHODS.to_vec()),
+                prop::sample::select(vec![
+                    "",
+                    "''",
+                    "'a'",
+                    "'[01]*1[01]{300}'",
+                    "0",
+                    "3",
+                    "-1",
+                    "'a', 'é'",
+                    "'', 'x', 9"
+                ])
+            )
+                .prop_map(|(text, name, values)| format!("'{text}'.{name}({values})")),
+            (
+                prop::sample::select(PLAIN.to_vec()),
+                prop::sample::select(TEXTS.to_vec())
+            )
+                .prop_map(|(name, text)| format!("{name}('{text}')")),
+            some().prop_map(|values| format!("[{}]", values.join(", "))),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..3).prop_map(|pairs| {
+                let pairs: Vec<String> = pairs
+                    .iter()
+                    .map(|(key, value)| format!("{key}: {value}"))
+                    .collect();
+                format!("{{{}}}", pairs.join(", "))
+            }),
+            (inner.clone(), inner.clone()).prop_map(|(of, at)| format!("({of})[?{at}]")),
+            (inner.clone(), inner.clone()).prop_map(|(of, at)| format!("({of})[{at}]")),
+            (
+                inner.clone(),
+                prop::sample::select(vec!["a", "?a", "data", "`a-b`"])
+            )
+                .prop_map(|(of, field)| format!("({of}).{field}")),
+            inner.clone().prop_map(|of| format!("has(({of}).a)")),
+            // Twice as much, and twice that.
+            (inner.clone(), inner.clone()).prop_map(|(value, body)| format!(
+                "cel.bind(x, [{value}, {value}], cel.bind(x, [x, x, x, x], cel.bind(i, x + x + x, {body})))"
+            )),
+        ]
+    })
+}
+
+const FUNCTIONS: [&str; 40] = [
+    "abs",
+    "add",
+    "avg",
+    "base64_decode",
+    "base64_encode",
+    "contains",
+    "divide",
+    "ends_with",
+    "items",
+    "join",
+    "keys",
+    "length",
+    "lookup",
+    "map",
+    "max_by",
+    "merge",
+    "modulo",
+    "multiply",
+    "not_null",
+    "object_from_lists",
+    "parse_json",
+    "parse_yaml",
+    "path_canonicalize",
+    "pattern_match",
+    "regex_match",
+    "regex_replace_all",
+    "replace_all",
+    "reverse",
+    "round",
+    "semver_compare",
+    "sha1",
+    "sort_by",
+    "split",
+    "sum",
+    "time_add",
+    "time_parse",
+    "to_string",
+    "truncate",
+    "values",
+    "x509_decode",
+];
+
+fn any_jmespath() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec![
+            "@",
+            "data",
+            "data.a",
+            "none",
+            "*",
+            "[*]",
+            "[]",
+            "`null`",
+            "`[1, 2]`",
+            "`{\"a\": {}}`",
+            "`1e308`"
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(TEXTS.to_vec()).prop_map(|text| format!("'{text}'")),
+        any::<i32>().prop_map(|number| format!("`{number}`")),
+    ];
+    leaf.prop_recursive(6, 40, 4, |inner| {
+        let some = || prop::collection::vec(inner.clone(), 0..4);
+        prop_oneof![
+            (
+                inner.clone(),
+                prop::sample::select(vec![".", " | ", " || ", " && ", " == ", " < "]),
+                inner.clone()
+            )
+                .prop_map(|(left, between, right)| format!("({left}){between}({right})")),
+            (prop::sample::select(FUNCTIONS.to_vec()), some())
+                .prop_map(|(name, values)| format!("{name}({})", values.join(", "))),
+            (
+                prop::sample::select(vec!["map", "sort_by", "max_by"]),
+                inner.clone(),
+                inner.clone()
+            )
+                .prop_map(|(name, by, over)| if name == "map" {
+                    format!("map(&({by}), {over})")
+                } else {
+                    format!("{name}({over}, &({by}))")
+                }),
+            (inner.clone(), inner.clone()).prop_map(|(of, filter)| format!("({of})[?{filter}]")),
+            (inner.clone(), any::<(i8, i8, i8)>()).prop_map(|(of, (a, b, c))| format!("({of})[{a}:{b}:{c}]")),
+            some().prop_map(|values| format!("[{}]", values.join(", "))),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{a: {a}, b: {b}}}")),
+            inner.clone().prop_map(|of| format!("!({of})")),
+            // Twice as much, and twice that.
+            inner.clone().prop_map(|of| format!(
+                "({of}) | [@, @, @] | {{a: @, b: @}} | [@, @] | {{a: @, b: @}} | [@, @, @]"
+            )),
+        ]
+    })
+}
+
+/// It ended soon, and made nothing that is larger than what may be made.
+fn ends(expression: &str, evaluate: impl FnOnce() -> Result<Value, String>) -> Result<(), TestCaseError> {
+    let begun = std::time::Instant::now();
+    let result = evaluate();
+    let took = begun.elapsed();
+    prop_assert!(
+        took < std::time::Duration::from_secs(20),
+        "{took:?}: {expression}"
+    );
+    match result {
+        Ok(value) => prop_assert!(value.to_string().len() < 64 << 20, "{expression}"),
+        Err(reason) => prop_assert!(reason.len() < 10_000, "{expression}: {} bytes", reason.len()),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn any_expression_in_cel_ends(expression in any_cel()) {
+        let object = json!({"data": {"a": "x".repeat(2000), "b": [1, 2.5, null, {"c": "d"}]}});
+        ends(&expression, || guardrails::evaluate_cel(&expression, &object))?;
+    }
+
+    #[test]
+    fn any_expression_in_jmespath_ends(expression in any_jmespath()) {
+        let value = json!({"data": {"a": "x".repeat(2000), "b": [1, 2.5, null, {"c": "d"}]}});
+        ends(&expression, || guardrails::query(&expression, &value))?;
+    }
+}
+
+/// What is known to be slow: patterns that explode, over texts as long as an object may hold them.
+#[test]
+fn patterns_written_to_cost_are_cut_off() {
+    let object = json!({"data": {"a": "01".repeat(500_000)}});
+    for pattern in [
+        "[01]*1[01]{900}x",
+        "(?:[01]?){900}x",
+        "([01]*1[01]{60})x$",
+        "(0|1|01|10)*x",
+    ] {
+        for expression in [
+            format!("object.data.a.matches('{pattern}')"),
+            format!("object.data.a.matches('{pattern}' + '')"),
+            format!("regex.replace(object.data.a, '{pattern}', '')"),
+            format!("object.data.a.findAll('{pattern}')"),
+        ] {
+            ends(&expression, || guardrails::evaluate_cel(&expression, &object)).expect("it ends");
+        }
+        let expression = format!("regex_replace_all('{pattern}', data.a, '')");
+        ends(&expression, || guardrails::query(&expression, &object)).expect("it ends");
+    }
+}

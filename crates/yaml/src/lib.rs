@@ -16,6 +16,7 @@ mod emit;
 mod key_order;
 mod number;
 mod reader;
+mod repair;
 mod scalar;
 
 pub use document::{Document, Error, Position};

@@ -158,6 +158,20 @@ impl Validation {
             Err(failure) => Err(failure),
         })
     }
+
+    /// What Kyverno says of it where it does not hold; `index` is its place among the validations.
+    pub(crate) fn refusal<'v>(&'v self, index: usize, scope: &Scope<'v>) -> String {
+        let message = match self.said(scope) {
+            None => self.message.clone(),
+            Some(Ok(said)) => said,
+            Some(Err(failure)) => format!("failed to evaluate message expression: {failure}"),
+        };
+        if message.is_empty() {
+            format!("CEL expression validation failed at index {index}")
+        } else {
+            message
+        }
+    }
 }
 
 /// The audit annotations that have something to say.

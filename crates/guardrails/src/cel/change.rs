@@ -7,7 +7,7 @@ use super::apply;
 use super::body::{self, Condition};
 use super::evaluate::Scope;
 use super::failure::Failure;
-use super::inputs::{Inputs, resource_of};
+use super::inputs::{Asked, Inputs, resource_of, subject_of};
 use super::judge::{Allowed, CelPolicies, Judged, verdict};
 use super::policy::{Binding, Family, Making, Policy, Variant};
 use super::value::Value;
@@ -15,18 +15,9 @@ use crate::budget::Budget;
 use crate::engine::{Deletion, Generated, Generation};
 use crate::facts::Facts;
 use crate::generate::detach;
-use crate::matching::Subject;
 use crate::request::Request;
 use crate::secrets;
 use crate::verdict::{Outcome, Task, Verdict};
-
-/// What an expression is evaluated about.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) request: &'a Request<'a>,
-    pub(super) subject: &'a Subject<'a>,
-    pub(super) resource: &'a str,
-}
 
 /// What a policy does to an object.
 pub(super) struct Change<'a> {
@@ -172,10 +163,6 @@ impl CelPolicies {
         let (resource, subject) = (resource_of(request), subject_of(request));
         let mut verdicts = Vec::new();
         for policy in self.about(&resource, Task::Delete) {
-            // JSON that is no object of Kubernetes has neither version nor kind.
-            if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
-                continue;
-            }
             let Some(variant) = policy.variant(request, &subject, &resource) else {
                 continue;
             };
@@ -256,15 +243,6 @@ fn placed(
         }
     }
     Ok(Generated { object, source: None })
-}
-
-pub(super) fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
-    Subject::of(
-        request.object,
-        request.namespace_labels,
-        request.operation,
-        request.subresource,
-    )
 }
 
 impl<'a> Change<'a> {

@@ -23,6 +23,14 @@ pub(crate) const ADMISSION: [Root; 6] = [
     Root::Authorizer,
 ];
 
+/// What an expression is evaluated about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) resource: &'a str,
+}
+
 /// The variables of one request.
 pub(crate) struct Inputs<'v> {
     request: &'v Request<'v>,
@@ -226,6 +234,16 @@ impl<'v> Roots<'v> for Inputs<'v> {
             Root::Ref => Value::Unknown(root.name().into()),
         }
     }
+}
+
+/// What of a request its constraints look at.
+pub(super) fn subject_of<'a>(request: &'a Request<'_>) -> Subject<'a> {
+    Subject::of(
+        request.object,
+        request.namespace_labels,
+        request.operation,
+        request.subresource,
+    )
 }
 
 /// The plural name of the object's kind: as it was said, as the facts have it, or by the rules of English.

@@ -6,7 +6,7 @@ use super::body;
 use super::check::judge_all;
 use super::evaluate::Scope;
 use super::failure::Failure;
-use super::inputs::{Inputs, resource_of};
+use super::inputs::{Inputs, resource_of, subject_of};
 use super::policy::{Binding, Document, Exception, Family, Policy, Variant};
 use super::value::{Key, Text, Value};
 use crate::budget::{Budget, MAX_OBJECT_DEPTH};
@@ -57,11 +57,11 @@ impl CelPolicies {
         origin: Origin<'_>,
         document: &serde_json::Value,
     ) -> Option<Result<(), Refusal>> {
-        if !super::policy::is_ours(document) {
+        if !super::kinds::is_ours(document) {
             return None;
         }
         Some(
-            super::policy::read(origin, document).map(|document| match document {
+            super::kinds::read(origin, document).map(|document| match document {
                 Document::Policy(policy) => self.policies.push(*policy),
                 Document::Binding(binding) => self.bindings.push(*binding),
                 Document::Exception(exception) => self.exceptions.push(*exception),
@@ -155,17 +155,8 @@ impl CelPolicies {
         }
         let before = verdicts.len();
         let resource = resource_of(request);
-        let subject = Subject::of(
-            request.object,
-            request.namespace_labels,
-            request.operation,
-            request.subresource,
-        );
+        let subject = subject_of(request);
         for (place, policy) in self.placed(&resource, Task::Validate) {
-            // JSON that is no object of Kubernetes has neither version nor kind.
-            if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
-                continue;
-            }
             if let Some(variant) = policy.variant(request, &subject, &resource) {
                 self.judge(policy, variant, request, &subject, &resource, verdicts);
                 places.resize(verdicts.len() - before, place);
@@ -355,17 +346,7 @@ impl CelPolicies {
             match scope.holds(&validation.program) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let message = match validation.said(&scope) {
-                        None => validation.message.clone(),
-                        Some(Ok(said)) => said,
-                        Some(Err(failure)) => format!("failed to evaluate message expression: {failure}"),
-                    };
-                    let message = if message.is_empty() {
-                        format!("CEL expression validation failed at index {index}")
-                    } else {
-                        message
-                    };
-                    return Judged::new(Outcome::Fail, "", message);
+                    return Judged::new(Outcome::Fail, "", validation.refusal(index, &scope));
                 }
                 Err(failure) => return Judged::new(Outcome::Error, "", format!("error: {failure}")),
             }

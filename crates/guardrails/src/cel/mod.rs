@@ -24,6 +24,7 @@ mod functions;
 mod images;
 mod inputs;
 mod judge;
+mod kinds;
 mod moment;
 mod opaque;
 mod params;

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::body::{self, Condition};
-use super::change::{Asked, Change, subject_of};
+use super::change::Change;
 use super::compile::{Names, Program, Root};
 use super::constraints::{Constraints, ResourceRule};
 use super::evaluate::Scope;
 use super::failure::Failure;
-use super::inputs::{Inputs, resource_of};
+use super::inputs::{Asked, Inputs, resource_of, subject_of};
 use super::judge::{CelPolicies, Judged, verdict};
 use super::policy::{Policy, Variant};
 use crate::budget::Budget;

@@ -195,12 +195,7 @@ mod tests {
     use crate::facts::NoFacts;
 
     fn extractors(value: &Value) -> Result<Extractors, Refusal> {
-        let origin = Origin {
-            source: "p",
-            document: None,
-            policy: None,
-        };
-        read(Some(Cursor::root(origin, value)))
+        read(Some(Cursor::root(Origin::named("p"), value)))
     }
 
     #[test]

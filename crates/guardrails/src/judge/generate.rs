@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::targets::{Wanted, find, path_of};
 use super::{Judge, Judged};
 use crate::context::Context;
-use crate::cursor::{Cursor, Origin};
 use crate::generate::{Foreach, Generate, Make, Pattern, detach};
 use crate::selector::Selector;
 use crate::verdict::Outcome;
@@ -146,7 +145,7 @@ impl<'a> Judge<'a> {
                     selector: list
                         .get("selector")
                         .filter(|selector| !selector.is_null())
-                        .map(read_selector)
+                        .map(Selector::of_value)
                         .transpose()?,
                     own: self.policy.namespace.as_deref(),
                 };
@@ -241,15 +240,6 @@ impl<'a> Judge<'a> {
         made.push(Made { object, source });
         Ok(())
     }
-}
-
-fn read_selector(selector: &Value) -> Result<Selector, String> {
-    let origin = Origin {
-        source: "selector",
-        document: None,
-        policy: None,
-    };
-    Selector::read(&Cursor::root(origin, selector)).map_err(|refusal| refusal.reason)
 }
 
 /// What is to be made.

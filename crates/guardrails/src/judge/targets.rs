@@ -4,7 +4,6 @@ use schema::Schemas;
 use serde_json::{Value, json};
 
 use super::{Judge, Judged};
-use crate::cursor::{Cursor, Origin};
 use crate::facts::{Call, Callee, Facts, Unavailable};
 use crate::mutate::{Mutate, Target};
 use crate::selector::Selector;
@@ -66,14 +65,7 @@ impl<'a> Judge<'a> {
             Some(_) => Err(format!("the {key} of a target is no text")),
         };
         let labels = selector.get("selector").filter(|labels| !labels.is_null());
-        let labels = labels.map(|labels| {
-            let origin = Origin {
-                source: "target",
-                document: None,
-                policy: None,
-            };
-            Selector::read(&Cursor::root(origin, labels)).map_err(|refusal| refusal.reason)
-        });
+        let labels = labels.map(Selector::of_value);
         Ok(Wanted {
             version: text("apiVersion")?,
             kind: text("kind")?,

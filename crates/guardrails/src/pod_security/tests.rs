@@ -3,12 +3,7 @@ use crate::cursor::Origin;
 use serde_json::json;
 
 fn standard(value: &Value) -> Result<PodSecurity, Refusal> {
-    let origin = Origin {
-        source: "test",
-        document: None,
-        policy: None,
-    };
-    PodSecurity::read(&Cursor::root(origin, value))
+    PodSecurity::read(&Cursor::root(Origin::named("test"), value))
 }
 
 fn good() -> Value {

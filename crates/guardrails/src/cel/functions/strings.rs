@@ -7,9 +7,8 @@ use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::moment;
 use super::super::value::Value;
-use super::{Args, Style, Table};
+use super::{Args, Style, Table, hex};
 use crate::budget::Budget;
-use crate::jmespath::hex;
 use crate::regexes::Pattern;
 
 pub(super) const TABLE: Table = &[

@@ -10,13 +10,12 @@ use crate::budget::Budget;
 use crate::cel::body;
 use crate::cel::evaluate::Scope;
 use crate::cel::failure::Failure;
-use crate::cel::inputs::{Inputs, resource_of};
+use crate::cel::inputs::{Asked, Inputs, resource_of, subject_of};
 use crate::cel::judge::{CelPolicies, Judged, verdict};
 use crate::cel::opaque::Opaque;
 use crate::cel::policy::{Policy, Variant};
 use crate::cel::value::{Key, Text, Value};
 use crate::image;
-use crate::matching::Subject;
 use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Task, Verdict};
 
@@ -25,13 +24,6 @@ const MAX_IMAGES: usize = 500;
 
 /// Images by where they were found.
 type Found = BTreeMap<String, Vec<String>>;
-
-/// What a policy is evaluated about.
-struct Asked<'a> {
-    request: &'a Request<'a>,
-    subject: &'a Subject<'a>,
-    resource: &'a str,
-}
 
 /// What is left to do when all policies have spoken.
 struct Pending {
@@ -49,12 +41,7 @@ impl CelPolicies {
         verdicts: &mut Vec<Verdict>,
     ) -> Vec<usize> {
         let resource = resource_of(request);
-        let subject = Subject::of(
-            request.object,
-            request.namespace_labels,
-            request.operation,
-            request.subresource,
-        );
+        let subject = subject_of(request);
         let asked = Asked {
             request,
             subject: &subject,
@@ -63,10 +50,6 @@ impl CelPolicies {
         let evidence = Evidence::default();
         let (mut pending, mut places) = (Vec::new(), Vec::new());
         for (place, policy) in self.placed(&resource, Task::VerifyImages) {
-            // JSON that is no object of Kubernetes has neither version nor kind.
-            if policy.json != (subject.kind.is_empty() && subject.version.is_empty()) {
-                continue;
-            }
             let Some(variant) = policy.variant(request, &subject, &resource) else {
                 continue;
             };
@@ -160,12 +143,7 @@ impl CelPolicies {
     /// is left to the judgement of the object.
     pub(crate) fn digests(&self, request: &Request<'_>) -> Vec<(String, String)> {
         let resource = resource_of(request);
-        let subject = Subject::of(
-            request.object,
-            request.namespace_labels,
-            request.operation,
-            request.subresource,
-        );
+        let subject = subject_of(request);
         let Some(pod) = crate::autogen::pod_in(subject.kind) else {
             return Vec::new();
         };
@@ -242,17 +220,7 @@ fn judge<'v>(
         if scope.holds(&validation.program)? {
             continue;
         }
-        let message = match validation.said(scope) {
-            None => validation.message.clone(),
-            Some(Ok(said)) => said,
-            Some(Err(failure)) => format!("failed to evaluate message expression: {failure}"),
-        };
-        let message = if message.is_empty() {
-            format!("CEL expression validation failed at index {index}")
-        } else {
-            message
-        };
-        return say(Outcome::Fail, message);
+        return say(Outcome::Fail, validation.refusal(index, scope));
     }
     body::notes(&variant.annotations, scope)?;
     if images.verify_digest {

@@ -4,7 +4,8 @@ use super::{BEFORE, Images, ROOTS};
 use crate::cel::autogen;
 use crate::cel::body;
 use crate::cel::compile::Names;
-use crate::cel::policy::{Document, Family, Policy, Variant, denies};
+use crate::cel::kinds::denies;
+use crate::cel::policy::{Document, Family, Policy, Variant};
 use crate::cursor::{Cursor, Refusal};
 use crate::verdict::Task;
 
@@ -41,14 +42,7 @@ pub(in crate::cel) fn read_policy(
         return Err(spec.refuse("the field matchConstraints is missing"));
     }
     policy.variants.push(variant(spec)?);
-    for made in autogen::variants(spec) {
-        let cursor = Cursor {
-            origin: spec.origin,
-            value: &made,
-            pointer: spec.pointer.clone(),
-        };
-        policy.variants.push(variant(&cursor)?);
-    }
+    policy.add_made(spec, &autogen::variants(spec), variant)?;
     Ok(Document::Policy(Box::new(policy)))
 }
 

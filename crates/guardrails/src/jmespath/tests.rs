@@ -1,5 +1,3 @@
-mod any;
-
 use super::*;
 use crate::facts::Unavailable;
 use proptest::prelude::*;

@@ -1,9 +1,12 @@
-//! What policies in CEL change, make and let go beyond the object in question.
+//! What policies in CEL change, make and let go.
 
 use std::collections::BTreeMap;
 
-use guardrails::{Call, Callee, Facts, Outcome, Policies, Request, Unavailable};
+use guardrails::{Call, Callee, Facts, Outcome, Request, Unavailable};
 use serde_json::{Value, json};
+
+use super::support::{load, pod, refused};
+use super::{of_template, said};
 
 /// A cluster that answers by path.
 struct Cluster(BTreeMap<&'static str, Value>);
@@ -45,23 +48,6 @@ fn cluster() -> Cluster {
         ("/api/v1/namespaces/shop", space(json!({"kind": "product"}))),
         ("/api/v1/namespaces/other", space(json!({}))),
     ]))
-}
-
-fn load(text: &str) -> Policies {
-    let documents = yaml::parse_all(text).unwrap_or_default();
-    let (policies, refusals) = Policies::load_partly("p.yaml", &documents);
-    assert!(
-        !policies.is_empty() && refusals.is_empty(),
-        "{text}\n{refusals:?}"
-    );
-    policies
-}
-
-fn refused(text: &str) -> String {
-    let documents = yaml::parse_all(text).unwrap_or_default();
-    let (_, refusals) = Policies::load_partly("p.yaml", &documents);
-    assert_eq!(refusals.len(), 1, "{text}\n{refusals:?}");
-    refusals[0].reason.clone()
 }
 
 /// A policy that changes ConfigMaps because of Secrets.
@@ -277,7 +263,7 @@ fn lists_and_templates_are_made() {
 #[test]
 fn templates_that_cannot_be_filled_are_refused() {
     let check = |template: &str, expect: &str| {
-        let reason = refused(&making("GeneratingPolicy", &format!("  - template: {template}")));
+        let reason = refused(&making("GeneratingPolicy", &format!("  - template: {template}"))).reason;
         assert!(reason.contains(expect), "{template}: {reason}");
     };
     check("{value: '[1]'}", "no object");
@@ -326,32 +312,92 @@ spec:
 }
 
 #[test]
-fn something_beneath_an_object_is_asked_for_by_its_resource() {
+fn policies_change_objects() {
     let policies = load(
         "
 apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: scale}
+kind: MutatingPolicy
+metadata: {name: label}
 spec:
   matchConstraints:
     resourceRules:
-      - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE, CREATE], resources: [deployments/scale]}
-  validations: [{expression: 'request.resource.group == \"apps\" && request.kind.group == \"autoscaling\" && object.spec.replicas < 3'}]
+      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  mutations:
+    - patchType: ApplyConfiguration
+      applyConfiguration:
+        expression: >-
+          Object{spec: Object.spec{containers: object.spec.containers.map(c,
+          Object.spec.containers{name: c.name, imagePullPolicy: 'Always'})}}
+    - patchType: JSONPatch
+      jsonPatch:
+        expression: '[JSONPatch{op: \"add\", path: \"/metadata/labels\", value: {\"team\": \"a\"}}]'
 ",
     );
-    let check = |api_version: &str, subresource: &str, replicas: u32, expect: &[Outcome]| {
-        let object = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": replicas}});
-        let verdicts = policies.evaluate(&Request {
-            subresource,
-            parent: Some((api_version, "Deployment")),
-            resource: Some("deployments"),
-            ..Request::new(&object)
-        });
-        let seen: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
-        assert_eq!(seen, expect, "{api_version} {subresource} {replicas}");
-    };
-    check("apps/v1", "scale", 2, &[Outcome::Pass]);
-    check("apps/v1", "scale", 3, &[Outcome::Fail]);
-    check("apps/v1", "status", 3, &[]);
-    check("extensions/v1", "scale", 3, &[]);
+    let object = pod("nginx");
+    let mutated = policies.mutate(&Request::new(&object));
+    assert_eq!(
+        mutated.verdicts[0].outcome,
+        Outcome::Pass,
+        "{:?}",
+        mutated.verdicts
+    );
+    assert_eq!(mutated.object["metadata"]["labels"], json!({"team": "a"}));
+    let container = &mutated.object["spec"]["containers"][0];
+    assert_eq!(
+        (&container["image"], &container["imagePullPolicy"]),
+        (&json!("nginx"), &json!("Always"))
+    );
+    let template = json!({"spec": pod("nginx")["spec"], "metadata": {}});
+    let deployment = of_template("apps/v1", "Deployment", &template);
+    let mutated = policies.mutate(&Request::new(&deployment));
+    let container = &mutated.object["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["imagePullPolicy"],
+        json!("Always"),
+        "{:?}",
+        mutated.verdicts
+    );
+    // Judging says nothing of it.
+    assert_eq!(said(&policies, &Request::new(&object)), []);
+}
+
+#[test]
+fn policies_make_and_delete_objects() {
+    let policies = load(
+        "
+apiVersion: policies.kyverno.io/v1
+kind: GeneratingPolicy
+metadata: {name: quota}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [namespaces]}
+  generate:
+    - expression: 'generator.Apply(object.metadata.name, [{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\")}])'
+---
+apiVersion: policies.kyverno.io/v1
+kind: DeletingPolicy
+metadata: {name: old}
+spec:
+  schedule: '* * * * *'
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [''], apiVersions: [v1], resources: [namespaces]}
+  conditions: [{name: a, expression: 'object.metadata.name.startsWith(\"old\")'}]
+",
+    );
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "old-shop"}});
+    let made = policies.generate(&Request::new(&object));
+    assert_eq!(made[0].verdict.outcome, Outcome::Pass, "{:?}", made[0].verdict);
+    let expect = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "old-shop"}});
+    assert_eq!(made[0].objects[0].object, expect);
+    assert_eq!(
+        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
+        Outcome::Pass
+    );
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    assert_eq!(
+        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
+        Outcome::Fail
+    );
 }

@@ -1,9 +1,12 @@
-//! Policies in CEL, from their YAML to verdicts.
+//! What policies in CEL say of objects.
 
 use std::collections::BTreeMap;
 
-use guardrails::{Call, Callee, Facts, Operation, Outcome, Policies, Request, Unavailable, User, Verdict};
+use guardrails::{Call, Callee, Facts, Operation, Outcome, Policies, Request, Unavailable, User};
 use serde_json::{Value, json};
+
+use super::support::{load, pod, refused};
+use super::{of_template, one, said};
 
 /// A cluster with one ConfigMap, whose team may be told.
 struct Cluster;
@@ -17,44 +20,6 @@ impl Facts for Cluster {
             _ => Err(Unavailable::Missing(call.to_string())),
         }
     }
-}
-
-fn load(text: &str) -> Policies {
-    let documents = yaml::parse_all(text).unwrap_or_default();
-    let (policies, refusals) = Policies::load_partly("p.yaml", &documents);
-    assert!(
-        !policies.is_empty() && refusals.is_empty(),
-        "{text}\n{refusals:?}"
-    );
-    policies
-}
-
-fn pod(image: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"containers": [{"name": "web", "image": image}]},
-    })
-}
-
-fn of_template(version: &str, kind: &str, template: &Value) -> Value {
-    json!({
-        "apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"replicas": 2, "template": template},
-    })
-}
-
-fn said(policies: &Policies, request: &Request<'_>) -> Vec<(Outcome, String)> {
-    let verdicts = policies.evaluate(request);
-    verdicts
-        .into_iter()
-        .map(|verdict| (verdict.outcome, verdict.message))
-        .collect()
-}
-
-fn one(policies: &Policies, request: &Request<'_>) -> Verdict {
-    let mut verdicts = policies.evaluate(request);
-    assert_eq!(verdicts.len(), 1, "{verdicts:#?}");
-    verdicts.remove(0)
 }
 
 /// A policy about pods with more of its spec.
@@ -453,10 +418,7 @@ spec:
 #[test]
 fn what_is_malformed_is_refused_with_its_line() {
     let check = |text: &str, line: usize, part: &str| {
-        let documents = yaml::parse_all(text).expect("the policy is YAML");
-        let (policies, refusals) = Policies::load_partly("p.yaml", &documents);
-        assert_eq!((policies.len(), refusals.len()), (0, 1), "{text}");
-        let refusal = &refusals[0];
+        let refusal = refused(text);
         assert_eq!(
             refusal.position.as_ref().map(|position| position.line),
             Some(line),
@@ -499,92 +461,32 @@ fn what_is_malformed_is_refused_with_its_line() {
 }
 
 #[test]
-fn policies_change_objects() {
+fn something_beneath_an_object_is_asked_for_by_its_resource() {
     let policies = load(
         "
 apiVersion: policies.kyverno.io/v1
-kind: MutatingPolicy
-metadata: {name: label}
+kind: ValidatingPolicy
+metadata: {name: scale}
 spec:
   matchConstraints:
     resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
-  mutations:
-    - patchType: ApplyConfiguration
-      applyConfiguration:
-        expression: >-
-          Object{spec: Object.spec{containers: object.spec.containers.map(c,
-          Object.spec.containers{name: c.name, imagePullPolicy: 'Always'})}}
-    - patchType: JSONPatch
-      jsonPatch:
-        expression: '[JSONPatch{op: \"add\", path: \"/metadata/labels\", value: {\"team\": \"a\"}}]'
+      - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE, CREATE], resources: [deployments/scale]}
+  validations: [{expression: 'request.resource.group == \"apps\" && request.kind.group == \"autoscaling\" && object.spec.replicas < 3'}]
 ",
     );
-    let object = pod("nginx");
-    let mutated = policies.mutate(&Request::new(&object));
-    assert_eq!(
-        mutated.verdicts[0].outcome,
-        Outcome::Pass,
-        "{:?}",
-        mutated.verdicts
-    );
-    assert_eq!(mutated.object["metadata"]["labels"], json!({"team": "a"}));
-    let container = &mutated.object["spec"]["containers"][0];
-    assert_eq!(
-        (&container["image"], &container["imagePullPolicy"]),
-        (&json!("nginx"), &json!("Always"))
-    );
-    let template = json!({"spec": pod("nginx")["spec"], "metadata": {}});
-    let deployment = of_template("apps/v1", "Deployment", &template);
-    let mutated = policies.mutate(&Request::new(&deployment));
-    let container = &mutated.object["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(
-        container["imagePullPolicy"],
-        json!("Always"),
-        "{:?}",
-        mutated.verdicts
-    );
-    // Judging says nothing of it.
-    assert_eq!(said(&policies, &Request::new(&object)), []);
-}
-
-#[test]
-fn policies_make_and_delete_objects() {
-    let policies = load(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: GeneratingPolicy
-metadata: {name: quota}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [namespaces]}
-  generate:
-    - expression: 'generator.Apply(object.metadata.name, [{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\")}])'
----
-apiVersion: policies.kyverno.io/v1
-kind: DeletingPolicy
-metadata: {name: old}
-spec:
-  schedule: '* * * * *'
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], resources: [namespaces]}
-  conditions: [{name: a, expression: 'object.metadata.name.startsWith(\"old\")'}]
-",
-    );
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "old-shop"}});
-    let made = policies.generate(&Request::new(&object));
-    assert_eq!(made[0].verdict.outcome, Outcome::Pass, "{:?}", made[0].verdict);
-    let expect = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "old-shop"}});
-    assert_eq!(made[0].objects[0].object, expect);
-    assert_eq!(
-        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
-        Outcome::Pass
-    );
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
-    assert_eq!(
-        policies.to_delete(&Request::new(&object))[0].verdict.outcome,
-        Outcome::Fail
-    );
+    let check = |api_version: &str, subresource: &str, replicas: u32, expect: &[Outcome]| {
+        let object = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": replicas}});
+        let verdicts = policies.evaluate(&Request {
+            subresource,
+            parent: Some((api_version, "Deployment")),
+            resource: Some("deployments"),
+            ..Request::new(&object)
+        });
+        let seen: Vec<Outcome> = verdicts.iter().map(|verdict| verdict.outcome).collect();
+        assert_eq!(seen, expect, "{api_version} {subresource} {replicas}");
+    };
+    check("apps/v1", "scale", 2, &[Outcome::Pass]);
+    check("apps/v1", "scale", 3, &[Outcome::Fail]);
+    check("apps/v1", "status", 3, &[]);
+    check("extensions/v1", "scale", 3, &[]);
 }
