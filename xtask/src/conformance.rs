@@ -9,6 +9,7 @@ pub(crate) mod cel;
 pub(crate) mod charts;
 mod compare;
 pub(crate) mod jmespath;
+mod language;
 pub(crate) mod policies;
 mod render;
 mod suites;

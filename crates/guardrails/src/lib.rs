@@ -62,7 +62,7 @@
 //! | kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
 //! | `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
 //! | targets of a `MutatingPolicy` that cannot be looked for: by wildcards, or where [`Facts`] do not answer | an error verdict from [`Policies::mutate_existing`] |
-//! | functions of CEL that are not here (`random`, `x509.decode`, `gzip`, `md5`, `sha1`), anywhere in an expression | an error verdict for the objects the policy matches |
+//! | functions of CEL that do not exist, anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |
 //! | an image that cannot be read | an error verdict for the rules that ask for images |
 //! | signatures, digests and attestations where [`Facts`] do not answer, an attestation that says nothing and has conditions | an error verdict |
@@ -98,9 +98,12 @@ mod context;
 mod cursor;
 mod element;
 mod engine;
+mod escapes;
 mod exception;
 mod facts;
 mod generate;
+#[cfg(test)]
+mod hostile;
 mod image;
 mod images;
 mod jmespath;
@@ -128,3 +131,4 @@ pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, 
 pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{Outcome, Task, Verdict};
+pub use wildcard::matches as matches_wildcard;

@@ -6,7 +6,8 @@
 
 use std::cmp::Ordering;
 
-const NANO: i128 = 1_000_000_000;
+/// Billionths in one.
+pub(crate) const NANO: i128 = 1_000_000_000;
 const CAP: i128 = i64::MAX as i128;
 
 /// How many digits before the point fit into billionths.

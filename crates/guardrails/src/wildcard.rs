@@ -20,8 +20,9 @@ pub(crate) fn matches_within(pattern: &str, text: &str, budget: &Budget) -> Resu
     Ok(matches(pattern, text))
 }
 
-/// Whether the whole of `text` matches `pattern`. Time is at most the product of both lengths.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+/// Whether the whole of `text` matches `pattern`, in which `*` is any run of characters and `?` is one. Time is at most the
+/// product of both lengths.
+pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, bytes) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     // Where to go on when the last `*` must take one more character.

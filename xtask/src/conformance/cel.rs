@@ -7,27 +7,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::language;
 use super::text_proto::{Field, Message, read};
-use crate::failure::{Doing, Result, fail};
+use crate::failure::{Doing, Result};
 use crate::say;
 
 /// Runs every `*.textproto` of a folder and prints how many cases come out as they should.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let ["--suites", folder] = arguments else {
-        fail!("conformance cel needs --suites and the folder that holds the suite's files")
-    };
-    let folder = Path::new(folder);
-    let entries = fs::read_dir(folder).doing(|| format!("read {}", folder.display()))?;
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "textproto"));
-    files.sort();
     let (mut passed, mut total) = (0, 0);
     let mut apart: BTreeMap<&str, usize> = BTreeMap::new();
-    for file in files {
+    for file in language::files("cel", arguments, "textproto")? {
         let text = fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
         let suite = read(&text).doing(|| format!("read {}", file.display()))?;
         let (mut here, mut of, mut beside) = (0, 0, 0);
@@ -59,11 +51,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
         (passed, total) = (passed + here, total + of);
     }
-    if total == 0 {
-        fail!("no cases were found in {}", folder.display());
-    }
-    let percent = f64::from(passed) * 100.0 / f64::from(total);
-    say::line(format!("{passed} of {total} cases, {percent:.1} %"));
+    language::sum(passed, total)?;
     for (reason, count) in apart {
         say::line(format!("{count:>5} apart: {reason}"));
     }

@@ -4,26 +4,18 @@
 //! Go does. What differs is printed, so that nothing else creeps in.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
+use super::language;
 use crate::failure::{Doing, Result, fail};
 use crate::say;
 
 /// Runs every `*.json` of a folder and prints how many cases come out as they should.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let ["--suites", folder] = arguments else {
-        fail!("conformance jmespath needs --suites and the folder that holds the suite's files")
-    };
-    let folder = Path::new(folder);
-    let entries = fs::read_dir(folder).doing(|| format!("reading {}", folder.display()))?;
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
     let (mut passed, mut total) = (0, 0);
-    for file in files {
-        let text = fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
+    for file in language::files("jmespath", arguments, "json")? {
+        let text = fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
         let Ok(groups) = serde_json::from_str::<Vec<Value>>(&text) else {
             fail!("{} is no list of cases", file.display())
         };
@@ -50,12 +42,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
         (passed, total) = (passed + here, total + of);
     }
-    if total == 0 {
-        fail!("no cases were found in {}", folder.display());
-    }
-    let percent = f64::from(passed) * 100.0 / f64::from(total);
-    say::line(format!("{passed} of {total} cases, {percent:.1} %"));
-    Ok(())
+    language::sum(passed, total)
 }
 
 /// What is other than the suite says; a case that only measures has no result to compare.

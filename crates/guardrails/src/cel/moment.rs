@@ -1,6 +1,6 @@
 //! Points in time and spans of it, as CEL writes them. The clock itself is not here.
 
-use jiff::tz::TimeZone;
+use std::ops::Range;
 
 use crate::quantity::parse_duration;
 
@@ -41,13 +41,7 @@ impl Timestamp {
 
     /// Reads RFC 3339: `2026-11-21T10:00:00.5+01:00`.
     pub(super) fn parse(text: &str) -> Option<Timestamp> {
-        let number = |range: std::ops::Range<usize>| -> Option<i64> {
-            let digits = text.get(range)?;
-            digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| digits.parse().ok())?
-        };
+        let number = |range| number(text, range);
         let mark = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|byte| marks.contains(byte));
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
@@ -137,17 +131,21 @@ pub(super) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
             hours + minutes
         });
     }
-    if matches!(zone, "UTC" | "") {
-        return Some(0);
-    }
     // The first and last days of the calendar are beyond what is kept of time zones, which does not change there.
     let time = time
         .seconds
         .clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
     let time = jiff::Timestamp::new(time, 0).ok()?;
-    let known = TimeZone::get(zone).ok()?;
-    // Their names are not written in any other way.
-    (known.iana_name() == Some(zone)).then(|| i64::from(known.to_offset(time).seconds()))
+    Some(i64::from(schedule::time_zone(zone)?.to_offset(time).seconds()))
+}
+
+/// The digits at a place of a text.
+fn number(text: &str, range: Range<usize>) -> Option<i64> {
+    let digits = text.get(range)?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse().ok())?
 }
 
 /// Seconds east of Greenwich, of `+01:00`.
@@ -157,14 +155,7 @@ fn written_offset(text: &str) -> Option<i64> {
         [b'+', _, _, b':', _, _] => 1,
         _ => return None,
     };
-    let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        let digits = text.get(range)?;
-        digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| digits.parse().ok())?
-    };
-    let (hours, minutes) = (number(1..3)?, number(4..6)?);
+    let (hours, minutes) = (number(text, 1..3)?, number(text, 4..6)?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 

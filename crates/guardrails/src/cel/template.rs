@@ -51,29 +51,18 @@ impl Template {
         let value = cursor.required("value")?;
         let parsed = yaml::parse_all(value.string()?)
             .map_err(|error| value.refuse(format!("the template is no YAML: {error}")))?;
+        let reader = Reader {
+            place: &value,
+            names,
+            expressions,
+        };
         let mut documents = Vec::new();
         for document in parsed {
             match &document.value {
                 Json::Null => {}
-                found @ Json::Object(_) => {
-                    documents.push(
-                        Reader {
-                            place: &value,
-                            names,
-                            expressions,
-                        }
-                        .node(found, 0)?,
-                    );
-                }
-                found @ Json::String(text) if expressions && text.starts_with("((") => {
-                    documents.push(
-                        Reader {
-                            place: &value,
-                            names,
-                            expressions,
-                        }
-                        .node(found, 0)?,
-                    );
+                Json::Object(_) => documents.push(reader.node(&document.value, 0)?),
+                Json::String(text) if expressions && text.starts_with("((") => {
+                    documents.push(reader.node(&document.value, 0)?);
                 }
                 _ => return Err(value.refuse("a document of the template is no object")),
             }

@@ -22,13 +22,16 @@ fn object() -> Json {
 }
 
 /// `expect` is the value as JSON; a text that begins with `!` is a part of the error.
-fn check(expression: &str, expect: Json) {
-    let got = evaluate_cel(expression, &object());
-    match (&got, expect.as_str().and_then(|text| text.strip_prefix('!'))) {
+pub(super) fn expect(expression: &str, got: &Result<Json, String>, expect: Json) {
+    match (got, expect.as_str().and_then(|text| text.strip_prefix('!'))) {
         (Err(reason), Some(part)) => assert!(reason.contains(part), "{expression}: {reason}"),
-        (_, None) => assert_eq!(got, Ok(expect), "{expression}"),
+        (_, None) => assert_eq!(*got, Ok(expect), "{expression}"),
         (Ok(value), Some(_)) => panic!("{expression} is {value}, an error was expected"),
     }
+}
+
+fn check(expression: &str, wanted: Json) {
+    expect(expression, &evaluate_cel(expression, &object()), wanted);
 }
 
 fn holds(expression: &str) {

@@ -22,7 +22,7 @@ use crate::facts::{Facts, NoFacts};
 use syntax::Node;
 
 pub(crate) use evaluate::{UNKNOWN, equal, unknown};
-pub(crate) use functions::{CHANCE, decode as decode_certificate, md5, sha1, text_like};
+pub(crate) use functions::{CHANCE, decode as decode_certificate, hex, md5, sha1, text_like};
 pub(crate) use semver::Version;
 pub(crate) use written::{as_json, as_text};
 

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::value::Value;
-use super::{Args, Style, Table, hex};
-use crate::jmespath::{CHANCE, QueryError, decode_certificate, md5, sha1, text_like};
+use super::{Args, Style, Table};
+use crate::jmespath::{CHANCE, QueryError, decode_certificate, hex, md5, sha1, text_like};
 
 pub(super) const TABLE: Table = &[
     ("sha256", Style::Plain, |args| {

@@ -9,7 +9,7 @@ use super::super::opaque::Opaque;
 use super::super::value::Value;
 use super::{Args, Style, Table};
 use crate::jmespath::Version;
-use crate::quantity::Quantity;
+use crate::quantity::{NANO, Quantity};
 
 pub(super) const TABLE: Table = &[
     ("quantity", Style::Plain, quantity),
@@ -37,35 +37,19 @@ pub(super) const TABLE: Table = &[
     ("patch", Style::Method, |args| number(args, 2)),
     ("jsonpatch.escapeKey", Style::Plain, escape_key),
     ("format.named", Style::Plain, named),
-    ("format.dns1123Label", Style::Plain, |args| {
-        format(args, "dns1123Label")
-    }),
-    ("format.dns1123Subdomain", Style::Plain, |args| {
-        format(args, "dns1123Subdomain")
-    }),
-    ("format.dns1035Label", Style::Plain, |args| {
-        format(args, "dns1035Label")
-    }),
-    ("format.qualifiedName", Style::Plain, |args| {
-        format(args, "qualifiedName")
-    }),
-    ("format.dns1123LabelPrefix", Style::Plain, |args| {
-        format(args, "dns1123LabelPrefix")
-    }),
-    ("format.dns1123SubdomainPrefix", Style::Plain, |args| {
-        format(args, "dns1123SubdomainPrefix")
-    }),
-    ("format.dns1035LabelPrefix", Style::Plain, |args| {
-        format(args, "dns1035LabelPrefix")
-    }),
-    ("format.labelValue", Style::Plain, |args| {
-        format(args, "labelValue")
-    }),
-    ("format.uri", Style::Plain, |args| format(args, "uri")),
-    ("format.uuid", Style::Plain, |args| format(args, "uuid")),
-    ("format.byte", Style::Plain, |args| format(args, "byte")),
-    ("format.date", Style::Plain, |args| format(args, "date")),
-    ("format.datetime", Style::Plain, |args| format(args, "datetime")),
+    ("format.dns1123Label", Style::Plain, format),
+    ("format.dns1123Subdomain", Style::Plain, format),
+    ("format.dns1035Label", Style::Plain, format),
+    ("format.qualifiedName", Style::Plain, format),
+    ("format.dns1123LabelPrefix", Style::Plain, format),
+    ("format.dns1123SubdomainPrefix", Style::Plain, format),
+    ("format.dns1035LabelPrefix", Style::Plain, format),
+    ("format.labelValue", Style::Plain, format),
+    ("format.uri", Style::Plain, format),
+    ("format.uuid", Style::Plain, format),
+    ("format.byte", Style::Plain, format),
+    ("format.date", Style::Plain, format),
+    ("format.datetime", Style::Plain, format),
     ("validate", Style::Method, validate),
     ("group", Style::Method, authorizer),
     ("serviceAccount", Style::Method, authorizer),
@@ -113,8 +97,6 @@ fn amount<'a>(args: &'a Args<'_, '_>, index: usize) -> Result<&'a Quantity, Fail
         _ => Err(args.refuse()),
     }
 }
-
-const NANO: i128 = 1_000_000_000;
 
 fn sign<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
@@ -232,32 +214,21 @@ fn escape_key<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::text(args.text(0)?.replace('~', "~0").replace('/', "~1")))
 }
 
-pub(super) const FORMATS: [&str; 13] = [
-    "dns1123Label",
-    "dns1123Subdomain",
-    "dns1035Label",
-    "qualifiedName",
-    "dns1123LabelPrefix",
-    "dns1123SubdomainPrefix",
-    "dns1035LabelPrefix",
-    "labelValue",
-    "uri",
-    "uuid",
-    "byte",
-    "date",
-    "datetime",
-];
-
-fn format<'v>(args: &Args<'_, 'v>, name: &'static str) -> Evaluated<'v> {
+/// The function `format.uuid` gives the format `uuid`.
+fn format<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<0>()?;
+    let name = args.name.strip_prefix("format.").ok_or_else(|| args.refuse())?;
     Ok(Value::opaque(Opaque::Format(name)))
 }
 
+/// The format of a name, if there is one: what the function of that name gives.
 fn named<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    let name = args.text(0)?;
-    match FORMATS.into_iter().find(|known| *known == name) {
-        Some(known) => Value::some(Value::opaque(Opaque::Format(known))),
+    let wanted = args.text(0)?;
+    let known = TABLE.iter().filter(|(_, style, _)| *style == Style::Plain);
+    let mut names = known.filter_map(|(name, ..)| name.strip_prefix("format."));
+    match names.find(|name| *name == wanted && *name != "named") {
+        Some(name) => Value::some(Value::opaque(Opaque::Format(name))),
         None => Ok(Value::Optional(None)),
     }
 }

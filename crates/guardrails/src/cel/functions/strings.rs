@@ -7,8 +7,9 @@ use super::super::evaluate::Evaluated;
 use super::super::failure::Failure;
 use super::super::moment;
 use super::super::value::Value;
-use super::{Args, Style, Table, hex};
+use super::{Args, Style, Table};
 use crate::budget::Budget;
+use crate::jmespath::hex;
 use crate::regexes::Pattern;
 
 pub(super) const TABLE: Table = &[

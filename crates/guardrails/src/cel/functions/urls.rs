@@ -7,7 +7,8 @@ use super::super::failure::Failure;
 use super::super::opaque::{Opaque, Url};
 use super::super::value::{Key, Text, Value};
 use super::network::opaque;
-use super::{Args, Style, Table, hex};
+use super::{Args, Style, Table};
+use crate::escapes::{self, escaped};
 
 pub(super) const TABLE: Table = &[
     ("url", Style::Plain, url),
@@ -150,49 +151,18 @@ fn host_and_port(host: &str) -> (String, String) {
 
 /// A path as it is written when it is written well, else with what needs it in escapes.
 fn escaped_path(path: &str) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte);
-    let bytes = unescaped_bytes(path)?;
-    if path
-        .bytes()
-        .all(|byte| plain(byte) || b"!'()*[]%".contains(&byte))
-    {
+    const KEPT: &[u8] = b"$&+,/:;=@";
+    let bytes = escapes::unescaped(path)?;
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!'()*[]%".contains(&byte) || KEPT.contains(&byte);
+    if path.bytes().all(plain) {
         return Some(path.to_owned());
     }
-    let mut escaped = String::new();
-    for byte in bytes {
-        if plain(byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&hex(&[byte]).to_uppercase());
-        }
-    }
-    Some(escaped)
+    Some(escaped(&bytes, KEPT))
 }
 
 fn unescaped(text: &str) -> Option<String> {
-    unescaped_bytes(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn unescaped_bytes(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = rest
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok())?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
-    }
-    Some(bytes)
+    escapes::unescaped(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn url<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::digests::hex;
+use crate::escapes::{escaped, unescaped};
 
 /// The parts of a URI; `None` when it is none.
 pub(super) fn locator(text: &str) -> Option<Value> {
@@ -73,29 +73,8 @@ fn is_host(host: &str) -> bool {
 
 /// A text with its escapes undone, and as it was written when it would not be written so again.
 fn decoded(text: &str, kept: &[u8]) -> Option<(String, String)> {
-    let mut plain = Vec::new();
-    let mut again = String::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        let mut byte = first;
-        if first == b'%' {
-            let digits = rest
-                .get(..2)
-                .and_then(|digits| std::str::from_utf8(digits).ok())?;
-            let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            byte = u8::from_str_radix(digits, 16).ok().filter(|_| hexadecimal)?;
-            rest = &rest[2..];
-        }
-        plain.push(byte);
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || kept.contains(&byte) {
-            again.push(char::from(byte));
-        } else {
-            again.push('%');
-            again.push_str(&hex(&[byte]).to_uppercase());
-        }
-    }
-    let raw = if again == text {
+    let plain = unescaped(text)?;
+    let raw = if escaped(&plain, kept) == text {
         String::new()
     } else {
         text.to_owned()

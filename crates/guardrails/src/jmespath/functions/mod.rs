@@ -14,7 +14,7 @@ mod text;
 mod times;
 
 pub(crate) use certificates::decode;
-pub(crate) use digests::{md5, sha1};
+pub(crate) use digests::{hex, md5, sha1};
 pub(crate) use random::{CHANCE, text_like};
 
 use serde_json::{Map, Value};
@@ -172,6 +172,11 @@ const FUNCTIONS: [Function; 76] = [
 
 fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    FUNCTIONS.iter().map(|function| function.name).collect()
 }
 
 /// Whether a function of this name exists.

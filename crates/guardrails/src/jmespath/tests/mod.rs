@@ -1,3 +1,5 @@
+mod any;
+
 use super::*;
 use crate::facts::Unavailable;
 use proptest::prelude::*;

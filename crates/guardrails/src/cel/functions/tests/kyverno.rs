@@ -1,0 +1,133 @@
+//! What Kyverno adds: digests, packed texts, certificates, services, chance.
+
+use serde_json::{Value as Json, json};
+
+use super::check;
+
+#[test]
+fn values_of_values() {
+    check(
+        "[sha1('a'), hash.sha1('a')]",
+        json!([
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"
+        ]),
+    );
+    check(
+        "[sha256('a'), hash.sha256('a')]",
+        json!([
+            "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+            "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+        ]),
+    );
+    check(
+        "[md5('a'), hash.md5('')]",
+        json!([
+            "0cc175b9c0f1b6a831c399e269772661",
+            "d41d8cd98f00b204e9800998ecf8427e"
+        ]),
+    );
+    check(
+        "gzip.decompress(base64.decode('H4sIADP4umkAA8uuLEstyssHAOgPnDMHAAAA'))",
+        json!("kyverno"),
+    );
+    check("gzip.decompress(gzip.compress('héllo'))", json!("héllo"));
+    check("gzip.decompress(b'abc')", json!("!"));
+    check("gzip.compress(1)", json!("!"));
+    check("x509.decode('x')", json!("!"));
+}
+
+#[test]
+fn times() {
+    check(
+        "string(time.truncate(timestamp('2026-11-21T10:30:45Z'), duration('1h')))",
+        json!("2026-11-21T10:00:00Z"),
+    );
+    check(
+        "time.toCron(timestamp('2026-11-21T10:30:45Z'))",
+        json!("30 10 21 11 6"),
+    );
+}
+
+/// As Kyverno's: the fields of an object are at hand, and all that was answered is the body.
+#[test]
+fn services() {
+    check("http.Get('https://a.example/object').allowed", json!(true));
+    check(
+        "http.get('https://a.example/object').body",
+        json!({"allowed": true, "statusCode": 7}),
+    );
+    check("http.Get('https://a.example/object').statusCode", json!(200));
+    check(
+        "http.Get('https://a.example/list')",
+        json!({"body": [1, 2], "statusCode": 200}),
+    );
+    check("http.Get('https://a.example/body').body.a", json!(1));
+    check(
+        "http.Get('https://a.example/none')",
+        json!({"body": null, "statusCode": 404}),
+    );
+    check(
+        "http.Get('https://a.example/down').statusCode",
+        json!("!it is down"),
+    );
+    check(
+        "http.Client('pem').Post('https://a.example/echo', {'x': 1}, {'h': 'v'}).body",
+        json!({"data": {"x": 1}, "ca": "pem", "headers": [["h", "v"]]}),
+    );
+    check("http.Post('https://a.example/echo', [1]).body.data", json!([1]));
+    check(
+        "http.Get('https://a.example/list', {'a': 1})",
+        json!("!no such overload"),
+    );
+    check("http.Get()", json!("!no such overload"));
+}
+
+#[test]
+fn chance() {
+    check(
+        "random().matches('^[0-9a-z]{8}$') && random.random('[A-F]{3}-[0-9]+').matches('^[A-F]{3}-[0-9]+$')",
+        json!(true),
+    );
+    check("random('(')", json!("!regular expression"));
+    check("random('')", json!("!needs a pattern"));
+    check("random('(a{1000}){1000}')", json!("!"));
+}
+
+/// Whatever is packed, unpacking it is paid for.
+#[test]
+fn packed_texts_that_grow() {
+    let bomb = {
+        use base64::Engine as _;
+        use std::io::Write as _;
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..1000 {
+            packed.write_all(&vec![b'a'; 100_000]).expect("packed");
+        }
+        base64::engine::general_purpose::STANDARD.encode(packed.finish().expect("packed"))
+    };
+    let program = format!("gzip.decompress(base64.decode('{}')).size()", &bomb[..90_000]);
+    check(&program, json!("!costs too much"));
+}
+
+/// Fewer fields than in JMESPath, and numbers that are doubles.
+#[test]
+fn certificates() {
+    let pem = include_str!("../../../../tests/fixtures/certificate.pem").replace('\n', "\\n");
+    let check = |expression: &str, expect: Json| {
+        check(
+            &format!("cel.bind(c, x509.decode('{pem}'), {expression})"),
+            expect,
+        );
+    };
+    check("c.DNSNames", json!(["shop.example"]));
+    check(
+        "c.KeyUsage == 5 && type(c.KeyUsage) == double && c.PublicKey.E == 65537",
+        json!(true),
+    );
+    check("c.Issuer.CommonName", json!("shop.example"));
+    check(
+        "[has(c.Subject), has(c.URIs), has(c.Version), has(c.SignatureAlgorithm)]",
+        json!([false, false, false, false]),
+    );
+}
