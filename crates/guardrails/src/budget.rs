@@ -44,11 +44,6 @@ impl Budget {
         }
     }
 
-    /// How many steps are left.
-    pub(crate) fn left(&self) -> usize {
-        usize::try_from(self.left.get()).unwrap_or(usize::MAX)
-    }
-
     /// Takes `steps` from what is left.
     pub(crate) fn spend(&self, steps: usize) -> Result<(), Exhausted> {
         let steps = steps as u64;

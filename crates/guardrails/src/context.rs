@@ -3,24 +3,37 @@
 //!
 //! Knows nothing of requests and objects: they are values that it is given.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use serde_json::{Map, Value};
+use typed_arena::Arena;
 
 use crate::budget::Budget;
 use crate::facts::{Facts, Unavailable};
-use crate::jmespath::{Expression, QueryError, UNKNOWN, World};
+use crate::jmespath::{Expression, Fields, Names, QueryError, Seen, World};
 use crate::policy::Entry;
 use crate::variables::Expressions;
 
 /// How many entries may be on the way to their values at once, each for the sake of the one before.
 const MAX_NESTED: usize = 24;
 
+/// The names of the elements of a `foreach` and of its place in the list, by how deep it stands in others.
+const ELEMENTS: [(&str, &str); 4] = [
+    ("element0", "elementIndex0"),
+    ("element1", "elementIndex1"),
+    ("element2", "elementIndex2"),
+    ("element3", "elementIndex3"),
+];
+
 /// What the variables of a rule stand for.
 pub(crate) struct Context<'a> {
-    root: RefCell<Value>,
+    names: RefCell<Names<'a>>,
+    /// What was made while the rule is judged.
+    values: &'a Arena<Value>,
     loaders: RefCell<Vec<Loader<'a>>>,
-    changes: RefCell<Vec<Change>>,
+    /// The loaders that have been asked, in that order.
+    asked: RefCell<Vec<usize>>,
     /// How many of the loaders may be asked: an entry sees those before it.
     reach: Cell<usize>,
     nested: Cell<usize>,
@@ -33,61 +46,6 @@ pub(crate) struct Context<'a> {
     pub(crate) deleting: bool,
     /// The namespace of a namespaced policy, which sees no other.
     pub(crate) namespace: Option<&'a str>,
-    /// Who makes the variables that every rule has, once an expression may read one of them.
-    common: Option<&'a dyn Common>,
-    has_common: Cell<bool>,
-    /// What `request.object` stands for, as long as nothing else does.
-    object: Cell<Option<&'a Value>>,
-}
-
-/// The names that [`Common`] gives values to.
-const COMMON: [&str; 4] = [
-    "request",
-    "images",
-    "serviceAccountName",
-    "serviceAccountNamespace",
-];
-
-/// The variables that every rule has.
-pub(crate) trait Common {
-    /// The variables: an object with the names of [`COMMON`].
-    fn variables(&self) -> Result<Value, QueryError>;
-    /// Takes them back as they were.
-    fn give_back(&self, variables: Value);
-}
-
-/// A place where one rule leaves the variables that every rule about an object has for the next.
-#[derive(Default)]
-pub(crate) struct Shared {
-    root: RefCell<Option<Value>>,
-    /// What each rule pays for them.
-    steps: Cell<usize>,
-}
-
-impl Shared {
-    /// The variables, if they are here, and what they cost.
-    pub(crate) fn take(&self) -> Option<(Value, usize)> {
-        Some((self.root.take()?, self.steps.get()))
-    }
-
-    /// Puts them back.
-    pub(crate) fn put(&self, root: Value) {
-        self.root.replace(Some(root));
-    }
-
-    /// What the next to take them pays.
-    pub(crate) fn set_steps(&self, steps: usize) {
-        self.steps.set(steps);
-    }
-}
-
-impl Drop for Context<'_> {
-    fn drop(&mut self) {
-        if let (Some(common), true) = (self.common, self.has_common.get()) {
-            self.restore(&Mark::default());
-            common.give_back(self.root.take());
-        }
-    }
 }
 
 /// An entry of a context on its way to its value.
@@ -104,31 +62,27 @@ enum State {
     Failed(QueryError),
 }
 
-/// What a name stood for before, and the entry that has been asked.
-struct Change {
-    name: Option<(String, Option<Value>)>,
-    loader: Option<usize>,
-}
-
 /// A state of a context to come back to.
-#[derive(Default)]
 pub(crate) struct Mark {
-    changes: usize,
+    names: usize,
     loaders: usize,
+    asked: usize,
 }
 
 impl<'a> Context<'a> {
-    /// The context of a rule before any of its entries.
+    /// The context of a rule before any of its entries: the names that every rule has.
     pub(crate) fn new(
-        root: Value,
+        common: &'a dyn Fields,
+        values: &'a Arena<Value>,
         expressions: &'a Expressions,
         budget: &'a Budget,
         facts: &'a dyn Facts,
     ) -> Context<'a> {
         Context {
-            root: RefCell::new(root),
+            names: RefCell::new(Names::of(common)),
+            values,
             loaders: RefCell::default(),
-            changes: RefCell::default(),
+            asked: RefCell::default(),
             reach: Cell::new(usize::MAX),
             nested: Cell::new(0),
             given: None,
@@ -137,48 +91,12 @@ impl<'a> Context<'a> {
             facts,
             deleting: false,
             namespace: None,
-            common: None,
-            has_common: Cell::new(false),
-            object: Cell::new(None),
         }
-    }
-
-    /// The context of a rule whose common variables are made when they are asked for. `object` is what
-    /// `request.object` stands for in them, unless it is null.
-    pub(crate) fn of(
-        common: &'a dyn Common,
-        object: Option<&'a Value>,
-        expressions: &'a Expressions,
-        budget: &'a Budget,
-        facts: &'a dyn Facts,
-    ) -> Context<'a> {
-        let empty = Value::Object(Map::new());
-        let mut context = Context::new(empty, expressions, budget, facts);
-        (context.common, context.object) = (Some(common), Cell::new(object));
-        context
-    }
-
-    /// Makes the variables that every rule has, if that is still to be done.
-    fn make_common(&self) -> Result<(), QueryError> {
-        let (Some(common), false) = (self.common, self.has_common.get()) else {
-            return Ok(());
-        };
-        let mut variables = common.variables()?;
-        let mut root = self.root.borrow_mut();
-        if let (Value::Object(variables), Value::Object(own)) = (&mut variables, &mut *root) {
-            variables.append(own);
-        }
-        *root = variables;
-        self.has_common.set(true);
-        Ok(())
     }
 
     /// Values by their dotted names, which win over what a cluster would say.
     pub(crate) fn give(&mut self, given: Option<&'a Map<String, Value>>) -> Result<(), QueryError> {
         self.given = given;
-        if given.is_some_and(|given| !given.is_empty()) {
-            self.make_common()?;
-        }
         for (path, value) in given.into_iter().flatten() {
             let value = self.budget.copy(value)?;
             let names = dotted(path);
@@ -188,14 +106,11 @@ impl<'a> Context<'a> {
             let nested = below.iter().rev().fold(value, |value, name| {
                 Value::Object(Map::from_iter([(name.clone(), value)]))
             });
-            let before = self
-                .root
-                .borrow()
-                .get(name)
-                .map(|before| self.budget.copy(before));
-            let mut merged = before.transpose()?.unwrap_or(Value::Null);
+            let before = self.names.borrow().get(name)?;
+            let before = before.map(|before| before.own(self.budget)).transpose()?;
+            let mut merged = before.unwrap_or(Value::Null);
             merge(&mut merged, nested);
-            self.set(name, merged);
+            self.set(name.clone(), merged);
         }
         Ok(())
     }
@@ -216,28 +131,54 @@ impl<'a> Context<'a> {
     }
 
     /// Gives a name a value.
-    pub(crate) fn set(&self, name: &str, value: Value) {
-        if COMMON.contains(&name) {
-            // It fails for want of budget only, and then whatever reads it fails as well.
-            let _ = self.make_common();
-            if name == "request" {
-                self.object.set(None);
+    pub(crate) fn set(&self, name: impl Into<Cow<'a, str>>, value: Value) {
+        self.lend(name, self.values.alloc(value));
+    }
+
+    /// Lets a name stand for a value that is there.
+    fn lend(&self, name: impl Into<Cow<'a, str>>, value: &'a Value) {
+        self.names.borrow_mut().bind(name.into(), value);
+    }
+
+    /// The elements of a list that an expression gives; what is no list is its only element.
+    pub(crate) fn elements(&self, list: &'a str) -> Result<Vec<&'a Value>, QueryError> {
+        let seen = match self.look(list)? {
+            list @ (Seen::Lent(Value::Array(_)) | Seen::Own(Value::Array(_)) | Seen::List(_)) => {
+                list.items().unwrap_or_default()
             }
-        }
-        let mut root = self.root.borrow_mut();
-        let Value::Object(map) = &mut *root else { return };
-        let before = map.insert(name.to_owned(), value);
-        self.changes.borrow_mut().push(Change {
-            name: Some((name.to_owned(), before)),
-            loader: None,
+            single => vec![single],
+        };
+        let kept = seen.into_iter().map(|item| {
+            Ok(match item {
+                Seen::Lent(value) => value,
+                made => self.values.alloc(made.own(self.budget)?),
+            })
         });
+        kept.collect()
+    }
+
+    /// Lets the names of a `foreach` stand for one of its elements.
+    pub(crate) fn set_element(&self, element: &'a Value, index: usize, nesting: usize) {
+        let names = ELEMENTS.get(nesting).copied();
+        let (own, own_index) = match names {
+            Some((element, index)) => (Cow::Borrowed(element), Cow::Borrowed(index)),
+            None => (
+                Cow::Owned(format!("element{nesting}")),
+                Cow::Owned(format!("elementIndex{nesting}")),
+            ),
+        };
+        let index = self.values.alloc(Value::from(index));
+        self.lend("element", element);
+        self.lend(own, element);
+        self.lend("elementIndex", index);
+        self.lend(own_index, index);
     }
 
     /// Lets `request.object` stand for another object.
     pub(crate) fn set_object(&self, object: Value) -> Result<(), QueryError> {
-        self.make_common()?;
-        let mut request = match self.root.borrow().get("request") {
-            Some(request) => self.budget.copy(request)?,
+        let before = self.names.borrow().get("request")?;
+        let mut request = match before {
+            Some(request) => request.own(self.budget)?,
             None => Value::Object(Map::new()),
         };
         request["object"] = object;
@@ -248,8 +189,9 @@ impl<'a> Context<'a> {
     /// The state as it is now.
     pub(crate) fn mark(&self) -> Mark {
         Mark {
-            changes: self.changes.borrow().len(),
+            names: self.names.borrow().len(),
             loaders: self.loaders.borrow().len(),
+            asked: self.asked.borrow().len(),
         }
     }
 
@@ -258,19 +200,11 @@ impl<'a> Context<'a> {
     pub(crate) fn restore(&self, mark: &Mark) {
         let mut loaders = self.loaders.borrow_mut();
         loaders.truncate(mark.loaders);
-        let mut root = self.root.borrow_mut();
-        let mut changes = self.changes.borrow_mut();
-        while changes.len() > mark.changes
-            && let Some(change) = changes.pop()
-        {
-            if let Some(loader) = change.loader.and_then(|at| loaders.get_mut(at)) {
+        self.names.borrow_mut().truncate(mark.names);
+        let mut asked = self.asked.borrow_mut();
+        while asked.len() > mark.asked {
+            if let Some(loader) = asked.pop().and_then(|at| loaders.get_mut(at)) {
                 loader.state = State::Waiting;
-            }
-            if let (Some((name, before)), Value::Object(map)) = (change.name, &mut *root) {
-                match before {
-                    Some(before) => map.insert(name, before),
-                    None => map.remove(&name),
-                };
             }
         }
     }
@@ -283,7 +217,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Evaluates an expression.
+    /// The value of an expression.
     pub(crate) fn query(&self, expression: &str) -> Result<Value, QueryError> {
         self.load_mentioned(expression)?;
         let made;
@@ -293,17 +227,36 @@ impl<'a> Context<'a> {
             made = self.parse(expression)?;
             &made
         };
-        let object = self.object.get();
-        let of_object = object.and_then(|object| parsed.query_object(object, self.world()));
-        let value = if let Some(value) = of_object {
-            value?
-        } else {
-            if parsed.may_read(&COMMON) {
-                self.make_common()?;
-            }
-            parsed.query(&self.root.borrow(), self.world())?
+        self.evaluated(parsed)?.own(self.budget)
+    }
+
+    /// As [`Context::query`], of an expression that was parsed when the policy was read; nothing is copied that need
+    /// not be.
+    pub(crate) fn look_by<'p>(&self, expression: &str, parsed: &'p Expression) -> Result<Seen<'p>, QueryError>
+    where
+        'a: 'p,
+    {
+        self.load_mentioned(expression)?;
+        self.evaluated(parsed)
+    }
+
+    fn look(&self, expression: &str) -> Result<Seen<'a>, QueryError> {
+        match self.expressions.parsed(expression) {
+            Some(parsed) => self.look_by(expression, parsed),
+            None => self.query(expression).map(Seen::Own),
+        }
+    }
+
+    fn evaluated<'p>(&self, parsed: &'p Expression) -> Result<Seen<'p>, QueryError>
+    where
+        'a: 'p,
+    {
+        let names = Seen::Names(self.names.borrow().clone());
+        let value = match parsed.look(names, self.world())? {
+            whole @ (Seen::Names(_) | Seen::Fields(_)) => Seen::Own(whole.own(self.budget)?),
+            value => value,
         };
-        match unknown_in(&value) {
+        match value.unknown() {
             Some(what) => Err(QueryError::Unknown(what.to_owned())),
             None => Ok(value),
         }
@@ -350,14 +303,11 @@ impl<'a> Context<'a> {
         let value = entry.value(self);
         self.nested.set(self.nested.get() - 1);
         self.reach.set(reach);
-        self.changes.borrow_mut().push(Change {
-            name: None,
-            loader: Some(at),
-        });
+        self.asked.borrow_mut().push(at);
         match value {
             Ok(value) => {
                 self.set_state(at, State::Loaded);
-                self.set(&entry.name, value);
+                self.set(entry.name.as_str(), value);
                 Ok(())
             }
             Err(error) => {
@@ -401,17 +351,6 @@ fn mentions(expression: &str, name: &str) -> bool {
         let next = bytes.get(at + name.len()).is_some_and(is_word);
         begins && last != next
     })
-}
-
-/// What is not known, if a value holds the marker of such a thing.
-fn unknown_in(value: &Value) -> Option<&str> {
-    match value {
-        // The marker begins with a byte that texts do not hold; to look for it alone is faster.
-        Value::String(text) if text.as_bytes().contains(&0) => text.split_once(UNKNOWN).map(|(_, what)| what),
-        Value::Array(items) => items.iter().find_map(unknown_in),
-        Value::Object(map) => map.values().find_map(unknown_in),
-        _ => None,
-    }
 }
 
 /// The names in `request.object."a.b"`.

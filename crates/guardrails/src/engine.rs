@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use crate::cel::CelPolicies;
-use crate::context::Shared;
 use crate::cursor::{Origin, Refusal};
 use crate::exception::{self, Exception};
 use crate::judge::Judge;
@@ -282,7 +281,6 @@ impl Policies {
         }
         let subject = asked(request);
         let object = format!("{kind}/{}", subject.name);
-        let shared = Shared::default();
         verdicts.reserve(rules.len());
         places.reserve(rules.len());
         // With `applyRules: One` a policy is done once a rule of it passed or failed.
@@ -292,8 +290,7 @@ impl Policies {
                 continue;
             }
             let exceptions = self.exceptions_for(policy, rule);
-            let Some(verdict) = judge(policy, rule, request, &subject, (&object, &shared), &exceptions)
-            else {
+            let Some(verdict) = judge(policy, rule, request, &subject, &object, &exceptions) else {
                 continue;
             };
             if policy.apply_one && matches!(verdict.outcome, Outcome::Pass | Outcome::Fail | Outcome::Warn) {
@@ -471,7 +468,7 @@ fn judge(
     rule: &Rule,
     request: &Request<'_>,
     subject: &Subject<'_>,
-    (object, shared): (&str, &Shared),
+    object: &str,
     exceptions: &[&Exception],
 ) -> Option<Verdict> {
     let depends = match applies(policy, rule, subject) {
@@ -494,7 +491,7 @@ fn judge(
         verdict.message.clone_from(reason);
         return Some(verdict);
     }
-    let judge = Judge::new(policy, rule, request, subject, exceptions).sharing(shared);
+    let judge = Judge::new(policy, rule, request, subject, exceptions);
     let allow_existing = match &rule.work {
         Work::Validate(validate) => {
             verdict.say(judge.judge()?);

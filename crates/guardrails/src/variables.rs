@@ -4,6 +4,7 @@
 //! becomes text. A variable may hold another; the innermost is filled in first. `\{{` stays as it is.
 //! A reference stands for the text at another place of the same value, and is filled in before any variable.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -225,6 +226,66 @@ impl Place<'_> {
     }
 }
 
+/// A value to be filled in, prepared when the policy is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub(crate) written: Value,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// There is nothing to fill in.
+    Fixed,
+    /// The whole of it is one variable.
+    Variable { text: String, parsed: Box<Expression> },
+    /// Anything else.
+    Filled,
+}
+
+impl Prepared {
+    pub(crate) fn of(written: &Value) -> Prepared {
+        Prepared {
+            written: written.clone(),
+            way: Way::of(written),
+        }
+    }
+
+    /// What it comes to.
+    pub(crate) fn value<'s>(&'s self, context: &'s Context<'_>) -> Result<Cow<'s, Value>, QueryError> {
+        match &self.way {
+            Way::Fixed => Ok(Cow::Borrowed(&self.written)),
+            // Of an object that is being deleted variables mean something else.
+            Way::Variable { text, parsed } if !context.deleting => {
+                context.look_by(text, parsed)?.value(context.budget)
+            }
+            _ => context.fill(&self.written).map(Cow::Owned),
+        }
+    }
+}
+
+impl Way {
+    fn of(written: &Value) -> Way {
+        if !has_variables(written) {
+            return Way::Fixed;
+        }
+        let Some(text) = written.as_str().filter(|text| !text.contains("$(")) else {
+            return Way::Filled;
+        };
+        let whole = Variable::first(text, 0).filter(|found| found.start == 0 && found.end == text.len());
+        let expression = whole
+            .map(|found| found.expression(text))
+            .filter(|text| *text != "@");
+        match expression.map(|text| (text, Expression::parse(text))) {
+            Some((text, Ok(parsed))) => Way::Variable {
+                text: text.to_owned(),
+                parsed: Box::new(parsed),
+            },
+            _ => Way::Filled,
+        }
+    }
+}
+
 impl Context<'_> {
     /// Fills in every reference and variable in a value, its keys included.
     pub(crate) fn fill(&self, value: &Value) -> Result<Value, QueryError> {
@@ -367,16 +428,22 @@ mod tests {
     use crate::facts::NoFacts;
     use proptest::prelude::*;
     use serde_json::json;
+    use typed_arena::Arena;
 
-    fn fill(text: &str, root: Value) -> Result<Value, QueryError> {
-        let (expressions, budget) = (Expressions::default(), Budget::default());
-        Context::new(root, &expressions, &budget, &NoFacts).fill(&json!(text))
+    fn fill(text: &str, root: &Value) -> Result<Value, QueryError> {
+        let (expressions, budget, values) = (Expressions::default(), Budget::default(), Arena::new());
+        let context = Context::new(root, &values, &expressions, &budget, &NoFacts);
+        let filled = context.fill(&json!(text));
+        let prepared = Prepared::of(&json!(text));
+        let looked = prepared.value(&context).map(Cow::into_owned);
+        assert_eq!(looked, filled, "{text}");
+        filled
     }
 
     #[test]
     fn variables_are_filled_in() {
         let root = json!({"a": "x", "n": 3, "l": [1, "b"], "m": {"k": "v"}, "key": "k", "deep": "{{ a }}", "none": null});
-        let check = |text: &str, expect: Value| assert_eq!(fill(text, root.clone()), Ok(expect), "{text}");
+        let check = |text: &str, expect: Value| assert_eq!(fill(text, &root), Ok(expect), "{text}");
         check("plain", json!("plain"));
         check("{{ a }}", json!("x"));
         check("{{a}}-{{n}}", json!("x-3"));
@@ -396,16 +463,16 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_in() {
         assert_eq!(
-            fill("{{ missing }}", json!({})),
+            fill("{{ missing }}", &json!({})),
             Err(QueryError::NotFound("missing".to_owned()))
         );
         assert_eq!(
-            fill("{{ who }}", json!({"who": crate::jmespath::unknown("who asks")})),
+            fill("{{ who }}", &json!({"who": crate::jmespath::unknown("who asks")})),
             Err(QueryError::Unknown("who asks".to_owned()))
         );
-        assert!(fill("{{ a.. }}", json!({})).is_err());
-        assert!(fill("again {{ a }}", json!({"a": "{{ a }}"})).is_err());
-        assert!(fill("again {{ a }}", json!({"a": "{{ a }}{{ a }}"})).is_err());
+        assert!(fill("{{ a.. }}", &json!({})).is_err());
+        assert!(fill("again {{ a }}", &json!({"a": "{{ a }}"})).is_err());
+        assert!(fill("again {{ a }}", &json!({"a": "{{ a }}{{ a }}"})).is_err());
     }
 
     #[test]
@@ -438,7 +505,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in "[{}\\\\ a.|\\[\\]é-]{0,30}") {
-            let _ = fill(&text, json!({"a": "{{a}}"}));
+            let _ = fill(&text, &json!({"a": "{{a}}"}));
             let _ = Expressions::default().learn(&json!(text));
         }
     }

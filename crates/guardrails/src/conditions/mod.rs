@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::budget::{Budget, MAX_DEPTH};
@@ -13,7 +11,7 @@ use crate::cursor::{Cursor, Refusal};
 use crate::jmespath::{QueryError, Version, as_text, equal};
 use crate::pattern::{Scalar, is_range};
 use crate::quantity::{Quantity, parse_duration};
-use crate::variables::has_variables;
+use crate::variables::Prepared;
 use crate::wildcard;
 
 /// The conditions of a rule. A plain list means `all`.
@@ -28,11 +26,9 @@ pub(crate) struct Conditions {
 /// One comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Condition {
-    pub(crate) key: Value,
+    pub(crate) key: Prepared,
     operator: Operator,
-    value: Value,
-    /// Whether key and value hold nothing to fill in.
-    fixed: [bool; 2],
+    value: Prepared,
     message: String,
 }
 
@@ -158,27 +154,18 @@ impl Condition {
                 return Err(side.refuse("the value nests too deep"));
             }
         }
-        let side = |name: &str| cursor.field(name).map_or(Value::Null, |side| side.value.clone());
-        let (key, value) = (side("key"), side("value"));
+        let side = |name: &str| Prepared::of(cursor.field(name).map_or(&Value::Null, |side| side.value));
         Ok(Condition {
-            fixed: [&key, &value].map(|side| !has_variables(side)),
-            key,
+            key: side("key"),
             operator,
-            value,
+            value: side("value"),
             message: cursor.text("message")?.unwrap_or_default().to_owned(),
         })
     }
 
     fn holds(&self, context: &Context<'_>) -> Result<bool, QueryError> {
-        let filled = |side, fixed| {
-            if fixed {
-                Ok(Cow::Borrowed(side))
-            } else {
-                context.fill(side).map(Cow::Owned)
-            }
-        };
-        let key = filled(&self.key, self.fixed[0])?;
-        let value = filled(&self.value, self.fixed[1])?;
+        let key = self.key.value(context)?;
+        let value = self.value.value(context)?;
         context.budget.pay_for(&key)?;
         context.budget.pay_for(&value)?;
         self.operator.holds(&key, &value, context)

@@ -11,11 +11,12 @@ use crate::facts::NoFacts;
 use crate::variables::Expressions;
 use proptest::prelude::*;
 use serde_json::json;
+use typed_arena::Arena;
 
 fn judge(conditions: &Value, root: Value) -> Result<(bool, String), QueryError> {
     let read = Conditions::read(&Cursor::root(Origin::named("test"), conditions)).expect("conditions");
-    let (expressions, budget) = (Expressions::default(), Budget::default());
-    let context = Context::new(root, &expressions, &budget, &NoFacts);
+    let (expressions, budget, values) = (Expressions::default(), Budget::default(), Arena::new());
+    let context = Context::new(&root, &values, &expressions, &budget, &NoFacts);
     read.judge(&context).map(|judged| (judged.holds, judged.message))
 }
 

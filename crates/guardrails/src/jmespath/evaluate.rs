@@ -1,10 +1,10 @@
-//! Walks a parsed expression over a value. Borrowed as long as possible, copied (and paid for) when a
-//! list or map is built.
+//! Walks a parsed expression over a value.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
+use super::seen::{NULL, Seen};
 use super::syntax::{Comparator, Node};
 use super::{QueryError, World, functions};
 use crate::budget::{Budget, Exhausted};
@@ -17,39 +17,24 @@ pub(crate) fn unknown(what: &str) -> Value {
     Value::String(format!("{UNKNOWN}{what}"))
 }
 
-pub(super) type Outcome<'a> = Result<Cow<'a, Value>, QueryError>;
-
-const NULL: &Value = &Value::Null;
-
-pub(super) fn query(node: &Node, root: &Value, world: World<'_>) -> Result<Value, QueryError> {
-    let value = evaluate(node, Cow::Borrowed(root), world)?;
-    owned(value, world.budget).map_err(QueryError::from)
-}
-
-/// A copy of a value, paid for unless it is ours already.
-pub(super) fn owned(value: Cow<'_, Value>, budget: &Budget) -> Result<Value, Exhausted> {
-    match value {
-        Cow::Borrowed(value) => budget.copy(value),
-        Cow::Owned(value) => Ok(value),
-    }
-}
+pub(super) type Outcome<'a> = Result<Seen<'a>, QueryError>;
 
 /// A missing key is a null to whoever can live with one.
 fn or_null(outcome: Outcome<'_>) -> Outcome<'_> {
     match outcome {
-        Err(QueryError::NotFound(_)) => Ok(Cow::Borrowed(NULL)),
+        Err(QueryError::NotFound(_)) => Ok(Seen::Lent(NULL)),
         outcome => outcome,
     }
 }
 
-pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>) -> Outcome<'a> {
+pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) -> Outcome<'a> {
     let budget = world.budget;
     budget.spend(1)?;
     match node {
         Node::Current => Ok(value),
-        Node::Field(name) => field(name, value),
-        Node::Index(at) => Ok(index(*at, value)),
-        Node::Literal(literal) => Ok(Cow::Owned(budget.copy(literal)?)),
+        Node::Field(name) => value.field(name),
+        Node::Index(at) => Ok(value.index(*at)),
+        Node::Literal(literal) => Ok(Seen::Lent(literal)),
         Node::Below(left, right) => {
             let left = evaluate(left, value, world)?;
             evaluate(right, left, world)
@@ -59,16 +44,16 @@ pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>)
             or_null(evaluate(right, left, world))
         }
         Node::Or(left, right) => {
-            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
-            if truthy(&left) {
+            let left = or_null(evaluate(left, value.copy(budget)?, world))?;
+            if left.truthy() {
                 Ok(left)
             } else {
                 or_null(evaluate(right, value, world))
             }
         }
         Node::And(left, right) => {
-            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
-            if truthy(&left) {
+            let left = or_null(evaluate(left, value.copy(budget)?, world))?;
+            if left.truthy() {
                 evaluate(right, value, world)
             } else {
                 Ok(left)
@@ -76,31 +61,31 @@ pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>)
         }
         Node::Not(node) => {
             let inner = or_null(evaluate(node, value, world))?;
-            Ok(Cow::Owned(Value::Bool(!truthy(&inner))))
+            Ok(Seen::Own(Value::Bool(!inner.truthy())))
         }
         Node::Compare(comparator, left, right) => {
-            let left = or_null(evaluate(left, copy(&value, budget)?, world))?;
-            let right = or_null(evaluate(right, value, world))?;
-            compare(*comparator, &left, &right, budget).map(Cow::Owned)
+            let left = argument(left, value.lend(budget)?, world)?;
+            let right = argument(right, value.lend(budget)?, world)?;
+            compare(*comparator, &left, &right, budget).map(Seen::Own)
         }
         Node::Each(left, right) => {
             let left = or_null(evaluate(left, value, world))?;
-            project(left, budget, |item| or_null(evaluate(right, item, world)))
+            project(left.items(), budget, |item| or_null(evaluate(right, item, world)))
         }
         Node::Filter(left, right, condition) => {
             let left = or_null(evaluate(left, value, world))?;
-            project(left, budget, |item| {
-                let holds = or_null(evaluate(condition, copy(&item, budget)?, world))?;
-                if truthy(&holds) {
+            project(left.items(), budget, |item| {
+                let holds = or_null(evaluate(condition, item.lend(budget)?, world))?.truthy();
+                if holds {
                     or_null(evaluate(right, item, world))
                 } else {
-                    Ok(Cow::Borrowed(NULL))
+                    Ok(Seen::Lent(NULL))
                 }
             })
         }
         Node::Values(left, right) => {
             let left = or_null(evaluate(left, value, world))?;
-            project(values(left, budget)?, budget, |item| {
+            project(left.values(budget)?, budget, |item| {
                 or_null(evaluate(right, item, world))
             })
         }
@@ -108,17 +93,16 @@ pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>)
             let value = or_null(evaluate(node, value, world))?;
             flatten(value, budget)
         }
-        Node::Slice(bounds) => slice(&value, *bounds, budget),
+        Node::Slice(bounds) => slice(value, *bounds, budget),
         Node::List(nodes) => {
             if value.is_null() {
                 return Ok(value);
             }
             let mut list = Vec::with_capacity(nodes.len());
             for node in nodes {
-                let item = or_null(evaluate(node, copy(&value, budget)?, world))?;
-                list.push(owned(item, budget)?);
+                list.push(or_null(evaluate(node, value.copy(budget)?, world))?);
             }
-            Ok(Cow::Owned(Value::Array(list)))
+            Ok(Seen::List(list))
         }
         Node::Object(pairs) => {
             if value.is_null() {
@@ -126,128 +110,71 @@ pub(super) fn evaluate<'a>(node: &Node, value: Cow<'a, Value>, world: World<'_>)
             }
             let mut map = Map::new();
             for (key, node) in pairs {
-                let item = or_null(evaluate(node, copy(&value, budget)?, world))?;
-                map.insert(key.clone(), owned(item, budget)?);
+                let item = argument(node, value.lend(budget)?, world)?;
+                map.insert(key.clone(), Seen::of(item).own(budget)?);
             }
-            Ok(Cow::Owned(Value::Object(map)))
+            Ok(Seen::Own(Value::Object(map)))
         }
-        Node::Call(name, arguments) => functions::call(name, arguments, &value, world).map(Cow::Owned),
+        Node::Call(name, arguments) => functions::call(name, arguments, &value, world).map(Seen::Own),
         Node::Reference(_) => Err(QueryError::Failed(
             "an expression reference stands outside of a function".to_owned(),
         )),
     }
 }
 
-/// Evaluates an argument of a function: a missing key is a null there.
-pub(super) fn argument(node: &Node, value: &Value, world: World<'_>) -> Result<Value, QueryError> {
-    let value = or_null(evaluate(node, Cow::Borrowed(value), world))?;
-    Ok(owned(value, world.budget)?)
+/// Evaluates what somebody looks at as a value: a missing key is a null there.
+pub(super) fn argument<'a>(
+    node: &'a Node,
+    value: Seen<'a>,
+    world: World<'_>,
+) -> Result<Cow<'a, Value>, QueryError> {
+    or_null(evaluate(node, value, world))?.value(world.budget)
 }
 
-/// The values of an object; null for anything else.
-fn values<'a>(value: Cow<'a, Value>, budget: &Budget) -> Result<Cow<'a, Value>, Exhausted> {
-    Ok(match value {
-        Cow::Borrowed(Value::Object(map)) => {
-            let values = map.values().map(|value| budget.copy(value));
-            Cow::Owned(Value::Array(values.collect::<Result<_, _>>()?))
-        }
-        Cow::Owned(Value::Object(map)) => {
-            Cow::Owned(Value::Array(map.into_iter().map(|(_, value)| value).collect()))
-        }
-        _ => Cow::Borrowed(NULL),
-    })
-}
-
-/// The same value for a second expression: free while borrowed, paid for when ours.
-fn copy<'a>(value: &Cow<'a, Value>, budget: &Budget) -> Result<Cow<'a, Value>, Exhausted> {
-    match value {
-        Cow::Borrowed(value) => Ok(Cow::Borrowed(value)),
-        Cow::Owned(value) => Ok(Cow::Owned(budget.copy(value)?)),
-    }
-}
-
-fn field<'a>(name: &str, value: Cow<'a, Value>) -> Outcome<'a> {
-    let found = match value {
-        Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),
-        Cow::Owned(Value::Object(mut map)) => map.remove(name).map(Cow::Owned),
-        other => return known(&other).map(|()| Cow::Borrowed(NULL)),
-    };
-    let value = found.ok_or_else(|| QueryError::NotFound(name.to_owned()))?;
-    known(&value)?;
-    Ok(value)
-}
-
-/// An error if a value is only the marker of one that is not known.
-pub(super) fn known(value: &Value) -> Result<(), QueryError> {
-    match value.as_str().and_then(|text| text.strip_prefix(UNKNOWN)) {
-        Some(what) => Err(QueryError::Unknown(what.to_owned())),
-        None => Ok(()),
-    }
-}
-
-fn index(at: i64, value: Cow<'_, Value>) -> Cow<'_, Value> {
-    let position = |length: usize| {
-        let distance = usize::try_from(at.unsigned_abs()).ok()?;
-        let from = if at < 0 {
-            length.checked_sub(distance)?
-        } else {
-            distance
-        };
-        (from < length).then_some(from)
-    };
-    match value {
-        Cow::Borrowed(Value::Array(items)) => {
-            position(items.len()).map_or(Cow::Borrowed(NULL), |at| Cow::Borrowed(&items[at]))
-        }
-        Cow::Owned(Value::Array(mut items)) => {
-            position(items.len()).map_or(Cow::Borrowed(NULL), |at| Cow::Owned(items.swap_remove(at)))
-        }
-        _ => Cow::Borrowed(NULL),
-    }
-}
-
+/// What an expression says of each item, nulls left out.
 fn project<'a>(
-    list: Cow<'a, Value>,
+    items: Option<Vec<Seen<'a>>>,
     budget: &Budget,
-    each: impl Fn(Cow<'a, Value>) -> Outcome<'a>,
+    each: impl Fn(Seen<'a>) -> Outcome<'a>,
 ) -> Outcome<'a> {
+    let Some(items) = items else {
+        return Ok(Seen::Lent(NULL));
+    };
+    budget.spend(items.len())?;
     let mut collected = Vec::new();
-    let mut collect = |item: Cow<'a, Value>| -> Result<(), QueryError> {
+    for item in items {
         let item = each(item)?;
         if !item.is_null() {
-            collected.push(owned(item, budget)?);
+            collected.push(item);
         }
-        Ok(())
-    };
-    match list {
-        Cow::Borrowed(Value::Array(items)) => {
-            items.iter().try_for_each(|item| collect(Cow::Borrowed(item)))?;
-        }
-        Cow::Owned(Value::Array(items)) => {
-            items.into_iter().try_for_each(|item| collect(Cow::Owned(item)))?;
-        }
-        _ => return Ok(Cow::Borrowed(NULL)),
     }
-    Ok(Cow::Owned(Value::Array(collected)))
+    Ok(Seen::List(collected))
 }
 
-fn flatten<'a>(value: Cow<'a, Value>, budget: &Budget) -> Outcome<'a> {
-    let Value::Array(items) = owned(value, budget)? else {
-        return Ok(Cow::Borrowed(NULL));
+fn flatten<'a>(value: Seen<'a>, budget: &Budget) -> Outcome<'a> {
+    let Some(items) = value.items() else {
+        return Ok(Seen::Lent(NULL));
     };
     let mut flat = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            Value::Array(mut inner) => flat.append(&mut inner),
-            item => flat.push(item),
+            Seen::Lent(Value::Array(_)) | Seen::Own(Value::Array(_)) | Seen::List(_) => {
+                let inner = item.items().unwrap_or_default();
+                budget.spend(1 + inner.len())?;
+                flat.extend(inner);
+            }
+            item => {
+                budget.spend(1)?;
+                flat.push(item);
+            }
         }
     }
-    Ok(Cow::Owned(Value::Array(flat)))
+    Ok(Seen::List(flat))
 }
 
-fn slice<'a>(value: &Value, bounds: [Option<i64>; 3], budget: &Budget) -> Outcome<'a> {
-    let Value::Array(items) = value else {
-        return Ok(Cow::Borrowed(NULL));
+fn slice<'a>(value: Seen<'a>, bounds: [Option<i64>; 3], budget: &Budget) -> Outcome<'a> {
+    let Some(items) = value.items() else {
+        return Ok(Seen::Lent(NULL));
     };
     let [start, stop, step] = bounds;
     let step = step.unwrap_or(1);
@@ -266,26 +193,15 @@ fn slice<'a>(value: &Value, bounds: [Option<i64>; 3], budget: &Budget) -> Outcom
     } else {
         (bound(start, 0), bound(stop, length))
     };
+    budget.spend(items.len())?;
     let mut taken = Vec::new();
     while (step > 0 && at < end) || (step < 0 && at > end) {
         if let Some(item) = usize::try_from(at).ok().and_then(|at| items.get(at)) {
-            taken.push(budget.copy(item)?);
+            taken.push(item.copy(budget)?);
         }
         at = at.saturating_add(step);
     }
-    Ok(Cow::Owned(Value::Array(taken)))
-}
-
-/// JMESPath's truth: null, false, and what is empty are false.
-pub(super) fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(map) => !map.is_empty(),
-        Value::Number(_) => true,
-    }
+    Ok(Seen::List(taken))
 }
 
 /// Equality in which `1` and `1.0` are the same number.

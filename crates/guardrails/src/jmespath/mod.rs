@@ -9,7 +9,7 @@
 mod arithmetic;
 mod evaluate;
 mod functions;
-mod reads;
+mod seen;
 mod semver;
 mod syntax;
 mod tokens;
@@ -21,8 +21,9 @@ use crate::budget::{Budget, Exhausted};
 use crate::facts::{Facts, NoFacts};
 use syntax::Node;
 
-pub(crate) use evaluate::{UNKNOWN, equal, unknown};
+pub(crate) use evaluate::{equal, unknown};
 pub(crate) use functions::{CHANCE, decode as decode_certificate, hex, md5, sha1, text_like};
+pub(crate) use seen::{Fields, Names, Seen};
 pub(crate) use semver::Version;
 pub(crate) use written::{as_json, as_text};
 
@@ -33,10 +34,6 @@ const MAX_LENGTH: usize = 16 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     node: Node,
-    /// The names it reads, unless it may read any.
-    names: Option<Vec<String>>,
-    /// For evaluation on `request.object` alone, if it reads nothing else.
-    of_object: Option<Node>,
 }
 
 /// What an evaluation has beside the value: what it may cost, and whom it may ask.
@@ -93,23 +90,7 @@ impl Expression {
             return Err("the expression is too long".to_owned());
         }
         let node = syntax::parse(text)?;
-        Ok(Expression {
-            names: reads::names(&node),
-            of_object: reads::within(&node, "request", "object"),
-            node,
-        })
-    }
-
-    /// Whether it may read one of these names.
-    pub(crate) fn may_read(&self, names: &[&str]) -> bool {
-        let read = self.names.as_ref();
-        read.is_none_or(|read| read.iter().any(|name| names.contains(&name.as_str())))
-    }
-
-    /// The value of an expression that reads nothing but `request.object`, which stands for this.
-    pub(crate) fn query_object(&self, object: &Value, world: World<'_>) -> Option<Result<Value, QueryError>> {
-        let node = self.of_object.as_ref()?;
-        Some(evaluate::query(node, object, world))
+        Ok(Expression { node })
     }
 
     /// The first function in the expression that does not exist.
@@ -119,7 +100,12 @@ impl Expression {
 
     /// Evaluates the expression on a value.
     pub(crate) fn query(&self, root: &Value, world: World<'_>) -> Result<Value, QueryError> {
-        evaluate::query(&self.node, root, world)
+        self.look(Seen::Lent(root), world)?.own(world.budget)
+    }
+
+    /// Evaluates the expression, and copies nothing that need not be.
+    pub(crate) fn look<'a>(&'a self, root: Seen<'a>, world: World<'_>) -> Result<Seen<'a>, QueryError> {
+        evaluate::evaluate(&self.node, root, world)
     }
 
     /// The plain path the expression starts with, such as `["request", "object", "spec"]`.

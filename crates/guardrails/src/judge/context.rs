@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use typed_arena::Arena;
 
 use super::Judge;
-use crate::context::{Common, Context, Shared};
+use crate::context::Context;
 use crate::facts::{Call, Callee, Unavailable};
 use crate::image;
-use crate::jmespath::{QueryError, unknown};
+use crate::jmespath::{Fields, QueryError, Seen, unknown};
+use crate::matching::Subject;
 use crate::policy::{Entry, Source, Target};
-use crate::request::{Operation, User};
+use crate::request::{Operation, Request, User};
 
 /// The names of service accounts begin with this.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// For how many values there is room before more is made.
+const ROOM: usize = 16;
 
 impl<'a> Judge<'a> {
     /// What the rule adds to reports, with its variables filled in as far as all of them have a value.
@@ -35,113 +40,126 @@ impl<'a> Judge<'a> {
     /// The variables every rule has, and the entries of the rule's own context.
     pub(super) fn context(&'a self) -> Result<Context<'a>, QueryError> {
         let request = self.request;
-        let deleting = request.operation == Operation::Delete;
-        let object = (!deleting && !request.object.is_null()).then_some(request.object);
-        let mut context = Context::of(
+        let mut context = Context::new(
             self,
-            object,
+            self.values.get_or_init(|| Arena::with_capacity(ROOM)),
             &self.policy.expressions,
             &self.budget,
             request.facts,
         );
-        context.deleting = deleting;
+        context.deleting = request.operation == Operation::Delete;
         context.namespace = self.policy.namespace.as_deref();
         context.give(request.facts.given(&self.policy.name, &self.rule.name))?;
         context.add(&self.rule.context);
         Ok(context)
     }
+}
 
-    /// Makes the variables every rule has.
-    fn make_variables(&self) -> Result<Value, QueryError> {
-        let (subject, request) = (self.subject, self.request);
-        let now = self.budget.copy(request.object)?;
-        let old = request
-            .old
-            .map(|old| self.budget.copy(old))
-            .transpose()?
-            .unwrap_or(Value::Null);
-        let (now, old) = match (request.operation == Operation::Delete, old) {
-            (false, old) => (now, old),
-            (true, Value::Null) => (Value::Null, now),
-            (true, old) => (Value::Null, old),
+/// The names every rule has.
+impl Fields for Judge<'_> {
+    fn names(&self) -> Vec<&str> {
+        vec![
+            "request",
+            "images",
+            "serviceAccountName",
+            "serviceAccountNamespace",
+        ]
+    }
+
+    fn field(&self, name: &str) -> Result<Option<Seen<'_>>, QueryError> {
+        let account = || match (self.request.user.map(account_of), name) {
+            (None, _) => unknown(&format!("who asks ({name})")),
+            (Some((_, account)), "serviceAccountName") => Value::from(account),
+            (Some((namespace, _)), _) => Value::from(namespace),
         };
-        let text = |field: &str| {
-            request
-                .object
-                .get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let (group, version) = text("apiVersion")
-            .split_once('/')
-            .unwrap_or(("", text("apiVersion")));
-        let images = self.images().map_or_else(
-            |reason| unknown(&format!("what images the object has ({reason})")),
-            |used| image::described(&used),
-        );
-        let kind = json!({"group": group, "version": version, "kind": text("kind")});
-        let resource = match request.resource {
-            Some(resource) => {
-                json!({"group": subject.group, "version": subject.version, "resource": resource})
+        Ok(Some(match name {
+            "request" => Seen::Fields(&self.asked),
+            "images" => {
+                let used = self.used.get_or_init(|| {
+                    self.images().map_or_else(
+                        |reason| unknown(&format!("what images the object has ({reason})")),
+                        |used| image::described(&used),
+                    )
+                });
+                Seen::Lent(used)
             }
-            None => unknown("request.resource"),
-        };
-        let mut root = json!({
-            "request": {
-                "uid": "",
-                "kind": kind,
-                "requestKind": kind,
-                "resource": resource,
-                "requestResource": resource,
-                "subResource": subject.subresource,
-                "requestSubResource": subject.subresource,
-                "name": subject.name,
-                "namespace": subject.namespace,
-                "operation": request.operation.word(),
-                "dryRun": request.dry_run,
-                "object": now,
-                "oldObject": old,
+            "serviceAccountName" | "serviceAccountNamespace" => Seen::Own(account()),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// What `request` stands for.
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) subject: &'a Subject<'a>,
+}
+
+impl Fields for Asked<'_> {
+    fn names(&self) -> Vec<&str> {
+        vec![
+            "uid",
+            "kind",
+            "requestKind",
+            "resource",
+            "requestResource",
+            "subResource",
+            "requestSubResource",
+            "name",
+            "namespace",
+            "operation",
+            "dryRun",
+            "object",
+            "oldObject",
+            "userInfo",
+            "roles",
+            "clusterRoles",
+        ]
+    }
+
+    fn field(&self, name: &str) -> Result<Option<Seen<'_>>, QueryError> {
+        let (request, subject) = (self.request, self.subject);
+        let deleting = request.operation == Operation::Delete;
+        let old = request.old.or(deleting.then_some(request.object));
+        let value = match name {
+            "object" if deleting => Value::Null,
+            "object" => return Ok(Some(Seen::Lent(request.object))),
+            "oldObject" => return Ok(Some(old.map_or(Seen::Own(Value::Null), Seen::Lent))),
+            "operation" => Value::from(request.operation.word()),
+            "name" => Value::from(subject.name),
+            "namespace" => Value::from(subject.namespace),
+            "uid" => Value::from(""),
+            "dryRun" => Value::from(request.dry_run),
+            "subResource" | "requestSubResource" => Value::from(subject.subresource),
+            "kind" | "requestKind" => kind_of(request.object),
+            "resource" | "requestResource" => match request.resource {
+                Some(resource) => {
+                    json!({"group": subject.group, "version": subject.version, "resource": resource})
+                }
+                None => unknown("request.resource"),
             },
-            "images": images,
-        });
-        merge_user(&mut root, request.user);
-        Ok(root)
+            "userInfo" | "roles" | "clusterRoles" => match (request.user, name) {
+                (None, _) => unknown(&format!("who asks (request.{name})")),
+                (Some(user), "roles") => json!(user.roles),
+                (Some(user), "clusterRoles") => json!(user.cluster_roles),
+                (Some(user), _) => user_info(user),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(Seen::Own(value)))
     }
 }
 
-impl Common for Judge<'_> {
-    fn variables(&self) -> Result<Value, QueryError> {
-        if let Some((variables, steps)) = self.shared.and_then(Shared::take) {
-            self.budget.spend(steps)?;
-            return Ok(variables);
-        }
-        let before = self.budget.left();
-        let variables = self.make_variables()?;
-        if let Some(shared) = self.shared {
-            shared.set_steps(before - self.budget.left());
-        }
-        Ok(variables)
-    }
-
-    fn give_back(&self, variables: Value) {
-        if let Some(shared) = self.shared {
-            shared.put(variables);
-        }
-    }
+fn kind_of(object: &Value) -> Value {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("apiVersion")
+        .split_once('/')
+        .unwrap_or(("", text("apiVersion")));
+    json!({"group": group, "version": version, "kind": text("kind")})
 }
 
-/// Who asks, as far as that is known.
-fn merge_user(root: &mut Value, user: Option<&User>) {
-    let Some(user) = user else {
-        for name in ["userInfo", "roles", "clusterRoles"] {
-            root["request"][name] = unknown(&format!("who asks (request.{name})"));
-        }
-        for name in ["serviceAccountName", "serviceAccountNamespace"] {
-            root[name] = unknown(&format!("who asks ({name})"));
-        }
-        return;
-    };
-    // As in an admission request, what is empty is not there.
+/// Who asks. As in an admission request, what is empty is not there.
+fn user_info(user: &User) -> Value {
     let mut info = Map::new();
     for (name, value) in [
         ("username", json!(user.name)),
@@ -153,15 +171,15 @@ fn merge_user(root: &mut Value, user: Option<&User>) {
             info.insert(name.to_owned(), value);
         }
     }
-    root["request"]["userInfo"] = Value::Object(info);
-    root["request"]["roles"] = json!(user.roles);
-    root["request"]["clusterRoles"] = json!(user.cluster_roles);
+    Value::Object(info)
+}
+
+/// The namespace and the name of the service account that asks; empty when it is somebody else.
+fn account_of(user: &User) -> (&str, &str) {
     let account = user.name.strip_prefix(SERVICE_ACCOUNT);
-    let (namespace, name) = account
+    account
         .and_then(|account| account.split_once(':'))
-        .unwrap_or_default();
-    root["serviceAccountName"] = json!(name);
-    root["serviceAccountNamespace"] = json!(namespace);
+        .unwrap_or_default()
 }
 
 impl Entry {

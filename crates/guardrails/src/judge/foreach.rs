@@ -19,9 +19,8 @@ impl<'a> Judge<'a> {
         let mut applied = 0;
         let mut list_error = None;
         for each in list {
-            let elements = match context.query(&each.list) {
-                Ok(Value::Array(elements)) => elements,
-                Ok(single) => vec![single],
+            let elements = match context.elements(&each.list) {
+                Ok(elements) => elements,
                 // A list that is not there has no elements.
                 Err(QueryError::NotFound(_)) => continue,
                 Err(error @ (QueryError::Unknown(_) | QueryError::Exhausted(_))) => {
@@ -49,12 +48,12 @@ impl<'a> Judge<'a> {
         &self,
         context: &Context<'a>,
         each: &'a Foreach,
-        elements: &[Value],
+        elements: &[&'a Value],
         outer: Option<&Element<'_>>,
         applied: &mut usize,
     ) -> Option<Judged> {
         let mark = context.mark();
-        for (index, element) in elements.iter().enumerate() {
+        for (index, &element) in elements.iter().enumerate() {
             context.restore(&mark);
             let judged = self.element(context, each, element, index, outer, applied);
             if judged.is_some() {
@@ -71,7 +70,7 @@ impl<'a> Judge<'a> {
         &self,
         context: &Context<'a>,
         each: &'a Foreach,
-        element: &Value,
+        element: &'a Value,
         index: usize,
         outer: Option<&Element<'_>>,
         applied: &mut usize,
@@ -86,17 +85,7 @@ impl<'a> Judge<'a> {
                 "cannot use elementScope=true foreach rules for elements that are not maps",
             ));
         }
-        let Ok(copy) = self
-            .budget
-            .copy(element)
-            .and_then(|copy| Ok((copy, self.budget.copy(element)?)))
-        else {
-            return Some(Judged::error(crate::budget::Exhausted.to_string()));
-        };
-        context.set("element", copy.0);
-        context.set(&format!("element{nesting}"), copy.1);
-        context.set("elementIndex", Value::from(index));
-        context.set(&format!("elementIndex{nesting}"), Value::from(index));
+        context.set_element(element, index, nesting);
         context.add(&each.context);
         match each
             .preconditions

@@ -61,29 +61,19 @@ impl<'a> Judge<'a> {
         each: &'a Foreach,
         made: &mut Vec<Made>,
     ) -> Result<(), String> {
-        let elements = match context.query(&each.list) {
-            Ok(Value::Array(elements)) => elements,
-            Ok(single) => vec![single],
+        let elements = match context.elements(&each.list) {
+            Ok(elements) => elements,
             Err(error) => return Err(format!("failed to evaluate the list: {error}")),
         };
         let mark = context.mark();
         let mut errors = Vec::new();
         for (index, element) in elements
-            .iter()
+            .into_iter()
             .enumerate()
             .filter(|(_, element)| !element.is_null())
         {
             context.restore(&mark);
-            for name in ["element", "element0"] {
-                let copy = self
-                    .budget
-                    .copy(element)
-                    .map_err(|exhausted| exhausted.to_string())?;
-                context.set(name, copy);
-            }
-            for name in ["elementIndex", "elementIndex0"] {
-                context.set(name, Value::from(index));
-            }
+            context.set_element(element, index, 0);
             context.add(&each.context);
             let met = match each
                 .preconditions

@@ -196,7 +196,7 @@ impl<'a> Judge<'a> {
         ) {
             let predicate = self.budget.copy(predicate);
             let predicate = predicate.map_err(|exhausted| Judged::error(exhausted.to_string()))?;
-            context.set(name, predicate);
+            context.set(name.as_str(), predicate);
         }
         if attestation.conditions.is_empty() {
             return Ok(());
@@ -216,7 +216,7 @@ impl<'a> Judge<'a> {
             for (name, value) in predicate {
                 let value = self.budget.copy(value);
                 let value = value.map_err(|exhausted| Judged::error(exhausted.to_string()))?;
-                context.set(name, value);
+                context.set(name.clone(), value);
             }
             for conditions in &attestation.conditions {
                 match conditions.judge(context) {

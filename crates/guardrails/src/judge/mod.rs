@@ -10,7 +10,10 @@ mod images;
 mod mutate;
 mod targets;
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
+use typed_arena::Arena;
 
 pub(crate) use targets::Found;
 
@@ -18,7 +21,7 @@ use crate::autogen;
 use crate::budget::Budget;
 use crate::cleanup::Delete;
 use crate::conditions::{Condition, Conditions};
-use crate::context::{Context, Shared};
+use crate::context::Context;
 use crate::element::{Element, Place, below};
 use crate::exception::{Excepted, Exception};
 use crate::jmespath::{QueryError, as_json};
@@ -71,7 +74,12 @@ pub(crate) struct Judge<'a> {
     /// The exceptions that name the rule.
     exceptions: &'a [&'a Exception],
     budget: Budget,
-    shared: Option<&'a Shared>,
+    /// What is made while the rule is judged.
+    values: OnceCell<Arena<Value>>,
+    /// What `request` stands for.
+    asked: context::Asked<'a>,
+    /// What `images` stands for.
+    used: OnceCell<Value>,
 }
 
 /// The exceptions that hold for an object.
@@ -128,15 +136,9 @@ impl<'a> Judge<'a> {
             subject,
             exceptions,
             budget: Budget::default(),
-            shared: None,
-        }
-    }
-
-    /// With variables that other rules on the same request use too.
-    pub(crate) fn sharing(self, shared: &'a Shared) -> Judge<'a> {
-        Judge {
-            shared: Some(shared),
-            ..self
+            values: OnceCell::new(),
+            asked: context::Asked { request, subject },
+            used: OnceCell::new(),
         }
     }
 
@@ -443,7 +445,10 @@ impl<'a> Judge<'a> {
 
     /// The place in the object that a condition looks at, as far as its expression holds a plain path.
     fn place_of(&self, condition: &Condition, element: Option<Element<'_>>) -> Option<Place> {
-        let path = self.policy.expressions.leading_path(condition.key.as_str()?);
+        let path = self
+            .policy
+            .expressions
+            .leading_path(condition.key.written.as_str()?);
         match (path.as_slice(), element) {
             (["request", "object", rest @ ..], _) => Some(Place::at(below(String::new(), rest))),
             (["element", rest @ ..], Some(element)) => {

@@ -95,9 +95,8 @@ impl<'a> Judge<'a> {
         let mut current: Option<Value> = None;
         let mut applied = 0;
         for each in list {
-            let elements = match context.query(&each.list) {
-                Ok(Value::Array(elements)) => elements,
-                Ok(single) => vec![single],
+            let elements = match context.elements(&each.list) {
+                Ok(elements) => elements,
                 Err(error) => return Err(format!("failed to evaluate list {}: {error}", each.list)),
             };
             let mark = context.mark();
@@ -124,7 +123,7 @@ impl<'a> Judge<'a> {
         &self,
         context: &Context<'a>,
         each: &'a Foreach,
-        elements: &[Value],
+        elements: &[&'a Value],
         object: &Value,
         nesting: usize,
     ) -> Result<Option<Value>, String> {
@@ -135,21 +134,12 @@ impl<'a> Judge<'a> {
             order.reverse();
         }
         for index in order {
-            let element = &elements[index];
+            let element = elements[index];
             if element.is_null() {
                 continue;
             }
             context.restore(&mark);
-            for name in ["element".to_owned(), format!("element{nesting}")] {
-                let copy = self
-                    .budget
-                    .copy(element)
-                    .map_err(|exhausted| exhausted.to_string())?;
-                context.set(&name, copy);
-            }
-            for name in ["elementIndex".to_owned(), format!("elementIndex{nesting}")] {
-                context.set(&name, Value::from(index));
-            }
+            context.set_element(element, index, nesting);
             context.add(&each.context);
             match each
                 .preconditions

@@ -58,7 +58,7 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
         }
         "merge" => {
             let mut merged = Map::new();
-            for object in args.values.iter().filter_map(Value::as_object) {
+            for object in args.values.iter().filter_map(|value| value.as_object()) {
                 merged.extend(object.clone());
             }
             Value::Object(merged)
@@ -67,8 +67,7 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
             .values
             .iter()
             .find(|value| !value.is_null())
-            .cloned()
-            .unwrap_or(Value::Null),
+            .map_or(Value::Null, |value| value.clone().into_owned()),
         "to_array" => match args.any(0) {
             list @ Value::Array(_) => list.clone(),
             other => Value::Array(vec![other.clone()]),

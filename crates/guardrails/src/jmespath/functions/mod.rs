@@ -17,9 +17,12 @@ pub(crate) use certificates::decode;
 pub(crate) use digests::{hex, md5, sha1};
 pub(crate) use random::{CHANCE, text_like};
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use super::evaluate::{argument, evaluate, known, owned};
+use super::evaluate::{argument, evaluate};
+use super::seen::{Seen, known};
 use super::syntax::Node;
 use super::{QueryError, World};
 use crate::facts::Unavailable;
@@ -73,6 +76,7 @@ const fn function(name: &'static str, takes: &'static [Kind], call: Room) -> Fun
     }
 }
 
+/// By their names.
 const FUNCTIONS: [Function; 76] = [
     function("abs", &[Number], numbers::call),
     function("add", &[Any, Any], numbers::call),
@@ -171,7 +175,10 @@ const FUNCTIONS: [Function; 76] = [
 ];
 
 fn find(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+    let at = FUNCTIONS
+        .binary_search_by(|function| function.name.cmp(name))
+        .ok()?;
+    FUNCTIONS.get(at)
 }
 
 #[cfg(test)]
@@ -185,7 +192,12 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 /// Calls a function on its arguments.
-pub(super) fn call(name: &str, nodes: &[Node], value: &Value, world: World<'_>) -> Result<Value, QueryError> {
+pub(super) fn call(
+    name: &str,
+    nodes: &[Node],
+    value: &Seen<'_>,
+    world: World<'_>,
+) -> Result<Value, QueryError> {
     let Some(function) = find(name) else {
         return Err(QueryError::Failed(format!("the function {name} does not exist")));
     };
@@ -210,14 +222,12 @@ pub(super) fn call(name: &str, nodes: &[Node], value: &Value, world: World<'_>) 
         let value = match (kind, node) {
             (Some(Expression), Node::Reference(expression)) => {
                 arguments.expression = Some(expression);
-                Value::Null
+                Cow::Owned(Value::Null)
             }
-            (_, node) => argument(node, value, world)?,
+            (_, node) => argument(node, value.lend(world.budget)?, world)?,
         };
         known(&value)?;
-        world
-            .budget
-            .spend(value.as_str().map_or(1, |text| 1 + text.len() / 64))?;
+        world.budget.pay_for(&value)?;
         let kind = kind.unwrap_or(Any);
         if !kind.takes(&value) || (kind == Expression && arguments.expression.is_none()) {
             return failed(name, &format!("needs {} as argument {}", kind.words(), at + 1));
@@ -277,7 +287,7 @@ impl Kind {
 /// The arguments of a call, of the kinds that the function takes.
 struct Arguments<'a> {
     name: &'static str,
-    values: Vec<Value>,
+    values: Vec<Cow<'a, Value>>,
     expression: Option<&'a Node>,
     world: World<'a>,
 }
@@ -288,7 +298,7 @@ impl Arguments<'_> {
     }
 
     fn any(&self, at: usize) -> &Value {
-        self.values.get(at).unwrap_or(&Value::Null)
+        self.values.get(at).map_or(&Value::Null, Cow::as_ref)
     }
 
     fn text(&self, at: usize) -> &str {
@@ -325,8 +335,8 @@ impl Arguments<'_> {
         let Some(expression) = self.expression else {
             return Ok(Value::Null);
         };
-        match evaluate(expression, std::borrow::Cow::Borrowed(item), self.world) {
-            Ok(result) => Ok(owned(result, self.world.budget)?),
+        match evaluate(expression, Seen::Lent(item), self.world) {
+            Ok(result) => result.own(self.world.budget),
             Err(QueryError::NotFound(_)) => Ok(Value::Null),
             Err(error) => Err(error),
         }
@@ -338,5 +348,18 @@ impl Arguments<'_> {
             Unavailable::Unknown(what) => QueryError::Unknown(what),
             other => QueryError::Failed(format!("the function {}: {other}", self.name)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_found() {
+        for function in &FUNCTIONS {
+            assert!(is_known(function.name), "{}", function.name);
+        }
+        assert!(!is_known("unheard_of"));
     }
 }
