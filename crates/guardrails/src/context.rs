@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     /// How many of the loaders may be asked: an entry sees those before it.
     reach: Cell<usize>,
     nested: Cell<usize>,
+    /// A name stands for a copy of `request`, some of which may not be known.
+    doubtful: Cell<bool>,
     /// Names that are given beside the rule.
     given: Option<&'a Map<String, Value>>,
     pub(crate) expressions: &'a Expressions,
@@ -85,6 +87,7 @@ impl<'a> Context<'a> {
             asked: RefCell::default(),
             reach: Cell::new(usize::MAX),
             nested: Cell::new(0),
+            doubtful: Cell::new(false),
             given: None,
             expressions,
             budget,
@@ -110,6 +113,7 @@ impl<'a> Context<'a> {
             let before = before.map(|before| before.own(self.budget)).transpose()?;
             let mut merged = before.unwrap_or(Value::Null);
             merge(&mut merged, nested);
+            self.doubtful.set(true);
             self.set(name.clone(), merged);
         }
         Ok(())
@@ -182,6 +186,7 @@ impl<'a> Context<'a> {
             None => Value::Object(Map::new()),
         };
         request["object"] = object;
+        self.doubtful.set(true);
         self.set("request", request);
         Ok(())
     }
@@ -256,7 +261,7 @@ impl<'a> Context<'a> {
             whole @ (Seen::Names(_) | Seen::Fields(_)) => Seen::Own(whole.own(self.budget)?),
             value => value,
         };
-        match value.unknown() {
+        match value.unknown(self.doubtful.get()) {
             Some(what) => Err(QueryError::Unknown(what.to_owned())),
             None => Ok(value),
         }

@@ -118,7 +118,7 @@ impl Expression {
 
 fn unknown_function(node: &Node) -> Option<&str> {
     match node {
-        Node::Call(name, _) if !functions::is_known(name) => Some(name),
+        Node::Call(callee, _) if !callee.is_known() => Some(&callee.name),
         node => node.children().into_iter().find_map(unknown_function),
     }
 }

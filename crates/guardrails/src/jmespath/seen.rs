@@ -266,11 +266,13 @@ impl<'a> Seen<'a> {
         })
     }
 
-    /// What is not known, if it holds the marker of such a thing.
-    pub(crate) fn unknown(&self) -> Option<&str> {
+    /// What is not known, if it holds the marker of such a thing. What is lent is looked at only when it may hold one.
+    pub(crate) fn unknown(&self, lent: bool) -> Option<&str> {
         match self {
-            Seen::List(items) => items.iter().find_map(Seen::unknown),
-            other => unknown_in(other.as_value()?),
+            Seen::List(items) => items.iter().find_map(|item| item.unknown(lent)),
+            Seen::Own(value) => marked(value),
+            Seen::Lent(value) if lent => marked(value),
+            _ => None,
         }
     }
 }
@@ -284,12 +286,12 @@ pub(super) fn known(value: &Value) -> Result<(), QueryError> {
 }
 
 /// What is not known, if a value holds the marker of such a thing.
-fn unknown_in(value: &Value) -> Option<&str> {
+fn marked(value: &Value) -> Option<&str> {
     match value {
         // The marker begins with a byte that texts do not hold; to look for it alone is faster.
         Value::String(text) if text.as_bytes().contains(&0) => text.split_once(UNKNOWN).map(|(_, what)| what),
-        Value::Array(items) => items.iter().find_map(unknown_in),
-        Value::Object(map) => map.values().find_map(unknown_in),
+        Value::Array(items) => items.iter().find_map(marked),
+        Value::Object(map) => map.values().find_map(marked),
         _ => None,
     }
 }

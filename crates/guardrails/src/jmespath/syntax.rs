@@ -3,13 +3,14 @@
 
 use serde_json::Value;
 
+use super::functions::Callee;
 use super::tokens::{Token, tokens};
 
 /// How deep an expression may nest: bounds the recursion of whoever reads or walks it.
 const MAX_DEPTH: usize = 100;
 
 /// A parsed expression.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) enum Node {
     /// The value itself: `@`, or nothing.
     Current,
@@ -34,7 +35,7 @@ pub(super) enum Node {
     Flatten(Box<Node>),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
-    Call(String, Vec<Node>),
+    Call(Callee, Vec<Node>),
     /// An expression that a function evaluates: `&a`.
     Reference(Box<Node>),
 }
@@ -224,7 +225,7 @@ impl Parser {
                 let Node::Field(name) = left else {
                     return Err("what is called here is no function".to_owned());
                 };
-                Node::Call(name, self.arguments()?)
+                Node::Call(Callee::named(name), self.arguments()?)
             }
             Token::OpenBracket => {
                 if matches!(self.peek(), Token::Number(_) | Token::Colon) {

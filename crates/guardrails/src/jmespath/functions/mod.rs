@@ -77,7 +77,7 @@ const fn function(name: &'static str, takes: &'static [Kind], call: Room) -> Fun
 }
 
 /// By their names.
-const FUNCTIONS: [Function; 76] = [
+static FUNCTIONS: [Function; 76] = [
     function("abs", &[Number], numbers::call),
     function("add", &[Any, Any], numbers::call),
     function("avg", &[Numbers], numbers::call),
@@ -174,11 +174,12 @@ const FUNCTIONS: [Function; 76] = [
     function("x509_decode", &[Text], certificates::call),
 ];
 
-fn find(name: &str) -> Option<&'static Function> {
-    let at = FUNCTIONS
-        .binary_search_by(|function| function.name.cmp(name))
-        .ok()?;
-    FUNCTIONS.get(at)
+/// What an expression calls.
+#[derive(Debug, Clone)]
+pub(super) struct Callee {
+    pub(super) name: String,
+    /// Where the function is, if it exists.
+    at: Option<usize>,
 }
 
 #[cfg(test)]
@@ -186,19 +187,27 @@ pub(super) fn names() -> Vec<&'static str> {
     FUNCTIONS.iter().map(|function| function.name).collect()
 }
 
-/// Whether a function of this name exists.
-pub(super) fn is_known(name: &str) -> bool {
-    find(name).is_some()
+impl Callee {
+    pub(super) fn named(name: String) -> Callee {
+        let found = FUNCTIONS.binary_search_by(|function| function.name.cmp(&name));
+        Callee { at: found.ok(), name }
+    }
+
+    /// Whether there is such a function.
+    pub(super) fn is_known(&self) -> bool {
+        self.at.is_some()
+    }
 }
 
 /// Calls a function on its arguments.
 pub(super) fn call(
-    name: &str,
+    callee: &Callee,
     nodes: &[Node],
     value: &Seen<'_>,
     world: World<'_>,
 ) -> Result<Value, QueryError> {
-    let Some(function) = find(name) else {
+    let Some(function) = callee.at.and_then(|at| FUNCTIONS.get(at)) else {
+        let name = &callee.name;
         return Err(QueryError::Failed(format!("the function {name} does not exist")));
     };
     let name = function.name;
@@ -358,8 +367,12 @@ mod tests {
     #[test]
     fn every_function_is_found() {
         for function in &FUNCTIONS {
-            assert!(is_known(function.name), "{}", function.name);
+            assert!(
+                Callee::named(function.name.to_owned()).is_known(),
+                "{}",
+                function.name
+            );
         }
-        assert!(!is_known("unheard_of"));
+        assert!(!Callee::named("unheard_of".to_owned()).is_known());
     }
 }
