@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use guardrails::{
-    Facts, Mutated, Operation, Outcome, Policies, Request, User, Verdict, builtin_kind, guessed_plural,
+    About, Facts, Mutated, Operation, Outcome, Policies, Request, User, Verdict, builtin_kind, guessed_plural,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -351,7 +351,8 @@ fn change(in_force: &InForce, asked: &Asked, request: &Request<'_>, own: &dyn Fa
         object = further.object;
     }
     for verdict in &mut verdicts {
-        verdict.enforce = verdict.outcome == Outcome::Error && !in_force.lenient.contains(&verdict.policy);
+        verdict.enforce =
+            verdict.outcome == Outcome::Error && !in_force.lenient.contains(&verdict.about.policy);
     }
     let refusal = words::refusal(&asked.shown(), &verdicts);
     let patch = json_patch::diff(request.object, &object);
@@ -380,11 +381,13 @@ fn panicked(request: &Request<'_>) -> Vec<Verdict> {
     let kind = request.object["kind"].as_str().unwrap_or_default();
     let name = request.object["metadata"]["name"].as_str().unwrap_or_default();
     let message = "the evaluation failed in the guardrails themselves; their log says where".to_owned();
-    vec![Verdict {
+    let about = About {
+        policy: "guardrails".to_owned(),
         rule: "evaluation".to_owned(),
         hint: Some("This is a mistake in the platform, not in the object: report it.".to_owned()),
-        ..Verdict::of_trouble("guardrails", format!("{kind}/{name}"), message)
-    }]
+        ..About::default()
+    };
+    vec![Verdict::of_trouble(about, format!("{kind}/{name}"), message)]
 }
 
 /// The answer as an API server reads it.

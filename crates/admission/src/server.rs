@@ -423,7 +423,7 @@ impl Desk {
     fn tell(&self, asked: &Asked, answer: &Answer) {
         let Some(message) = &answer.refusal else { return };
         for verdict in answer.verdicts.iter().filter(|verdict| verdict.refuses()) {
-            self.telemetry.denial(&verdict.policy);
+            self.telemetry.denial(&verdict.about.policy);
         }
         if asked.is_dry_run() {
             return;

@@ -20,17 +20,17 @@ pub fn refusal<'a>(object: &str, verdicts: impl IntoIterator<Item = &'a Verdict>
     let mut text = format!("\n\nresource {object} was blocked due to the following policies\n");
     let mut policies: Vec<&str> = Vec::new();
     for verdict in &refusals {
-        if !policies.contains(&verdict.policy.as_str()) {
-            policies.push(&verdict.policy);
+        if !policies.contains(&verdict.about.policy.as_str()) {
+            policies.push(&verdict.about.policy);
         }
     }
     for policy in policies {
         // A string cannot fail to be written to.
         let _ = write!(text, "\n{policy}:\n");
         let mut hints: Vec<&str> = Vec::new();
-        for verdict in refusals.iter().filter(|verdict| verdict.policy == policy) {
-            let _ = writeln!(text, "  {}: '{}'", verdict.rule, verdict.message.trim());
-            hints.extend(verdict.hint.as_deref().map(str::trim));
+        for verdict in refusals.iter().filter(|verdict| verdict.about.policy == policy) {
+            let _ = writeln!(text, "  {}: '{}'", verdict.about.rule, verdict.message.trim());
+            hints.extend(verdict.about.hint.as_deref().map(str::trim));
         }
         hints.dedup();
         for hint in hints {
@@ -45,14 +45,14 @@ pub fn refusal<'a>(object: &str, verdicts: impl IntoIterator<Item = &'a Verdict>
 pub(crate) fn warnings(verdicts: &[Verdict], loud: impl Fn(&str) -> bool) -> Vec<String> {
     let warns = |verdict: &&Verdict| match verdict.outcome {
         Outcome::Warn => true,
-        Outcome::Fail | Outcome::Error => !verdict.enforce && loud(&verdict.policy),
+        Outcome::Fail | Outcome::Error => !verdict.enforce && loud(&verdict.about.policy),
         Outcome::Pass | Outcome::Skip => false,
     };
     let tell = |verdict: &Verdict| {
         let said = format!(
             "policy {}.{}: {}",
-            verdict.policy,
-            verdict.rule,
+            verdict.about.policy,
+            verdict.about.rule,
             verdict.message.trim()
         );
         let line = said.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -62,7 +62,7 @@ pub fn judge(
             ..Request::new(object)
         };
         for verdict in policies.evaluate(&request) {
-            rules.insert((verdict.policy.clone(), verdict.rule.clone()));
+            rules.insert((verdict.about.policy.clone(), verdict.about.rule.clone()));
             let text = |pointer: &str| {
                 object
                     .pointer(pointer)

@@ -88,5 +88,6 @@ pub(crate) fn read_rule(
         extractors: Extractors::new(),
         work,
         unsupported: reading.unsupported,
+        about: std::sync::Arc::default(),
     })
 }

@@ -1,6 +1,7 @@
 //! Policies by kind, and the judgement of an object by all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -349,7 +350,7 @@ fn too_deep<'p>(
         return None;
     }
     let verdicts = rules.map(|(policy, rule)| {
-        let mut verdict = blank(policy, rule, kind.to_owned());
+        let mut verdict = Verdict::blank(Arc::clone(&rule.about), kind.to_owned());
         verdict.message = format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels");
         verdict.enforce = match rule.work {
             Work::Validate(_) | Work::VerifyImages(_) => {
@@ -381,29 +382,6 @@ fn read_all<'a>(documents: impl Iterator<Item = (Origin<'a>, &'a Value)>) -> (Po
     (policies, refusals)
 }
 
-fn blank(policy: &Policy, rule: &Rule, object: String) -> Verdict {
-    Verdict {
-        policy: policy.name.clone(),
-        rule: rule.name.clone(),
-        outcome: Outcome::Error,
-        enforce: false,
-        scope: None,
-        object,
-        message: String::new(),
-        path: None,
-        value: None,
-        why: policy.annotations.why.clone(),
-        controls: policy.annotations.controls.clone(),
-        hint: policy.annotations.hint(&rule.written).cloned(),
-        properties: BTreeMap::new(),
-        title: policy.annotations.title.clone(),
-        severity: policy.annotations.severity.clone(),
-        category: policy.annotations.category.clone(),
-        task: rule.work.task(),
-        exception: None,
-    }
-}
-
 /// What matching looks at.
 fn asked<'a>(request: &Request<'a>) -> Subject<'a> {
     Subject::of(
@@ -427,7 +405,10 @@ fn begin(
         Match::Yes => false,
         Match::DependsOnUser => true,
     };
-    let mut verdict = blank(policy, rule, format!("{}/{}", subject.kind, subject.name));
+    let mut verdict = Verdict::blank(
+        Arc::clone(&rule.about),
+        format!("{}/{}", subject.kind, subject.name),
+    );
     verdict.enforce = policy.fail_closed;
     match policy.conditions.hold(request, subject) {
         Ok(true) => {}
@@ -476,7 +457,7 @@ fn judge(
         Match::Yes => false,
         Match::DependsOnUser => true,
     };
-    let mut verdict = blank(policy, rule, object.to_owned());
+    let mut verdict = Verdict::blank(Arc::clone(&rule.about), object.to_owned());
     let (action, scope) = failure_action(policy, rule, subject);
     (verdict.enforce, verdict.scope) = (action == FailureAction::Enforce, scope);
     match policy.conditions.hold(request, subject) {

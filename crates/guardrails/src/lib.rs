@@ -130,5 +130,5 @@ pub use engine::{Deletion, Error, Existing, Generated, Generation, Mutated, Poli
 pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, guessed_plural, may_read};
 pub use jmespath::query;
 pub use request::{Operation, Request, User};
-pub use verdict::{Outcome, Task, Verdict};
+pub use verdict::{About, Outcome, Task, Verdict};
 pub use wildcard::matches as matches_wildcard;

@@ -37,9 +37,10 @@ impl Outcome {
 }
 
 /// What a rule does with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Task {
     /// It judges the object.
+    #[default]
     Validate,
     /// It changes the object, or others because of it.
     Mutate,
@@ -64,15 +65,35 @@ impl Task {
     }
 }
 
-/// What one rule of one policy says about one object.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+/// What a rule says of itself, whatever the object.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct About {
     /// The policy's name; a namespaced policy is `namespace/name`.
     pub policy: String,
     /// The rule's name; a rule made for pod controllers is `autogen-<rule>` or `autogen-cronjob-<rule>`.
     pub rule: String,
     /// What the rule does.
     pub task: Task,
+    /// Why the policy exists, from its annotation `policies.towpath.dev/why`.
+    pub why: Option<String>,
+    /// What to do, from the annotation `policies.towpath.dev/hint.<rule>` or `policies.towpath.dev/hint`.
+    pub hint: Option<String>,
+    /// The controls of compliance frameworks that the policy serves, from the annotation
+    /// `policies.towpath.dev/controls`, such as `CIS 5.2.12`.
+    pub controls: Vec<String>,
+    /// From the annotation `policies.kyverno.io/title`.
+    pub title: Option<String>,
+    /// From the annotation `policies.kyverno.io/severity`: critical, high, medium, low or info.
+    pub severity: Option<String>,
+    /// From the annotation `policies.kyverno.io/category`.
+    pub category: Option<String>,
+}
+
+/// What one rule of one policy says about one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The rule.
+    pub about: Arc<About>,
     /// How it came out.
     pub outcome: Outcome,
     /// Whether the rule is enforced for this object: a failure or error refuses it then.
@@ -88,46 +109,34 @@ pub struct Verdict {
     pub path: Option<String>,
     /// The value seen there.
     pub value: Option<Value>,
-    /// Why the policy exists, from its annotation `policies.towpath.dev/why`.
-    pub why: Option<String>,
-    /// What to do, from the annotation `policies.towpath.dev/hint.<rule>` or `policies.towpath.dev/hint`.
-    pub hint: Option<String>,
-    /// The controls of compliance frameworks that the policy serves, from the annotation
-    /// `policies.towpath.dev/controls`, such as `CIS 5.2.12`.
-    pub controls: Arc<[String]>,
     /// What the rule adds to reports: its `reportProperties`.
     pub properties: BTreeMap<String, String>,
-    /// From the annotation `policies.kyverno.io/title`.
-    pub title: Option<String>,
-    /// From the annotation `policies.kyverno.io/severity`: critical, high, medium, low or info.
-    pub severity: Option<String>,
-    /// From the annotation `policies.kyverno.io/category`.
-    pub category: Option<String>,
     /// The PolicyException that let the object through, as `namespace/name`; several with commas.
     pub exception: Option<String>,
 }
 
 impl Verdict {
     /// What no rule says: something around the rules went wrong, and that is no pass.
-    pub fn of_trouble(name: &str, object: String, message: String) -> Self {
+    pub fn of_trouble(about: About, object: String, message: String) -> Self {
         Self {
-            policy: name.to_owned(),
-            rule: String::new(),
-            task: Task::Validate,
-            outcome: Outcome::Error,
             enforce: true,
+            message,
+            ..Self::blank(Arc::new(about), object)
+        }
+    }
+
+    /// Before anything is said: an error.
+    pub(crate) fn blank(about: Arc<About>, object: String) -> Self {
+        Self {
+            about,
+            outcome: Outcome::Error,
+            enforce: false,
             scope: None,
             object,
-            message,
+            message: String::new(),
             path: None,
             value: None,
-            why: None,
-            hint: None,
-            controls: [].into(),
             properties: BTreeMap::new(),
-            title: None,
-            severity: None,
-            category: None,
             exception: None,
         }
     }

@@ -34,7 +34,7 @@ fn pod(spec: &Value) -> Value {
 fn outcome(verdicts: &[Verdict], policy: &str, rule: &str) -> Outcome {
     let found: Vec<&Verdict> = verdicts
         .iter()
-        .filter(|verdict| verdict.policy == policy && verdict.rule == rule)
+        .filter(|verdict| verdict.about.policy == policy && verdict.about.rule == rule)
         .collect();
     assert_eq!(found.len(), 1, "{policy}/{rule}: {found:?}");
     found[0].outcome
@@ -137,7 +137,7 @@ fn a_refusal_shows_no_secret() {
         assert!(!format!("{verdicts:?}").contains("hunter2"), "{verdicts:#?}");
         let found: Vec<_> = verdicts
             .iter()
-            .filter(|verdict| verdict.policy == "disallow-literal-secrets")
+            .filter(|verdict| verdict.about.policy == "disallow-literal-secrets")
             .map(|verdict| (verdict.path.clone().expect("a path"), verdict.value.clone()))
             .collect();
         let at =

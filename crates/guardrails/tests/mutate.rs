@@ -42,7 +42,7 @@ fn check(rules: &str, before: &Value, after: &Value, outcomes: &[Outcome]) {
         mutated
             .verdicts
             .iter()
-            .all(|verdict| verdict.task == Task::Mutate)
+            .all(|verdict| verdict.about.task == Task::Mutate)
     );
     // A rule that changes objects is no judgement of them.
     assert_eq!(policies.evaluate(&Request::new(&object)), []);

@@ -212,7 +212,7 @@ fn rules_for_pods_hold_for_everything_that_makes_pods() {
         let said = |verdicts: Vec<Verdict>| -> BTreeMap<String, Outcome> {
             let rules = verdicts
                 .into_iter()
-                .map(|verdict| (written(&verdict.rule).to_owned(), verdict.outcome));
+                .map(|verdict| (written(&verdict.about.rule).to_owned(), verdict.outcome));
             rules.collect()
         };
         for pod in objects.iter().filter(|object| object["kind"] == "Pod") {
@@ -266,7 +266,7 @@ fn a_refusal_names_the_field_and_the_value() {
             panic!("{pointer}: {refused:#?}")
         };
         assert_eq!(
-            (verdict.policy.as_str(), verdict.outcome),
+            (verdict.about.policy.as_str(), verdict.outcome),
             (policy, Outcome::Fail),
             "{pointer}"
         );
@@ -368,9 +368,9 @@ fn hints_speak_of_the_rule_that_refused() {
         .iter()
         .find(|verdict| verdict.refuses())
         .expect("refused");
-    assert_eq!(verdict.rule, "autogen-host-namespaces");
+    assert_eq!(verdict.about.rule, "autogen-host-namespaces");
     assert_eq!(
-        verdict.hint.as_deref(),
+        verdict.about.hint.as_deref(),
         Some("Remove hostNetwork, hostPID and hostIPC from the pod.")
     );
 }
@@ -389,7 +389,7 @@ fn the_article_s_policy_refuses_a_pod_and_a_deployment_without_limits() {
         let [verdict] = verdicts.as_slice() else {
             panic!("one verdict for {object}: {verdicts:#?}")
         };
-        assert_eq!(verdict.rule, rule);
+        assert_eq!(verdict.about.rule, rule);
         assert!(verdict.enforce);
         assert_eq!(verdict.refuses(), message.is_some(), "{verdict:?}");
         if let Some(message) = message {

@@ -79,7 +79,7 @@ fn what_is_generated() {
         assert_eq!(policies.evaluate(&request), []);
         let generation = policies.generate(&request).remove(0);
         assert_eq!(generation.verdict.outcome, outcome, "{:?}", generation.verdict);
-        assert_eq!(generation.verdict.task, Task::Generate);
+        assert_eq!(generation.verdict.about.task, Task::Generate);
         let made: Vec<String> = generation
             .objects
             .iter()
@@ -308,7 +308,7 @@ fn what_is_to_be_deleted() {
         assert!(
             deletions
                 .iter()
-                .all(|deletion| deletion.verdict.task == Task::Delete)
+                .all(|deletion| deletion.verdict.about.task == Task::Delete)
         );
         assert_eq!(policies.evaluate(&Request::new(&object)), []);
     };

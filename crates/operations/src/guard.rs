@@ -49,16 +49,16 @@ impl From<&Finding> for Refusal {
         let verdict = &finding.verdict;
         let origin = finding.origin.as_ref();
         Self {
-            policy: verdict.policy.clone(),
-            rule: verdict.rule.clone(),
+            policy: verdict.about.policy.clone(),
+            rule: verdict.about.rule.clone(),
             object: format!("{} {}", finding.kind, finding.name),
             path: verdict.path.clone(),
             value: origin.map(|o| o.value.clone()).or_else(|| verdict.value.clone()),
             field: origin.map(|o| o.field.clone()),
             enforced_in: verdict.scope.clone(),
             message: verdict.message.clone(),
-            why: verdict.why.clone(),
-            hint: verdict.hint.clone(),
+            why: verdict.about.why.clone(),
+            hint: verdict.about.hint.clone(),
         }
     }
 }
@@ -149,7 +149,9 @@ fn bites(
     };
     let verdicts = policies.evaluate(&request);
     verdicts.iter().any(|verdict| {
-        verdict.policy == finding.verdict.policy && verdict.rule == finding.verdict.rule && verdict.refuses()
+        verdict.about.policy == finding.verdict.about.policy
+            && verdict.about.rule == finding.verdict.about.rule
+            && verdict.refuses()
     })
 }
 

@@ -12,7 +12,7 @@ pub(crate) fn by_guardrail(finding: &Finding) -> String {
         verdict,
         origin,
     } = finding;
-    let said = format!("{} ({kind} {name}): {}", verdict.policy, verdict.message);
+    let said = format!("{} ({kind} {name}): {}", verdict.about.policy, verdict.message);
     match (origin, &verdict.path) {
         (Some(origin), Some(path)) => format!("{said} ({} decides {path})", origin.field),
         _ => said,

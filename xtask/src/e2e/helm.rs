@@ -335,8 +335,8 @@ pub(super) fn restricted() -> Result<()> {
                         case.name,
                         object["kind"],
                         object["metadata"]["name"],
-                        verdict.policy,
-                        verdict.rule,
+                        verdict.about.policy,
+                        verdict.about.rule,
                         verdict.message
                     ),
                 }

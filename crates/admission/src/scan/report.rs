@@ -143,9 +143,9 @@ impl Findings {
 fn told_apart(verdict: &Verdict) -> String {
     let rule = ["autogen-cronjob-", "autogen-"]
         .iter()
-        .find_map(|prefix| verdict.rule.strip_prefix(prefix))
-        .unwrap_or(&verdict.rule);
-    format!("{}/{rule}/{}", verdict.policy, verdict.outcome.word())
+        .find_map(|prefix| verdict.about.rule.strip_prefix(prefix))
+        .unwrap_or(&verdict.about.rule);
+    format!("{}/{rule}/{}", verdict.about.policy, verdict.outcome.word())
 }
 
 impl Owner {

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use guardrails::report::{Finding, junit};
-use guardrails::{Outcome, Verdict};
+use guardrails::{About, Outcome, Verdict};
 use operations::{CheckFinding, CheckVerdict, Checked, ExitCode, OperationError, check};
 use serde_json::{Value, json};
 
@@ -98,12 +98,14 @@ fn told(path: &Path, checked: &Checked) -> Vec<Told> {
         .filter(|finding| finding.refusal.is_none());
     let others = others.map(|finding| {
         let file = from_here(path, &finding.file);
+        let about = About {
+            policy: "platform".to_owned(),
+            hint: finding.hint.clone(),
+            title: Some("What the platform can read and render".to_owned()),
+            ..About::default()
+        };
         Told {
-            verdict: Verdict {
-                hint: finding.hint.clone(),
-                title: Some("What the platform can read and render".to_owned()),
-                ..Verdict::of_trouble("platform", format!("File/{file}"), finding.message.clone())
-            },
+            verdict: Verdict::of_trouble(about, format!("File/{file}"), finding.message.clone()),
             policy_kind: String::new(),
             object: json!({"kind": "File", "metadata": {"name": file}}),
             file,

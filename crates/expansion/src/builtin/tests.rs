@@ -126,11 +126,11 @@ fn golden_paths_pass_the_guardrails_that_ship_without_a_warning() {
             });
             for verdict in verdicts {
                 match verdict.outcome {
-                    Outcome::Pass => drop(spoke.insert(verdict.policy)),
+                    Outcome::Pass => drop(spoke.insert(verdict.about.policy.clone())),
                     Outcome::Skip => {}
                     _ => broken.push(format!(
                         "{file}: {}: {}/{}: {}",
-                        verdict.object, verdict.policy, verdict.rule, verdict.message
+                        verdict.object, verdict.about.policy, verdict.about.rule, verdict.message
                     )),
                 }
             }

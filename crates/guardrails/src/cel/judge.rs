@@ -1,5 +1,7 @@
 //! All policies in CEL on one request.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::body;
@@ -452,24 +454,12 @@ fn kubernetes(
 
 pub(super) fn verdict(policy: &Policy, subject: &Subject<'_>, judged: Judged, enforce: bool) -> Verdict {
     let unscored = judged.outcome == Outcome::Fail && !policy.annotations.scored && !enforce;
+    let about = policy.annotations.about(&policy.name, &judged.rule, policy.task);
     Verdict {
-        policy: policy.name.clone(),
-        hint: policy.annotations.hint(&judged.rule).cloned(),
-        rule: judged.rule,
-        task: policy.task,
         outcome: if unscored { Outcome::Warn } else { judged.outcome },
         enforce,
-        scope: None,
-        object: format!("{}/{}", subject.kind, subject.name),
         message: judged.message,
-        path: None,
-        value: None,
-        why: policy.annotations.why.clone(),
-        controls: policy.annotations.controls.clone(),
-        properties: std::collections::BTreeMap::new(),
-        title: policy.annotations.title.clone(),
-        severity: policy.annotations.severity.clone(),
-        category: policy.annotations.category.clone(),
         exception: judged.exception,
+        ..Verdict::blank(Arc::new(about), format!("{}/{}", subject.kind, subject.name))
     }
 }

@@ -13,6 +13,7 @@ use crate::cleanup;
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::selector::Selector;
 use crate::variables::Expressions;
+use crate::verdict::{About, Task};
 
 mod context;
 mod rule;
@@ -47,24 +48,35 @@ pub(crate) struct Policy {
 /// What the annotations of a policy say about it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Annotations {
-    pub(crate) title: Option<String>,
-    pub(crate) category: Option<String>,
-    pub(crate) severity: Option<String>,
+    title: Option<String>,
+    category: Option<String>,
+    severity: Option<String>,
     pub(crate) scored: bool,
-    pub(crate) why: Option<String>,
-    pub(crate) controls: Arc<[String]>,
+    why: Option<String>,
+    controls: Vec<String>,
     hint: Option<String>,
     hints: Vec<(String, String)>,
 }
 
 impl Annotations {
-    /// The hint for a rule as it was written.
-    pub(crate) fn hint(&self, rule: &str) -> Option<&String> {
-        self.hints
+    /// What a rule says of itself under the name that it was written with.
+    pub(crate) fn about(&self, policy: &str, rule: &str, task: Task) -> About {
+        let hint = self
+            .hints
             .iter()
             .find(|(name, _)| name == rule)
-            .map(|(_, hint)| hint)
-            .or(self.hint.as_ref())
+            .map(|(_, hint)| hint);
+        About {
+            policy: policy.to_owned(),
+            rule: rule.to_owned(),
+            task,
+            why: self.why.clone(),
+            hint: hint.or(self.hint.as_ref()).cloned(),
+            controls: self.controls.clone(),
+            title: self.title.clone(),
+            severity: self.severity.clone(),
+            category: self.category.clone(),
+        }
     }
 }
 
@@ -221,7 +233,21 @@ impl Policy {
                 ),
             ));
         }
-        Ok(policy)
+        Ok(policy.introduced())
+    }
+
+    /// With what each rule says of itself.
+    fn introduced(mut self) -> Policy {
+        for rule in &mut self.rules {
+            rule.about = Arc::new(
+                self.annotations
+                    .about(&self.name, &rule.written, rule.work.task()),
+            );
+            if rule.name != rule.written {
+                Arc::make_mut(&mut rule.about).rule.clone_from(&rule.name);
+            }
+        }
+        self
     }
 
     /// A cleanup policy: one rule, which deletes.
@@ -233,7 +259,7 @@ impl Policy {
     ) -> Result<Policy, Refusal> {
         let mut expressions = Expressions::default();
         let rule = cleanup::read_rule(name, spec, &mut expressions)?;
-        Ok(Policy {
+        let policy = Policy {
             name: namespace
                 .as_ref()
                 .map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")),
@@ -249,7 +275,8 @@ impl Policy {
             overrides: Vec::new(),
             expressions,
             rules: vec![rule],
-        })
+        };
+        Ok(policy.introduced())
     }
 
     fn read_rules(&mut self, spec: &Cursor<'_>, metadata: &Cursor<'_>) -> Result<(), Refusal> {

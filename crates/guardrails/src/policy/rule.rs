@@ -1,5 +1,7 @@
 //! One rule as it is kept for evaluation.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::context::{Entry, read_context};
@@ -16,7 +18,7 @@ use crate::mutate::Mutate;
 use crate::pattern::Node;
 use crate::pod_security::PodSecurity;
 use crate::variables::{Expressions, has_variables};
-use crate::verdict::Task;
+use crate::verdict::{About, Task};
 
 /// How deep `foreach` may nest.
 const MAX_FOREACH: usize = 5;
@@ -39,6 +41,8 @@ pub(crate) struct Rule {
     pub(crate) work: Work,
     /// Why the rule cannot be judged, when something in it is not supported yet.
     pub(crate) unsupported: Option<String>,
+    /// What it says of itself; filled in when the whole policy has been read.
+    pub(crate) about: Arc<About>,
 }
 
 /// The one thing a rule is for.
@@ -194,6 +198,7 @@ impl Rule {
                 _ => Work::VerifyImages(images::read(&cursor.required(kind)?, &mut reading)?),
             },
             unsupported: None,
+            about: Arc::default(),
         };
         if let Some(properties) = cursor.field("reportProperties") {
             learn(&properties, &mut reading)?;

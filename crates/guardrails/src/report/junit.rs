@@ -10,7 +10,10 @@ use crate::verdict::Outcome;
 pub fn junit(findings: &[Finding<'_>], name: &str) -> String {
     let mut suites: BTreeMap<&str, Vec<&Finding<'_>>> = BTreeMap::new();
     for finding in findings {
-        suites.entry(&finding.verdict.policy).or_default().push(finding);
+        suites
+            .entry(&finding.verdict.about.policy)
+            .or_default()
+            .push(finding);
     }
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string cannot fail.
@@ -52,10 +55,10 @@ fn counts<'a>(findings: impl Iterator<Item = &'a Finding<'a>>) -> String {
 
 fn case(text: &mut String, finding: &Finding<'_>) {
     let verdict = finding.verdict;
-    let rule = if verdict.rule.is_empty() {
-        &verdict.policy
+    let rule = if verdict.about.rule.is_empty() {
+        &verdict.about.policy
     } else {
-        &verdict.rule
+        &verdict.about.rule
     };
     let file = match (finding.file, finding.place) {
         (Some(file), Some((line, _))) => format!(" file=\"{}\" line=\"{line}\"", escaped(file)),
@@ -65,7 +68,7 @@ fn case(text: &mut String, finding: &Finding<'_>) {
     let _ = write!(
         text,
         "    <testcase classname=\"{}\" name=\"{}: {}\"{file}",
-        escaped(&verdict.policy),
+        escaped(&verdict.about.policy),
         escaped(rule),
         escaped(&finding.subject())
     );
@@ -80,11 +83,11 @@ fn case(text: &mut String, finding: &Finding<'_>) {
         Outcome::Warn => "system-out",
     };
     let mut body = verdict.message.clone();
-    let controls = (!verdict.controls.is_empty()).then(|| verdict.controls.join(", "));
+    let controls = (!verdict.about.controls.is_empty()).then(|| verdict.about.controls.join(", "));
     for (word, said) in [
         ("path", &verdict.path),
-        ("why", &verdict.why),
-        ("hint", &verdict.hint),
+        ("why", &verdict.about.why),
+        ("hint", &verdict.about.hint),
         ("controls", &controls),
     ] {
         if let Some(said) = said {

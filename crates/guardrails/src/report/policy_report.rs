@@ -114,29 +114,29 @@ fn result(finding: &Finding<'_>, options: &ReportOptions<'_>) -> Value {
     };
     let mut result = json!({
         "source": source(finding.policy_kind),
-        "policy": verdict.policy,
+        "policy": verdict.about.policy,
         "result": outcome.word(),
         "scored": verdict.outcome != Outcome::Warn,
         "timestamp": {"seconds": options.seconds, "nanos": 0},
     });
     result[description] = verdict.message.as_str().into();
     result[subjects] = json!([subject]);
-    if !verdict.rule.is_empty() {
-        result["rule"] = verdict.rule.as_str().into();
+    if !verdict.about.rule.is_empty() {
+        result["rule"] = verdict.about.rule.as_str().into();
     }
-    let severity = verdict.severity.as_deref();
+    let severity = verdict.about.severity.as_deref();
     if let Some(severity) =
         severity.filter(|word| ["critical", "high", "medium", "low", "info"].contains(word))
     {
         result["severity"] = severity.into();
     }
-    if let Some(category) = &verdict.category {
+    if let Some(category) = &verdict.about.category {
         result["category"] = category.as_str().into();
     }
     let mut properties = Map::new();
     // What keeps a rule is the proof of a control as much as what breaks it.
-    if !verdict.controls.is_empty() {
-        properties.insert("controls".to_owned(), verdict.controls.join(", ").into());
+    if !verdict.about.controls.is_empty() {
+        properties.insert("controls".to_owned(), verdict.about.controls.join(", ").into());
     }
     if let Some(file) = finding.file {
         properties.insert("file".to_owned(), file.into());
@@ -146,8 +146,8 @@ fn result(finding: &Finding<'_>, options: &ReportOptions<'_>) -> Value {
     }
     for (name, text) in [
         ("path", &verdict.path),
-        ("why", &verdict.why),
-        ("hint", &verdict.hint),
+        ("why", &verdict.about.why),
+        ("hint", &verdict.about.hint),
     ] {
         // What passes needs no advice.
         if let Some(text) = text.as_deref().filter(|_| finding.is_problem()) {

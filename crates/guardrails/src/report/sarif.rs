@@ -43,35 +43,40 @@ pub fn sarif(findings: &[Finding<'_>], tool: &str, version: &str) -> Value {
 
 fn rule_id(finding: &Finding<'_>) -> String {
     let verdict = finding.verdict;
-    if verdict.rule.is_empty() {
-        verdict.policy.clone()
+    if verdict.about.rule.is_empty() {
+        verdict.about.policy.clone()
     } else {
-        format!("{}/{}", verdict.policy, verdict.rule)
+        format!("{}/{}", verdict.about.policy, verdict.about.rule)
     }
 }
 
 fn rule(finding: &Finding<'_>, id: &str) -> Value {
     let verdict = finding.verdict;
-    let short = verdict.title.as_deref().unwrap_or(&verdict.policy);
+    let short = verdict.about.title.as_deref().unwrap_or(&verdict.about.policy);
     let mut rule = json!({
         "id": id,
-        "name": verdict.policy,
+        "name": verdict.about.policy,
         "shortDescription": {"text": short},
         "defaultConfiguration": {"level": level(finding)},
     });
-    if let Some(why) = &verdict.why {
+    if let Some(why) = &verdict.about.why {
         rule["fullDescription"] = json!({"text": why});
     }
-    if let Some(hint) = &verdict.hint {
+    if let Some(hint) = &verdict.about.hint {
         rule["help"] = json!({"text": hint});
     }
     let mut properties = json!({});
-    let tags: Vec<&String> = verdict.category.iter().chain(verdict.controls.iter()).collect();
+    let tags: Vec<&String> = verdict
+        .about
+        .category
+        .iter()
+        .chain(verdict.about.controls.iter())
+        .collect();
     if !tags.is_empty() {
         properties["tags"] = json!(tags);
     }
     // Code hosts sort by this figure.
-    let score = match verdict.severity.as_deref() {
+    let score = match verdict.about.severity.as_deref() {
         Some("critical") => Some("9.5"),
         Some("high") => Some("8.0"),
         Some("medium") => Some("5.5"),
@@ -91,7 +96,7 @@ fn rule(finding: &Finding<'_>, id: &str) -> Value {
 fn result(finding: &Finding<'_>, id: &str, index: usize) -> Value {
     let verdict = finding.verdict;
     let mut text = format!("{}: {}", finding.subject(), verdict.message);
-    if let Some(hint) = &verdict.hint {
+    if let Some(hint) = &verdict.about.hint {
         text = format!("{text}\n{hint}");
     }
     let mut location = json!({

@@ -1,27 +1,26 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::verdict::About;
 
 fn verdict(rule: &str, outcome: Outcome, enforce: bool) -> Verdict {
-    Verdict {
-        properties: std::collections::BTreeMap::new(),
+    let about = About {
         policy: "require-limits".to_owned(),
         rule: rule.to_owned(),
         task: crate::verdict::Task::Validate,
-        outcome,
-        enforce,
-        scope: None,
-        object: "Pod/api".to_owned(),
-        message: "limits <are> \"required\" & good".to_owned(),
-        path: Some("/spec/containers/0".to_owned()),
-        value: None,
         why: Some("nodes are shared".to_owned()),
         hint: Some("set limits".to_owned()),
-        controls: ["NIST SC-6".to_owned(), "SOC2 A1.1".to_owned()].into(),
+        controls: vec!["NIST SC-6".to_owned(), "SOC2 A1.1".to_owned()],
         title: Some("Require limits".to_owned()),
         severity: Some("high".to_owned()),
         category: Some("Resources".to_owned()),
-        exception: None,
+    };
+    Verdict {
+        outcome,
+        enforce,
+        message: "limits <are> \"required\" & good".to_owned(),
+        path: Some("/spec/containers/0".to_owned()),
+        ..Verdict::blank(std::sync::Arc::new(about), "Pod/api".to_owned())
     }
 }
 

@@ -308,7 +308,11 @@ fn a_policy_of_kubernetes_applies_where_it_is_bound() {
     };
     let verdict = one(&policies, &request);
     assert_eq!(
-        (verdict.outcome, verdict.message.as_str(), verdict.rule.as_str()),
+        (
+            verdict.outcome,
+            verdict.message.as_str(),
+            verdict.about.rule.as_str()
+        ),
         (Outcome::Fail, "too many", "replicas")
     );
     assert!(verdict.refuses());

@@ -179,7 +179,7 @@ fn scopes_of_policies() {
     let mut namespaced = policy(json!({}), json!({}));
     namespaced["kind"] = json!("Policy");
     namespaced["metadata"]["namespace"] = json!("shop-dev");
-    assert_eq!(one(&namespaced, &config(json!({}))).policy, "shop-dev/p");
+    assert_eq!(one(&namespaced, &config(json!({}))).about.policy, "shop-dev/p");
     namespaced["metadata"]["namespace"] = json!("bank-dev");
     assert_eq!(create(&policies(&namespaced), &config(json!({}))), []);
 

@@ -98,7 +98,7 @@ fn check_asking(facts: &dyn Facts, text: &str, object: Value, expect: Expect<'_>
         facts,
         ..Request::new(&object)
     });
-    let said = |verdict: &Verdict| (verdict.task, verdict.outcome, verdict.message.clone());
+    let said = |verdict: &Verdict| (verdict.about.task, verdict.outcome, verdict.message.clone());
     let got: Vec<_> = verdicts.iter().map(said).collect();
     let expect = expect.map(|(outcome, part)| (Task::VerifyImages, outcome, part));
     let alike = match (got.as_slice(), &expect) {

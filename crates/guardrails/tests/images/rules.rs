@@ -113,7 +113,7 @@ fn pod_controllers_of_classic_rules() {
         let verdicts = load(&text).evaluate(&asked(&object));
         let got: Vec<_> = verdicts
             .iter()
-            .map(|verdict| (verdict.rule.as_str(), verdict.outcome))
+            .map(|verdict| (verdict.about.rule.as_str(), verdict.outcome))
             .collect();
         assert_eq!(got, [(rule, Outcome::Fail)]);
         // Its digest is written where the image stands.

@@ -206,7 +206,7 @@ mod tests {
                 .filter(guardrails::Verdict::refuses)
                 // An API server is no pod, and its address is known to nobody: whoever finds the webhook may ask it.
                 .filter(|verdict| {
-                    (verdict.rule.as_str(), verdict.object.as_str())
+                    (verdict.about.rule.as_str(), verdict.object.as_str())
                         != ("open-ingress", "NetworkPolicy/platform-webhook")
                 })
                 .collect();

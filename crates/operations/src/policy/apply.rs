@@ -331,7 +331,7 @@ impl PolicyApplication {
     /// What a verdict counts as.
     pub fn counted(&self, verdict: &Verdict) -> Outcome {
         match verdict.outcome {
-            Outcome::Fail if self.audit_warn && !verdict.enforce && verdict.task == Task::Validate => {
+            Outcome::Fail if self.audit_warn && !verdict.enforce && verdict.about.task == Task::Validate => {
                 Outcome::Warn
             }
             outcome => outcome,

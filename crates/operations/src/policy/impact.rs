@@ -438,7 +438,7 @@ impl Asked {
         if matches!(verdict.outcome, Outcome::Pass | Outcome::Skip) {
             return None;
         }
-        let name = verdict.policy.rsplit('/').next().unwrap_or_default();
+        let name = verdict.about.policy.rsplit('/').next().unwrap_or_default();
         Some(if verdict.refuses() {
             Effect::Refused
         } else if self.warning.iter().any(|one| one == name) {

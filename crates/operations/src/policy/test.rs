@@ -335,7 +335,7 @@ impl Prepared {
             let wanted = |verdict: &Verdict| {
                 expectation.rule.is_empty()
                     || policy.has_no_rules()
-                    || made_of(&verdict.rule, &expectation.rule)
+                    || made_of(&verdict.about.rule, &expectation.rule)
             };
             for (index, verdict) in response.verdicts.iter().enumerate().filter(|(_, it)| wanted(it)) {
                 let said = word(policy, verdict);
@@ -344,14 +344,14 @@ impl Prepared {
                 for (_, made) in made {
                     let (ok, reason, message) =
                         judged(expectation, said, self.made(expectation, made), verdict);
-                    let mut row = row(&verdict.rule, said, ok, &reason, message);
+                    let mut row = row(&verdict.about.rule, said, ok, &reason, message);
                     row.resource = self::key(made).replace(',', "/");
                     rows.push(row);
                 }
                 if rows.len() > before {
                     continue;
                 }
-                let actual = if verdict.task == Task::Mutate {
+                let actual = if verdict.about.task == Task::Mutate {
                     &response.patched
                 } else {
                     &response.object
@@ -362,7 +362,7 @@ impl Prepared {
                     continue;
                 }
                 let (ok, reason, message) = judged(expectation, said, how, verdict);
-                rows.push(row(&verdict.rule, said, ok, &reason, message));
+                rows.push(row(&verdict.about.rule, said, ok, &reason, message));
             }
         }
         if rows.is_empty() && !left_out {
@@ -416,7 +416,7 @@ impl Prepared {
                 let (ok, reason, message) = judged(expectation, got, how, verdict);
                 rows.push(TestRow {
                     policy: expectation.policy.clone(),
-                    rule: verdict.rule.clone(),
+                    rule: verdict.about.rule.clone(),
                     resource: key.replace(',', "/"),
                     want: expectation.result.clone(),
                     got: got.to_owned(),

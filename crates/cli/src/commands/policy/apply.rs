@@ -348,8 +348,8 @@ fn told(application: &PolicyApplication, result: &PolicyResult<'_>, audit_warn: 
             } else {
                 &verdict.message
             };
-            let _ = writeln!(text, "{} - {} {message}", index + 1, verdict.rule);
-            if let Some(hint) = &verdict.hint {
+            let _ = writeln!(text, "{} - {} {message}", index + 1, verdict.about.rule);
+            if let Some(hint) = &verdict.about.hint {
                 let _ = writeln!(text, "  hint  {hint}");
             }
         }
@@ -362,7 +362,7 @@ fn told(application: &PolicyApplication, result: &PolicyResult<'_>, audit_warn: 
         let _ = writeln!(
             text,
             "policy {} -> resource {place} error:\n  {} {}",
-            result.policy, verdict.rule, verdict.message
+            result.policy, verdict.about.rule, verdict.message
         );
     }
     text
@@ -371,10 +371,10 @@ fn told(application: &PolicyApplication, result: &PolicyResult<'_>, audit_warn: 
 fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
     let verdict = &kept.verdict;
     json!({
-        "policy": verdict.policy,
+        "policy": verdict.about.policy,
         "policyKind": kept.policy_kind,
-        "rule": verdict.rule,
-        "task": verdict.task.word(),
+        "rule": verdict.about.rule,
+        "task": verdict.about.task.word(),
         "resource": kept.object,
         // What a cluster has stands in no file.
         "file": Some(&kept.file).filter(|file| !file.is_empty()),
@@ -384,8 +384,8 @@ fn told_to_programs(application: &PolicyApplication, kept: &Kept) -> Value {
         "message": verdict.message,
         "path": verdict.path,
         "value": verdict.value,
-        "why": verdict.why,
-        "hint": verdict.hint,
+        "why": verdict.about.why,
+        "hint": verdict.about.hint,
     })
 }
 
@@ -401,8 +401,8 @@ fn print_table(application: &PolicyApplication, kept: &[Kept], detailed: bool) -
     let cells = |(index, kept): (usize, &Kept)| {
         let mut cells = vec![
             (index + 1).to_string(),
-            kept.verdict.policy.clone(),
-            kept.verdict.rule.clone(),
+            kept.verdict.about.policy.clone(),
+            kept.verdict.about.rule.clone(),
             format!(
                 "{}/{}/{}",
                 text(&kept.object, "/metadata/namespace"),
