@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
+use ::cel::budget::Budget;
 use serde_json::{Map, Value};
 use typed_arena::Arena;
 
-use crate::budget::Budget;
 use crate::facts::{Facts, Unavailable};
 use crate::jmespath::{Expression, Fields, Names, QueryError, Seen, World};
 use crate::policy::Entry;

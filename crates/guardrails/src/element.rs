@@ -1,8 +1,8 @@
 //! The element a `foreach` is at, and where in the object it stands. Knows nothing of rules.
 
+use ::cel::budget::Budget;
 use serde_json::Value;
 
-use crate::budget::Budget;
 use crate::pattern::escape;
 use crate::variables::Expressions;
 

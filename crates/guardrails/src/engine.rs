@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ::cel::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use serde_json::Value;
 
-use crate::budget::{MAX_OBJECT_DEPTH, deeper_than};
 use crate::cel::CelPolicies;
 use crate::cursor::{Origin, Refusal};
 use crate::exception::{self, Exception};

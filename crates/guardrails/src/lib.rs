@@ -90,7 +90,6 @@
 //! `report` writes verdicts as others read them.
 
 mod autogen;
-mod budget;
 mod cel;
 mod cleanup;
 mod conditions;
@@ -98,7 +97,6 @@ mod context;
 mod cursor;
 mod element;
 mod engine;
-mod escapes;
 mod exception;
 mod facts;
 mod generate;
@@ -113,9 +111,7 @@ mod mutate;
 mod pattern;
 mod pod_security;
 mod policy;
-mod quantity;
 mod references;
-mod regexes;
 pub mod report;
 mod request;
 mod secrets;

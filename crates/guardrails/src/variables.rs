@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use ::cel::budget::MAX_DEPTH;
 use serde_json::{Map, Value};
 
-use crate::budget::MAX_DEPTH;
 use crate::context::Context;
 use crate::jmespath::{Expression, QueryError, as_json};
 use crate::references;
@@ -424,8 +424,8 @@ impl Context<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Budget;
     use crate::facts::NoFacts;
+    use ::cel::budget::Budget;
     use proptest::prelude::*;
     use serde_json::json;
     use typed_arena::Arena;

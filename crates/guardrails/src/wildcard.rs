@@ -1,9 +1,9 @@
 //! Kyverno's wildcards: `*` for any run of characters (none too), `?` for exactly one.
 //! There is no escape and no character class.
 
-use crate::budget::{Budget, Exhausted};
-
 /// Whether the text holds a wildcard at all.
+use ::cel::budget::{Budget, Exhausted};
+
 pub(crate) fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
 }

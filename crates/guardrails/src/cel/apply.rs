@@ -1,11 +1,11 @@
 //! What a mutation in CEL makes of an object: an apply configuration laid over it by the rules of server-side apply,
 //! or the operations of a JSON Patch.
 
+use ::cel::Failure;
+use ::cel::budget::{Budget, MAX_OBJECT_DEPTH};
 use schema::{ListType, MapType, Schema};
 use serde_json::{Map, Value as Json};
 
-use super::failure::Failure;
-use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 use crate::mutate::{Fault, json_patch, strategic};
 
 /// Whether lists and maps that are one value may be replaced, or are better left alone: who writes `Object{…}` may not

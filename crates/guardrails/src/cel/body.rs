@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::compile::{Names, Program, Root};
-use super::evaluate::Scope;
-use super::failure::Failure;
-use super::value::Value;
+use ::cel::{Failure, Names, Program, Root, Scope, Value};
+
+use crate::cel::world;
 use crate::cursor::{Cursor, Refusal};
 
 /// How many of each a policy may have.
@@ -77,10 +76,7 @@ impl Variables {
             if variables.names.iter().any(|known| known == name.value) {
                 return Err(name.refuse(format!("there are two variables {}", name.string()?)));
             }
-            let names = Names {
-                roots,
-                variables: &variables.names,
-            };
+            let names = world::names(roots, &variables.names);
             let program = read_program(&item.required("expression")?, names)?;
             variables.names.push(name.string()?.to_owned());
             variables.programs.push(program);

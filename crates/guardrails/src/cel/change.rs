@@ -1,17 +1,16 @@
 //! What policies in CEL do with an object beyond judging it: they change it, make others, or say that it may go.
 
+use ::cel::budget::Budget;
+use ::cel::{Failure, Scope, Value};
 use schema::Schemas;
 use serde_json::{Map, Value as Json};
 
 use super::apply;
 use super::body::{self, Condition};
-use super::evaluate::Scope;
-use super::failure::Failure;
 use super::inputs::{Asked, Inputs, resource_of, subject_of};
 use super::judge::{Allowed, CelPolicies, Judged, verdict};
 use super::policy::{Binding, Family, Making, Policy, Variant};
-use super::value::Value;
-use crate::budget::Budget;
+use crate::cel::world::World;
 use crate::engine::{Deletion, Generated, Generation};
 use crate::facts::Facts;
 use crate::generate::detach;
@@ -173,9 +172,8 @@ impl CelPolicies {
                     let judge = || -> Result<bool, Failure> {
                         let mut inputs = Inputs::new(request, &subject, &resource);
                         inputs.exceptions = allowed.value()?;
-                        let mut scope = Scope::new(&budget, request.facts, &inputs)
-                            .with_variables(&variant.variables.programs);
-                        scope.namespace = policy.namespace.as_deref();
+                        let world = World::new(request.facts, &inputs).within(policy.namespace.as_deref());
+                        let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
                         body::met(&variant.conditions, &scope)
                     };
                     match judge() {
@@ -270,9 +268,8 @@ impl<'a> Change<'a> {
                 inputs.stands_at(&current, self.target.is_some());
                 inputs.exceptions = allowed.value()?;
                 inputs.params = self.params.map_or(Value::Null, Value::from);
-                let mut scope = Scope::new(budget, asked.request.facts, &inputs)
-                    .with_variables(&self.variant.variables.programs);
-                scope.namespace = self.policy.namespace.as_deref();
+                let world = World::new(asked.request.facts, &inputs).within(self.policy.namespace.as_deref());
+                let scope = Scope::new(budget, &world).with_variables(&self.variant.variables.programs);
                 if index == 0 && !body::met(self.conditions, &scope)? {
                     return Ok(None);
                 }
@@ -355,9 +352,8 @@ fn generated(
 ) -> Result<Option<Vec<Generated>>, Failure> {
     let mut inputs = Inputs::new(asked.request, asked.subject, asked.resource);
     inputs.exceptions = allowed.value()?;
-    let mut scope =
-        Scope::new(budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
-    scope.namespace = policy.namespace.as_deref();
+    let world = World::new(asked.request.facts, &inputs).within(policy.namespace.as_deref());
+    let scope = Scope::new(budget, &world).with_variables(&variant.variables.programs);
     if !body::met(&variant.conditions, &scope)? {
         return Ok(None);
     }
@@ -366,7 +362,7 @@ fn generated(
         match making {
             Making::Expression(program) => {
                 scope.evaluate(program)?;
-                made.extend(scope.take_generated());
+                made.extend(world.take_generated());
             }
             Making::Template(template) => {
                 for object in template.fill(&scope)? {

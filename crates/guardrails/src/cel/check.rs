@@ -1,15 +1,13 @@
 //! `validate.cel` of a classic rule: Kubernetes' own way to judge by expressions.
 
+use ::cel::budget::Budget;
+use ::cel::{Failure, Root, Scope, Value};
 use serde_json::Value as Json;
 
 use super::body::{self, AuditAnnotation, Condition, Validation, Variables};
-use super::compile::{Names, Root};
-use super::evaluate::Scope;
-use super::failure::Failure;
 use super::inputs::{ADMISSION, Inputs, resource_of};
 use super::params::{ParamKind, ParamRef};
-use super::value::Value;
-use crate::budget::Budget;
+use crate::cel::world::{self, World, root};
 use crate::cursor::{Cursor, Refusal};
 use crate::matching::Subject;
 use crate::request::Request;
@@ -47,19 +45,16 @@ impl CelCheck {
         };
         let roots: Vec<Root> = ADMISSION
             .into_iter()
-            .filter(|root| params.is_some() || *root != Root::Params)
+            .filter(|root| params.is_some() || *root != root::PARAMS)
             .collect();
         let variables = Variables::read(cursor.field("variables"), &roots)?;
-        let names = Names {
-            roots: &roots,
-            variables: &variables.names,
-        };
+        let names = world::names(&roots, &variables.names);
         let validations = body::read_validations(Some(cursor.required("expressions")?), names, message)?;
         if validations.is_empty() {
             return Err(cursor.refuse("at least one expression is needed here"));
         }
         let annotations = body::read_annotations(cursor.field("auditAnnotations"), names)?;
-        let preconditions = body::read_conditions(preconditions, Names::of(&roots))?;
+        let preconditions = body::read_conditions(preconditions, world::names(&roots, &[]))?;
         Ok(CelCheck {
             preconditions,
             variables,
@@ -113,7 +108,8 @@ impl CelCheck {
         let resource = resource_of(request);
         let mut inputs = Inputs::new(request, subject, &resource);
         inputs.params = params.map_or(Value::Null, Value::from);
-        let scope = Scope::new(budget, request.facts, &inputs).with_variables(&self.variables.programs);
+        let world = World::new(request.facts, &inputs);
+        let scope = Scope::new(budget, &world).with_variables(&self.variables.programs);
         match body::met(&self.preconditions, &scope) {
             Ok(true) => {}
             Ok(false) => return (Outcome::Skip, "cel preconditions not met".to_owned()),

@@ -1,11 +1,12 @@
 //! `webhookConfiguration.matchConditions`: which requests a classic policy is asked about at all. Kubernetes evaluates
 //! them before it calls a webhook, so that what was there before (a scan) is judged without them.
 
+use ::cel::budget::Budget;
+use ::cel::{Root, Scope};
+
 use super::body::{self, Condition};
-use super::compile::{Names, Root};
-use super::evaluate::Scope;
 use super::inputs::{ADMISSION, Inputs, resource_of};
-use crate::budget::Budget;
+use crate::cel::world::{self, World, root};
 use crate::cursor::{Cursor, Refusal};
 use crate::matching::Subject;
 use crate::request::Request;
@@ -19,9 +20,9 @@ impl MatchConditions {
     pub(crate) fn read(list: Option<Cursor<'_>>) -> Result<MatchConditions, Refusal> {
         let roots: Vec<Root> = ADMISSION
             .into_iter()
-            .filter(|root| *root != Root::Params)
+            .filter(|root| *root != root::PARAMS)
             .collect();
-        body::read_conditions(list, Names::of(&roots)).map(MatchConditions)
+        body::read_conditions(list, world::names(&roots, &[])).map(MatchConditions)
     }
 
     /// Whether the policy is asked; the error says why that cannot be told.
@@ -31,7 +32,8 @@ impl MatchConditions {
         }
         let (budget, resource) = (Budget::default(), resource_of(request));
         let inputs = Inputs::new(request, subject, &resource);
-        let scope = Scope::new(&budget, request.facts, &inputs);
+        let world = World::new(request.facts, &inputs);
+        let scope = Scope::new(&budget, &world);
         body::met(&self.0, &scope).map_err(|failure| format!("failed to evaluate matchConditions: {failure}"))
     }
 }

@@ -3,24 +3,22 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use ::cel::{Failure, Key, Root, Text, Value};
 use serde_json::Value as Json;
 
-use super::compile::Root;
-use super::evaluate::Roots;
-use super::failure::Failure;
-use super::value::{Key, Text, Value};
+use crate::cel::world::{Roots, root};
 use crate::facts::guessed_plural;
 use crate::matching::Subject;
 use crate::request::{Operation, Request};
 
 /// What Kubernetes tells an admission policy.
 pub(crate) const ADMISSION: [Root; 6] = [
-    Root::Object,
-    Root::OldObject,
-    Root::Request,
-    Root::NamespaceObject,
-    Root::Params,
-    Root::Authorizer,
+    root::OBJECT,
+    root::OLD_OBJECT,
+    root::REQUEST,
+    root::NAMESPACE_OBJECT,
+    root::PARAMS,
+    root::AUTHORIZER,
 ];
 
 /// What an expression is evaluated about.
@@ -85,9 +83,7 @@ impl<'v> Inputs<'v> {
 
     fn of_images(&self, index: usize, root: Root) -> Value<'v> {
         let known = self.images.get().and_then(|values| values.get(index));
-        known
-            .cloned()
-            .unwrap_or_else(|| Value::Unknown(root.name().into()))
+        known.cloned().unwrap_or_else(|| Value::Unknown(root.0.into()))
     }
 
     /// Puts another object into the place of the one that was asked about: what became of it, or a `target` that is
@@ -221,17 +217,17 @@ fn kept<'v>(
 impl<'v> Roots<'v> for Inputs<'v> {
     fn root(&self, root: Root) -> Value<'v> {
         match root {
-            Root::Object => self.object.clone(),
-            Root::OldObject => self.old.clone(),
-            Root::Request => kept(&self.asked, || self.asked(), "request"),
-            Root::NamespaceObject => kept(&self.namespace, || self.namespace_object(), "namespaceObject"),
-            Root::Params => self.params.clone(),
-            Root::Exceptions => self.exceptions.clone(),
-            Root::Images => self.of_images(0, root),
-            Root::Attestors => self.of_images(1, root),
-            Root::Attestations => self.of_images(2, root),
-            Root::Authorizer => Value::Unknown("what somebody may do (authorizer)".into()),
-            Root::Ref => Value::Unknown(root.name().into()),
+            root::OBJECT => self.object.clone(),
+            root::OLD_OBJECT => self.old.clone(),
+            root::REQUEST => kept(&self.asked, || self.asked(), "request"),
+            root::NAMESPACE_OBJECT => kept(&self.namespace, || self.namespace_object(), "namespaceObject"),
+            root::PARAMS => self.params.clone(),
+            root::EXCEPTIONS => self.exceptions.clone(),
+            root::IMAGES => self.of_images(0, root),
+            root::ATTESTORS => self.of_images(1, root),
+            root::ATTESTATIONS => self.of_images(2, root),
+            root::AUTHORIZER => Value::Unknown("what somebody may do (authorizer)".into()),
+            other => Value::Unknown(other.0.into()),
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use std::collections::{BTreeMap, HashMap};
 
+use ::cel::budget::{Budget, MAX_OBJECT_DEPTH};
+use ::cel::{Failure, Key, Scope, Text, Value};
+
 use super::body;
 use super::check::judge_all;
-use super::evaluate::Scope;
-use super::failure::Failure;
 use super::inputs::{Inputs, resource_of, subject_of};
 use super::policy::{Binding, Document, Exception, Family, Policy, Variant};
-use super::value::{Key, Text, Value};
-use crate::budget::{Budget, MAX_OBJECT_DEPTH};
+use crate::cel::world::World;
 use crate::cursor::{Origin, Refusal};
 use crate::engine::Served;
 use crate::matching::Subject;
@@ -270,7 +270,8 @@ impl CelPolicies {
             return Ok(allowed);
         }
         let inputs = Inputs::new(request, subject, resource);
-        let scope = Scope::new(budget, request.facts, &inputs);
+        let world = World::new(request.facts, &inputs);
+        let scope = Scope::new(budget, &world);
         let (mut granted, mut whole) = (Vec::new(), false);
         for exception in exceptions {
             match body::met(&exception.conditions, &scope) {
@@ -335,9 +336,8 @@ impl CelPolicies {
             Ok(exceptions) => inputs.exceptions = exceptions,
             Err(failure) => return cannot_begin(&failure),
         }
-        let mut scope =
-            Scope::new(&budget, request.facts, &inputs).with_variables(&variant.variables.programs);
-        scope.namespace = policy.namespace.as_deref();
+        let world = World::new(request.facts, &inputs).within(policy.namespace.as_deref());
+        let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
         match body::met(&variant.conditions, &scope) {
             Ok(true) => {}
             Ok(false) => return Judged::new(Outcome::Skip, "", "skip"),
@@ -433,7 +433,8 @@ fn kubernetes(
         let budget = Budget::default();
         let mut inputs = Inputs::new(request, subject, resource);
         inputs.params = params.as_ref().map_or(Value::Null, Value::from);
-        let scope = Scope::new(&budget, request.facts, &inputs).with_variables(&variant.variables.programs);
+        let world = World::new(request.facts, &inputs);
+        let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
         (judged.outcome, judged.message) = match body::met(&variant.conditions, &scope) {
             Ok(true) => judge_all(&variant.validations, &scope, |_, message| {
                 (Outcome::Error, message)

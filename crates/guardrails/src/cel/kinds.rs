@@ -1,17 +1,18 @@
 //! Reading policies of each kind, with their bindings and exceptions.
 
+use ::cel::Root;
 use serde_json::Value as Json;
 
 use super::apply::Atomic;
 use super::autogen;
 use super::body;
-use super::compile::{Names, Root};
 use super::constraints::Constraints;
 use super::images;
 use super::inputs::ADMISSION;
 use super::params::{ParamKind, ParamRef};
 use super::policy::{Binding, Document, Exception, Family, Following, Policy, Variant};
 use super::targets::Targets;
+use crate::cel::world::{self, root};
 use crate::cursor::{Cursor, Origin, Refusal};
 use crate::exception::Expiry;
 use crate::policy::is_object_name;
@@ -31,11 +32,11 @@ const KUBERNETES: [&str; 3] = [
 
 /// The variables of Kyverno's policies.
 const KYVERNO_ROOTS: [Root; 5] = [
-    Root::Object,
-    Root::OldObject,
-    Root::Request,
-    Root::NamespaceObject,
-    Root::Exceptions,
+    root::OBJECT,
+    root::OLD_OBJECT,
+    root::REQUEST,
+    root::NAMESPACE_OBJECT,
+    root::EXCEPTIONS,
 ];
 
 /// Whether a document is of one of these kinds.
@@ -173,7 +174,7 @@ fn admission(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Re
         .transpose()?;
     let roots: Vec<Root> = ADMISSION
         .into_iter()
-        .filter(|root| policy.params.is_some() || *root != Root::Params)
+        .filter(|root| policy.params.is_some() || *root != root::PARAMS)
         .collect();
     spec.required("matchConstraints")?;
     let variant = Variant::read(spec, &roots)?;
@@ -273,10 +274,7 @@ fn deleting(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Res
     // Without rules for resources it is about JSON that is no object of Kubernetes.
     policy.json = spec.field("matchConstraints").is_none();
     let mut variant = Variant::read(spec, &KYVERNO_ROOTS)?;
-    let names = Names {
-        roots: &KYVERNO_ROOTS,
-        variables: &variant.variables.names,
-    };
+    let names = world::names(&KYVERNO_ROOTS, &variant.variables.names);
     variant.conditions = body::read_conditions(spec.field("conditions"), names)?;
     policy.variants.push(variant);
     Ok(Document::Policy(Box::new(policy)))
@@ -327,7 +325,7 @@ fn exception(metadata: &Cursor<'_>, spec: &Cursor<'_>) -> Result<Document, Refus
             Some(namespace) => format!("{namespace}/{name}"),
         },
         policies,
-        conditions: body::read_conditions(spec.field("matchConditions"), Names::of(&KYVERNO_ROOTS))?,
+        conditions: body::read_conditions(spec.field("matchConditions"), world::names(&KYVERNO_ROOTS, &[]))?,
         images: spec.strings("images")?,
         values: spec.strings("allowedValues")?,
         passes,

@@ -1,49 +1,43 @@
-//! The Common Expression Language, and the policies that are written in it.
+//! Policies that are written in CEL. The language itself is the crate `cel`.
 //!
-//! An expression is read by `parse`, given its meaning by `compile` and evaluated step by step by
-//! `evaluate`, on values that stay where they are. `functions` has the libraries of CEL, Kubernetes and Kyverno.
-//! Everything is bounded: length, depth, steps, the size of what is made. What has no value is a failure, which
-//! becomes an error verdict: never a pass.
+//! `world` is what an expression finds around it: the variables of policies (`inputs`), the facts, and Kyverno's
+//! `functions` with their own types of values (`foreign`). What has no value is a failure, which becomes an error verdict:
+//! never a pass.
 //!
 //! `body`, `constraints`, `params` and `inputs` are what policies have in common; `check` is `validate.cel` of a
-//! classic rule, `conditions` are the `matchConditions` of a classic policy. `policy` reads policies, their bindings and exceptions, `autogen` makes those for pod controllers,
-//! `judge` evaluates them all, `images` asks who signed, `change` mutates, generates and deletes by them, `targets` finds
-//! what else they change, `template` fills in what they write down, and `apply` knows how a patch is laid over an object.
+//! classic rule, `conditions` are the `matchConditions` of a classic policy. `policy` reads policies, their bindings and
+//! exceptions, `autogen` makes those for pod controllers, `judge` evaluates them all, `images` asks who signed, `change`
+//! mutates, generates and deletes by them, `targets` finds what else they change, `template` fills in what they write
+//! down, and `apply` knows how a patch is laid over an object.
 
 mod apply;
 mod autogen;
 mod body;
 mod change;
 mod check;
-mod compile;
 mod conditions;
 mod constraints;
-mod evaluate;
-mod failure;
+mod foreign;
 mod functions;
 mod images;
 mod inputs;
 mod judge;
 mod kinds;
-mod moment;
-mod opaque;
 mod params;
-mod parse;
 mod policy;
 mod targets;
 mod template;
-#[cfg(test)]
-mod tests;
-mod token;
-mod value;
+mod world;
 
 pub(crate) use check::CelCheck;
 pub(crate) use conditions::MatchConditions;
 pub(crate) use judge::CelPolicies;
 
+use ::cel::budget::{Budget, MAX_OBJECT_DEPTH, deeper_than};
+use ::cel::{Program, Scope};
 use serde_json::Value as Json;
+use world::{World, root};
 
-use crate::budget::{Budget, MAX_OBJECT_DEPTH, deeper_than};
 use crate::matching::Subject;
 use crate::request::Request;
 
@@ -53,17 +47,14 @@ pub fn evaluate_cel(expression: &str, object: &Json) -> Result<Json, String> {
     if deeper_than(object, MAX_OBJECT_DEPTH) {
         return Err(format!("the object nests deeper than {MAX_OBJECT_DEPTH} levels"));
     }
-    let names = compile::Names {
-        roots: &[compile::Root::Object],
-        ..compile::Names::default()
-    };
-    let program =
-        compile::Program::compile(expression, names).map_err(|unreadable| unreadable.to_string())?;
+    let program = Program::compile(expression, world::names(&[root::OBJECT], &[]))
+        .map_err(|unreadable| unreadable.to_string())?;
     let request = Request::new(object);
     let subject = Subject::of(object, request.namespace_labels, request.operation, "");
     let inputs = inputs::Inputs::new(&request, &subject, "");
     let budget = Budget::default();
-    let scope = evaluate::Scope::new(&budget, request.facts, &inputs);
+    let world = World::new(request.facts, &inputs);
+    let scope = Scope::new(&budget, &world);
     scope
         .evaluate(&program)
         .and_then(|value| value.to_json(&budget))

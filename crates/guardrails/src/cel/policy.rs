@@ -1,16 +1,17 @@
 //! Policies in CEL as they are kept for evaluation: Kyverno's of `policies.kyverno.io` and Kubernetes' own of
 //! `admissionregistration.k8s.io`, with their bindings and exceptions.
 
+use ::cel::{Names, Program, Root};
 use serde_json::Value as Json;
 
 use super::apply::Atomic;
 use super::body::{self, AuditAnnotation, Condition, Validation, Variables};
-use super::compile::{Names, Program, Root};
 use super::constraints::Constraints;
 use super::images::Images;
 use super::params::{ParamKind, ParamRef};
 use super::targets::Targets;
 use super::template::Template;
+use crate::cel::world;
 use crate::cursor::{Cursor, Refusal};
 use crate::exception::Expiry;
 use crate::matching::Subject;
@@ -260,10 +261,7 @@ impl Policy {
 impl Variant {
     pub(super) fn read(spec: &Cursor<'_>, roots: &[Root]) -> Result<Variant, Refusal> {
         let variables = Variables::read(spec.field("variables"), roots)?;
-        let names = Names {
-            roots,
-            variables: &variables.names,
-        };
+        let names = world::names(roots, &variables.names);
         Ok(Variant {
             constraints: match spec.field("matchConstraints") {
                 Some(constraints) => Constraints::read(&constraints)?,
@@ -274,7 +272,7 @@ impl Variant {
                 let visible = if spec.field("mutations").is_some() {
                     names
                 } else {
-                    Names::of(roots)
+                    world::names(roots, &[])
                 };
                 body::read_conditions(spec.field("matchConditions"), visible)?
             },

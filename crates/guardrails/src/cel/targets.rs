@@ -3,18 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ::cel::budget::Budget;
+use ::cel::{Failure, Program, Root, Scope};
 use serde_json::{Value as Json, json};
 
 use super::body::{self, Condition};
 use super::change::Change;
-use super::compile::{Names, Program, Root};
 use super::constraints::{Constraints, ResourceRule};
-use super::evaluate::Scope;
-use super::failure::Failure;
 use super::inputs::{Asked, Inputs, resource_of, subject_of};
 use super::judge::{CelPolicies, Judged, verdict};
 use super::policy::{Policy, Variant};
-use crate::budget::Budget;
+use crate::cel::world::{self, World};
 use crate::cursor::{Cursor, Refusal};
 use crate::engine::Existing;
 use crate::facts::{Call, Callee, Unavailable};
@@ -37,7 +36,7 @@ pub(super) struct Targets {
 impl Targets {
     /// Reads `targetMatchConstraints` and `targetMatchConditions`.
     pub(super) fn read(spec: &Cursor<'_>, roots: &[Root], variables: &[String]) -> Result<Targets, Refusal> {
-        let names = Names { roots, variables };
+        let names = world::names(roots, variables);
         let field = spec.field("targetMatchConstraints");
         let expression = field.as_ref().and_then(|field| field.field("expression"));
         let constraints = match &field {
@@ -136,9 +135,8 @@ impl CelPolicies {
 fn triggered(policy: &Policy, variant: &Variant, asked: &Asked<'_>) -> Result<bool, Failure> {
     let budget = Budget::default();
     let inputs = Inputs::new(asked.request, asked.subject, asked.resource);
-    let mut scope =
-        Scope::new(&budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
-    scope.namespace = policy.namespace.as_deref();
+    let world = World::new(asked.request.facts, &inputs).within(policy.namespace.as_deref());
+    let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
     body::met(&variant.conditions, &scope)
 }
 
@@ -147,9 +145,8 @@ fn find(policy: &Policy, variant: &Variant, asked: &Asked<'_>) -> Result<Vec<Jso
     let objects = if let Some(expression) = &policy.targets.expression {
         let budget = Budget::default();
         let inputs = Inputs::new(asked.request, asked.subject, asked.resource);
-        let mut scope =
-            Scope::new(&budget, asked.request.facts, &inputs).with_variables(&variant.variables.programs);
-        scope.namespace = policy.namespace.as_deref();
+        let world = World::new(asked.request.facts, &inputs).within(policy.namespace.as_deref());
+        let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
         match scope.evaluate(expression)?.to_json(&budget)? {
             Json::Null => Vec::new(),
             given => listed(&given).map_err(Failure::new)?,

@@ -1,12 +1,10 @@
 //! Objects that a `GeneratingPolicy` writes down as YAML (`generate[].template`). With `interpolate: cel` a text may
 //! hold expressions between `((` and `))`: one that is the whole text stands for any value, others for a part of it.
 
+use ::cel::{Failure, Names, Program, Scope};
 use serde_json::{Map, Value as Json};
 
 use super::body::read_program;
-use super::compile::{Names, Program};
-use super::evaluate::Scope;
-use super::failure::Failure;
 use crate::cursor::{Cursor, Refusal};
 
 /// Deeper than any object of Kubernetes.

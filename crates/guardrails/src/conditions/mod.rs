@@ -3,14 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use ::cel::budget::{Budget, MAX_DEPTH};
+use ::cel::quantity::{Quantity, parse_duration};
+use ::cel::semver::Version;
 use serde_json::Value;
 
-use crate::budget::{Budget, MAX_DEPTH};
 use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};
-use crate::jmespath::{QueryError, Version, as_text, equal};
+use crate::jmespath::{QueryError, as_text, equal};
 use crate::pattern::{Scalar, is_range};
-use crate::quantity::{Quantity, parse_duration};
 use crate::variables::Prepared;
 use crate::wildcard;
 
@@ -149,7 +150,7 @@ impl Condition {
         };
         for side in ["key", "value"] {
             if let Some(side) = cursor.field(side)
-                && crate::budget::deeper_than(side.value, MAX_DEPTH)
+                && ::cel::budget::deeper_than(side.value, MAX_DEPTH)
             {
                 return Err(side.refuse("the value nests too deep"));
             }

@@ -190,9 +190,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::budget::Budget;
     use crate::cursor::Origin;
     use crate::facts::NoFacts;
+    use ::cel::budget::Budget;
 
     fn extractors(value: &Value) -> Result<Extractors, Refusal> {
         read(Some(Cursor::root(Origin::named("p"), value)))

@@ -1,8 +1,7 @@
 //! Kyverno's `add`, `subtract`, `multiply`, `divide`, `modulo` over numbers, quantities and durations.
 
+use ::cel::quantity::{Quantity, parse_duration};
 use serde_json::{Number, Value};
-
-use crate::quantity::{Quantity, parse_duration};
 
 /// What can be computed with.
 #[derive(Clone, Copy)]

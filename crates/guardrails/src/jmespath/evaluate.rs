@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use ::cel::budget::{Budget, Exhausted};
 use serde_json::{Map, Number, Value};
 
 use super::seen::{NULL, Seen};
 use super::syntax::{Comparator, Node};
 use super::{QueryError, World, functions};
-use crate::budget::{Budget, Exhausted};
 
 /// Stands in the context for a fact that is not known; reading it is an error, not a null.
 pub(crate) const UNKNOWN: &str = "\u{0}unknown: ";

@@ -10,21 +10,19 @@ mod arithmetic;
 mod evaluate;
 mod functions;
 mod seen;
-mod semver;
 mod syntax;
 mod tokens;
 mod written;
 
+use ::cel::budget::{Budget, Exhausted};
 use serde_json::Value;
 
-use crate::budget::{Budget, Exhausted};
 use crate::facts::{Facts, NoFacts};
 use syntax::Node;
 
 pub(crate) use evaluate::{equal, unknown};
-pub(crate) use functions::{CHANCE, decode as decode_certificate, hex, md5, sha1, text_like};
+pub(crate) use functions::{CHANCE, decode as decode_certificate, md5, sha1, text_like};
 pub(crate) use seen::{Fields, Names, Seen};
-pub(crate) use semver::Version;
 pub(crate) use written::{as_json, as_text};
 
 /// The longest expression that is read, in bytes.

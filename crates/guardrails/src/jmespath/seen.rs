@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use ::cel::budget::{Budget, Exhausted};
 use serde_json::{Map, Value};
 
 use super::QueryError;
 use super::evaluate::UNKNOWN;
-use crate::budget::{Budget, Exhausted};
 
 pub(super) const NULL: &Value = &Value::Null;
 

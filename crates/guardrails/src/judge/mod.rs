@@ -12,13 +12,13 @@ mod targets;
 
 use std::cell::OnceCell;
 
+use ::cel::budget::Budget;
 use serde_json::Value;
 use typed_arena::Arena;
 
 pub(crate) use targets::Found;
 
 use crate::autogen;
-use crate::budget::Budget;
 use crate::cleanup::Delete;
 use crate::conditions::{Condition, Conditions};
 use crate::context::Context;

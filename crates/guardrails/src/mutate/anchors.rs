@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use ::cel::budget::{Budget, MAX_DEPTH};
 use serde_json::{Map, Value};
 
 use super::Fault;
-use crate::budget::{Budget, MAX_DEPTH};
 use crate::pattern::{self, Mismatch, Node};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! JSON Patch (RFC 6902), with what Kyverno allows beyond it: `add` makes the maps and lists on the way, `remove`
 //! of what is not there does nothing, and an index may count from the end (`-1`).
 
+use ::cel::budget::{Budget, MAX_OBJECT_DEPTH};
 use serde_json::{Map, Value};
 
 use super::Fault;
-use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 use crate::cursor::{Cursor, Refusal};
 
 /// How many operations one patch may have.

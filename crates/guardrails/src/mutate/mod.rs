@@ -7,9 +7,9 @@ mod anchors;
 pub(crate) mod json_patch;
 pub(crate) mod strategic;
 
+use ::cel::budget::{Budget, Exhausted, MAX_DEPTH, deeper_than};
 use serde_json::Value;
 
-use crate::budget::{Budget, Exhausted, MAX_DEPTH, deeper_than};
 use crate::conditions::Conditions;
 use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};

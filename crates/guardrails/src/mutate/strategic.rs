@@ -4,11 +4,11 @@
 //! comes first; every other list is replaced. `$patch: delete`, `replace` and `merge` are followed in maps and as
 //! the only field of a list's item. Knows nothing of anchors.
 
+use ::cel::budget::{Budget, MAX_OBJECT_DEPTH};
 use schema::{ListType, Schema, Schemas};
 use serde_json::{Map, Value};
 
 use super::Fault;
-use crate::budget::{Budget, MAX_OBJECT_DEPTH};
 
 const DIRECTIVE: &str = "$patch";
 

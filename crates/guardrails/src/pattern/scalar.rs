@@ -4,10 +4,10 @@
 //! once, when the policy loads. Semantics follow Kyverno's `pkg/engine/pattern`, its oddities too: a
 //! missing value counts as zero for `>`, `<` and friends when the other side is a quantity or duration.
 
+use ::cel::budget::{Budget, Exhausted};
+use ::cel::quantity::{Quantity, parse_duration};
 use serde_json::{Number, Value};
 
-use crate::budget::{Budget, Exhausted};
-use crate::quantity::{Quantity, parse_duration};
 use crate::wildcard;
 
 /// A leaf of a pattern, ready to compare.

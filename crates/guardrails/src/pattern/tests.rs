@@ -1,6 +1,6 @@
 use super::node::Node;
 use super::walk::{Mismatch, matches};
-use crate::budget::Budget;
+use ::cel::budget::Budget;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -3,11 +3,11 @@
 //! The walk ends at the first thing that does not fit. What became of it is one of three: the object
 //! is refused, the rule does not apply to it (a condition did not hold), or the pattern cannot be judged.
 
+use ::cel::budget::{Budget, Exhausted};
 use serde_json::{Map, Value};
 
 use super::node::{Anchor, Field, Fields, Node, escape};
 use super::scalar::Scalar;
-use crate::budget::{Budget, Exhausted};
 use crate::wildcard;
 
 /// Where an object does not fit, and what stood there.

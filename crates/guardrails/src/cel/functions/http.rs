@@ -1,25 +1,40 @@
 //! Calls of services, as Kyverno has them in CEL. Whoever evaluates the policy makes them, or says that it does not.
 
+use ::cel::{Args, Evaluated, Failure, Style, Value};
 use serde_json::{Map, Value as Json};
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::opaque::Opaque;
-use super::super::value::Value;
-use super::{Args, Style, Table};
+use super::Table;
+use crate::cel::foreign::Own;
+use crate::cel::world::World;
 use crate::facts::{Call, Callee, Unavailable};
 
 pub(super) const TABLE: Table = &[
-    ("http.Get", Style::Plain, |args| http(args, None, false)),
-    ("http.get", Style::Plain, |args| http(args, None, false)),
-    ("http.Post", Style::Plain, |args| http(args, None, true)),
-    ("http.post", Style::Plain, |args| http(args, None, true)),
+    ("http.Get", Style::Plain, |world, args| {
+        http(world, args, None, false)
+    }),
+    ("http.get", Style::Plain, |world, args| {
+        http(world, args, None, false)
+    }),
+    ("http.Post", Style::Plain, |world, args| {
+        http(world, args, None, true)
+    }),
+    ("http.post", Style::Plain, |world, args| {
+        http(world, args, None, true)
+    }),
     ("http.Client", Style::Plain, http_client),
     ("http.client", Style::Plain, http_client),
-    ("Get", Style::Method, |args| client_call(args, false)),
-    ("get", Style::Method, |args| client_call(args, false)),
-    ("Post", Style::Method, |args| client_call(args, true)),
-    ("post", Style::Method, |args| client_call(args, true)),
+    ("Get", Style::Method, |world, args| {
+        client_call(world, args, false)
+    }),
+    ("get", Style::Method, |world, args| {
+        client_call(world, args, false)
+    }),
+    ("Post", Style::Method, |world, args| {
+        client_call(world, args, true)
+    }),
+    ("post", Style::Method, |world, args| {
+        client_call(world, args, true)
+    }),
 ];
 
 fn headers(args: &Args<'_, '_>, index: usize) -> Result<Vec<(String, String)>, Failure> {
@@ -38,14 +53,14 @@ fn headers(args: &Args<'_, '_>, index: usize) -> Result<Vec<(String, String)>, F
 
 /// `http.Get(url, headers)` and `http.Post(url, data, headers)`: what was answered, as an object with `statusCode`. The
 /// fields of the answer are its own, and all of it is its `body` as well.
-fn http<'v>(args: &Args<'_, 'v>, ca_bundle: Option<String>, post: bool) -> Evaluated<'v> {
+fn http<'v>(world: &World<'v>, args: &Args<'_, 'v>, ca_bundle: Option<String>, post: bool) -> Evaluated<'v> {
     let most = if post { 3 } else { 2 };
     if args.len() > most || args.len() + 1 < most {
         return Err(args.refuse());
     }
     let url = args.text(0)?.to_owned();
     let data = if post {
-        Some(args.values[1].to_json(args.budget())?)
+        Some(args.values[1].to_json(args.budget)?)
     } else {
         None
     };
@@ -54,40 +69,40 @@ fn http<'v>(args: &Args<'_, 'v>, ca_bundle: Option<String>, post: bool) -> Evalu
         ca_bundle,
         headers: headers(args, most - 1)?,
     };
-    args.budget().spend(1_000)?;
-    let (body, status) = match args.scope.facts.call(&Call { to, data }) {
+    args.budget.spend(1_000)?;
+    let (body, status) = match world.facts.call(&Call { to, data }) {
         Ok(body) => (body, 200),
         Err(Unavailable::Missing(_)) => (Json::Null, 404),
         Err(Unavailable::Unknown(what)) => return Err(Failure::unknown(&what)),
         Err(Unavailable::Failed(reason)) => return Err(Failure::new(format!("request failed: {reason}"))),
     };
-    args.budget().pay_for(&body)?;
+    args.budget.pay_for(&body)?;
     let mut answer = Map::new();
     answer.insert("body".to_owned(), body.clone());
     if let Json::Object(fields) = body {
         answer.extend(fields);
     }
     answer.insert("statusCode".to_owned(), Json::from(status));
-    Value::made(Json::Object(answer), args.budget())
+    Value::made(Json::Object(answer), args.budget)
 }
 
-fn http_client<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn http_client<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    Ok(Value::opaque(Opaque::HttpClient(args.text(0)?.to_owned())))
+    Ok(Own::HttpClient(args.text(0)?.to_owned()).value())
 }
 
-fn client_call<'v>(args: &Args<'_, 'v>, post: bool) -> Evaluated<'v> {
-    let Some((Value::Opaque(opaque), values)) = args.values.split_first() else {
+fn client_call<'v>(world: &World<'v>, args: &Args<'_, 'v>, post: bool) -> Evaluated<'v> {
+    let Some((client, values)) = args.values.split_first() else {
         return Err(args.refuse());
     };
-    let Opaque::HttpClient(bundle) = &**opaque else {
+    let Some(Own::HttpClient(bundle)) = Own::of(client) else {
         return Err(args.refuse());
     };
     let inner = Args {
-        scope: args.scope,
+        budget: args.budget,
         name: args.name,
         values: values.to_vec(),
         pattern: None,
     };
-    http(&inner, Some(bundle.clone()), post)
+    http(world, &inner, Some(bundle.clone()), post)
 }

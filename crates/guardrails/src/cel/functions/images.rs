@@ -1,13 +1,12 @@
 //! What a policy about images asks: who signed an image or an attestation of it, and what the registry says.
 
+use ::cel::{Args, Evaluated, Failure, Style, Value};
 use serde_json::Value as Json;
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::images::Verifying;
-use super::super::opaque::Opaque;
-use super::super::value::Value;
-use super::{Args, Style, Table};
+use super::Table;
+use crate::cel::foreign::Own;
+use crate::cel::images::Verifying;
+use crate::cel::world::World;
 
 pub(super) const TABLE: Table = &[
     ("verifyImageSignatures", Style::Plain, signatures),
@@ -16,22 +15,24 @@ pub(super) const TABLE: Table = &[
     ("extractPayload", Style::Plain, payload),
 ];
 
-fn verifying<'v>(args: &Args<'_, 'v>) -> Result<&'v Verifying<'v>, Failure> {
+fn verifying<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Result<&'v Verifying<'v>, Failure> {
     let reason = || Failure::cut(format!("only an ImageValidatingPolicy has {}()", args.name));
-    args.scope.images.ok_or_else(reason)
+    world.images.ok_or_else(reason)
 }
 
-fn signed<'v>(args: &Args<'_, 'v>, attestation: Option<&str>, attestors: usize) -> Evaluated<'v> {
-    let verifying = verifying(args)?;
+fn signed<'v>(
+    world: &World<'v>,
+    args: &Args<'_, 'v>,
+    attestation: Option<&str>,
+    attestors: usize,
+) -> Evaluated<'v> {
+    let verifying = verifying(world, args)?;
     let items = args.items(attestors)?;
     let mut asked: Vec<&Json> = Vec::new();
     for item in &items {
-        match item {
-            Value::Opaque(opaque) => match &**opaque {
-                Opaque::Attestor(attestor) => asked.push(attestor),
-                _ => return Err(args.refuse()),
-            },
-            Value::Unknown(what) => return Err(Failure::unknown(what)),
+        match (item, Own::of(item)) {
+            (_, Some(Own::Attestor(attestor))) => asked.push(attestor),
+            (Value::Unknown(what), _) => return Err(Failure::unknown(what)),
             _ => return Err(args.refuse()),
         }
     }
@@ -40,23 +41,23 @@ fn signed<'v>(args: &Args<'_, 'v>, attestation: Option<&str>, attestors: usize) 
         .map(Value::Int)
 }
 
-fn signatures<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn signatures<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
-    signed(args, None, 1)
+    signed(world, args, None, 1)
 }
 
-fn attestations<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn attestations<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<3>()?;
-    signed(args, Some(args.text(1)?), 2)
+    signed(world, args, Some(args.text(1)?), 2)
 }
 
-fn data<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn data<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
-    Value::made(verifying(args)?.data(args.text(0)?)?, args.budget())
+    Value::made(verifying(world, args)?.data(args.text(0)?)?, args.budget)
 }
 
-fn payload<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn payload<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
-    let payload = verifying(args)?.payload(args.text(0)?, args.text(1)?)?;
-    Value::made(payload, args.budget())
+    let payload = verifying(world, args)?.payload(args.text(0)?, args.text(1)?)?;
+    Value::made(payload, args.budget)
 }

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use ::cel::{Args, Evaluated, Failure, Key, Style, Text, Value, key_text, no_overload};
 use serde_json::{Value as Json, json};
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::opaque::{ImageReference, Opaque};
-use super::super::targets::listed;
-use super::super::value::{Key, Text, Value};
-use super::core::key_text;
-use super::{Args, Style, Table, no_overload};
+use super::Table;
+use crate::cel::foreign::{ImageReference, Own};
+use crate::cel::targets::listed;
+use crate::cel::world::World;
 use crate::facts::{Call, Callee, Unavailable};
 
 pub(super) const TABLE: Table = &[
@@ -29,20 +27,20 @@ pub(super) const TABLE: Table = &[
     ("image", Style::Plain, image),
     ("parseImageReference", Style::Plain, image),
     ("isImage", Style::Plain, is_image),
-    ("containsDigest", Style::Method, |args| {
+    ("containsDigest", Style::Method, |_, args| {
         Ok(Value::Bool(reference(args)?.by_digest))
     }),
-    ("registry", Style::Method, |args| {
+    ("registry", Style::Method, |_, args| {
         Ok(Value::text(reference(args)?.registry.as_str()))
     }),
-    ("repository", Style::Method, |args| {
+    ("repository", Style::Method, |_, args| {
         Ok(Value::text(reference(args)?.repository.as_str()))
     }),
-    ("identifier", Style::Method, |args| {
+    ("identifier", Style::Method, |_, args| {
         Ok(Value::text(reference(args)?.identifier.as_str()))
     }),
-    ("tag", Style::Method, |args| identifier(args, false)),
-    ("digest", Style::Method, |args| identifier(args, true)),
+    ("tag", Style::Method, |_, args| identifier(args, false)),
+    ("digest", Style::Method, |_, args| identifier(args, true)),
     ("generator.Apply", Style::Plain, generate),
     ("generator.apply", Style::Plain, generate),
     ("parseServiceAccount", Style::Plain, service_account),
@@ -60,7 +58,7 @@ pub(super) fn answer<'v>(
     answer: Result<Json, Unavailable>,
 ) -> Result<Option<Value<'v>>, Failure> {
     match answer {
-        Ok(json) => Value::made(json, args.budget()).map(Some),
+        Ok(json) => Value::made(json, args.budget).map(Some),
         Err(Unavailable::Missing(_)) => Ok(None),
         Err(Unavailable::Unknown(what)) => Err(Failure::unknown(&what)),
         Err(Unavailable::Failed(reason)) => Err(Failure::new(reason)),
@@ -83,7 +81,7 @@ fn segment(text: &str) -> Result<&str, Failure> {
 }
 
 /// Where objects of a kind are in the API, and the arguments that follow.
-fn place(args: &Args<'_, '_>, name: bool) -> Result<(String, String, usize), Failure> {
+fn place(world: &World<'_>, args: &Args<'_, '_>, name: bool) -> Result<(String, String, usize), Failure> {
     let (version, resource, next) = match args.values.first() {
         Some(gvr) if gvr.map_len().is_some() => {
             let part = |name| {
@@ -106,7 +104,7 @@ fn place(args: &Args<'_, '_>, name: bool) -> Result<(String, String, usize), Fai
         Some((group, version)) => format!("/apis/{}/{}", segment(group)?, segment(version)?),
     };
     let mut next = next;
-    let namespace = if let Some(namespace) = args.scope.namespace {
+    let namespace = if let Some(namespace) = world.namespace {
         namespace.to_owned()
     } else {
         next += 1;
@@ -131,27 +129,32 @@ fn place(args: &Args<'_, '_>, name: bool) -> Result<(String, String, usize), Fai
     Ok((path, resource, next))
 }
 
-fn ask<'v>(args: &Args<'_, 'v>, path: String, data: Option<Json>) -> Result<Option<Value<'v>>, Failure> {
-    args.budget().spend(1_000)?;
+fn ask<'v>(
+    world: &World<'v>,
+    args: &Args<'_, 'v>,
+    path: String,
+    data: Option<Json>,
+) -> Result<Option<Value<'v>>, Failure> {
+    args.budget.spend(1_000)?;
     answer(
         args,
-        args.scope.facts.call(&Call {
+        world.facts.call(&Call {
             to: Callee::Cluster(path),
             data,
         }),
     )
 }
 
-fn resource_get<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    let (path, _, next) = place(args, true)?;
+fn resource_get<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let (path, _, next) = place(world, args, true)?;
     if next != args.len() {
         return Err(args.refuse());
     }
-    Ok(ask(args, path, None)?.unwrap_or(Value::Null))
+    Ok(ask(world, args, path, None)?.unwrap_or(Value::Null))
 }
 
-fn resource_list<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    let (mut path, resource, next) = place(args, false)?;
+fn resource_list<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let (mut path, resource, next) = place(world, args, false)?;
     if let Some(labels) = args.values.get(next) {
         let mut pairs = Vec::new();
         for (key, value) in labels
@@ -180,24 +183,25 @@ fn resource_list<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     if args.len() > next + 1 {
         return Err(args.refuse());
     }
-    ask(args, path, None)?
+    ask(world, args, path, None)?
         .ok_or_else(|| Failure::new(format!("failed to list resource: there are no {resource}")))
 }
 
-fn resource_post<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn resource_post<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     let data = args
         .values
         .last()
         .filter(|value| value.map_len().is_some())
         .ok_or_else(|| args.refuse())?;
-    let data = data.to_json(args.budget())?;
+    let data = data.to_json(args.budget)?;
     // Without a namespace the data is the third argument.
-    let clustered = args.scope.namespace.is_none() && args.len() == 3;
+    let clustered = world.namespace.is_none() && args.len() == 3;
     let (path, _, next) = if clustered {
         let values = vec![args.values[0].clone(), args.values[1].clone(), Value::text("")];
         place(
+            world,
             &Args {
-                scope: args.scope,
+                budget: args.budget,
                 name: args.name,
                 values,
                 pattern: None,
@@ -205,20 +209,19 @@ fn resource_post<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
             false,
         )?
     } else {
-        place(args, false)?
+        place(world, args, false)?
     };
     if !clustered && next + 1 != args.len() {
         return Err(args.refuse());
     }
-    ask(args, path, Some(data))?
+    ask(world, args, path, Some(data))?
         .ok_or_else(|| Failure::new("failed to create resource: its kind is not there"))
 }
 
-fn to_gvr<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn to_gvr<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let (version, kind) = (args.text(0)?, args.text(1)?);
-    let (resource, _) = args
-        .scope
+    let (resource, _) = world
         .facts
         .resource(version, kind)
         .map_err(|unavailable| Failure::new(format!("failed to map kind to resource: {unavailable}")))?;
@@ -232,44 +235,42 @@ fn to_gvr<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     )
 }
 
-fn global_get<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn global_get<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     let projection = match args.len() {
         1 => None,
         2 => Some(args.text(1)?).filter(|projection| !projection.is_empty()),
         _ => return Err(args.refuse()),
     };
-    args.budget().spend(100)?;
-    let found = args.scope.facts.global(args.text(0)?, projection);
+    args.budget.spend(100)?;
+    let found = world.facts.global(args.text(0)?, projection);
     Ok(answer(args, found)?.unwrap_or(Value::Null))
 }
 
-fn image_metadata<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn image_metadata<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let reference = args.text(0)?;
-    args.budget().spend(1_000)?;
-    let found = answer(args, args.scope.facts.image(reference))?;
+    args.budget.spend(1_000)?;
+    let found = answer(args, world.facts.image(reference))?;
     found.ok_or_else(|| Failure::new(format!("failed to get image data: {reference} is not there")))
 }
 
-fn image<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn image<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let text = args.text(0)?;
     let image = ImageReference::parse(text)
         .ok_or_else(|| Failure::new(format!("could not parse reference: {text}")))?;
-    Ok(Value::opaque(Opaque::Image(image)))
+    Ok(Own::Image(image).value())
 }
 
-fn is_image<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn is_image<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     Ok(Value::Bool(ImageReference::parse(args.text(0)?).is_some()))
 }
 
 fn reference<'a>(args: &'a Args<'_, '_>) -> Result<&'a ImageReference, Failure> {
-    let [Value::Opaque(opaque)] = args.exactly()? else {
-        return Err(args.refuse());
-    };
-    match &**opaque {
-        Opaque::Image(image) => Ok(image),
+    let [value] = args.exactly()?;
+    match Own::of(value) {
+        Some(Own::Image(image)) => Ok(image),
         _ => Err(args.refuse()),
     }
 }
@@ -284,29 +285,29 @@ fn identifier<'v>(args: &Args<'_, 'v>, digest: bool) -> Evaluated<'v> {
 }
 
 /// What is to be generated is kept, a list as its items; whoever asked for the evaluation makes it so.
-fn generate<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn generate<'v>(world: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let namespace = args.text(0)?;
-    if args.scope.namespace.is_some_and(|own| own != namespace) {
+    if world.namespace.is_some_and(|own| own != namespace) {
         return Err(Failure::new(format!(
             "a policy of the namespace {} cannot generate into {namespace:?}",
-            args.scope.namespace.unwrap_or_default()
+            world.namespace.unwrap_or_default()
         )));
     }
     for object in args.items(1)? {
         if object.map_len().is_none() {
             return Err(no_overload(args.name, &[object]));
         }
-        let object = object.to_json(args.budget())?;
-        let mut generated = args.scope.generated.borrow_mut();
+        let object = object.to_json(args.budget)?;
+        let mut generated = world.generated.borrow_mut();
         let made = listed(&object).map_err(Failure::new)?;
-        args.budget().spend(made.len())?;
+        args.budget.spend(made.len())?;
         generated.extend(made.into_iter().map(|object| (namespace.to_owned(), object)));
     }
     Ok(Value::Bool(true))
 }
 
-fn service_account<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn service_account<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let account = args
         .text(0)?
@@ -323,35 +324,35 @@ fn service_account<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     )
 }
 
-fn json_unmarshal<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn json_unmarshal<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let text = args.text(0)?;
-    args.budget().spend(text.len() / 8)?;
+    args.budget.spend(text.len() / 8)?;
     let json =
         serde_json::from_str(text).map_err(|error| Failure::new(format!("the text is no JSON: {error}")))?;
-    Value::made(json, args.budget())
+    Value::made(json, args.budget)
 }
 
-fn json_marshal<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn json_marshal<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     let [value] = args.exactly()?;
-    Ok(Value::text(value.to_json(args.budget())?.to_string()))
+    Ok(Value::text(value.to_json(args.budget)?.to_string()))
 }
 
-fn yaml_parse<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn yaml_parse<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let text = args.text(0)?;
-    args.budget().spend(text.len())?;
+    args.budget.spend(text.len())?;
     let documents =
         yaml::parse_all(text).map_err(|error| Failure::new(format!("the text is no YAML: {error}")))?;
     let json = documents
         .into_iter()
         .next()
         .map_or(json!(null), |document| document.value);
-    Value::made(json, args.budget())
+    Value::made(json, args.budget)
 }
 
 /// Two lists of maps to one map: a field of the first list's is the key, one of the second's the value.
-fn objects_to_map<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
+fn objects_to_map<'v>(_: &World<'v>, args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<4>()?;
     let (keys, values) = (args.items(0)?, args.items(1)?);
     let (key_name, value_name) = (args.text(2)?.to_owned(), args.text(3)?.to_owned());

@@ -1,167 +1,45 @@
-//! The functions of CEL, by name. Each pays for what it does beyond a step.
+//! Kyverno's functions, by name; those of CEL and Kubernetes are in the crate `cel`. Each pays for what it does beyond a
+//! step.
 
 mod codecs;
-mod core;
 mod http;
 mod images;
-mod kubernetes;
 mod kyverno;
-mod lists;
-mod math;
-mod network;
-mod strings;
 #[cfg(test)]
 mod tests;
 mod time;
-mod urls;
 
-use std::borrow::Cow;
+use ::cel::{Args, Evaluated, Style};
 
-use super::evaluate::{Evaluated, Scope};
-use super::failure::Failure;
-use super::value::Value;
-use crate::budget::Budget;
-use crate::regexes::Pattern;
-
-pub(super) use core::{arithmetic, contains, double_text};
-pub(super) use lists::sort_pairs;
+use super::world::World;
 
 /// A function; its first argument is what a method is called on.
-pub(super) type Builtin = for<'r, 'v> fn(&Args<'r, 'v>) -> Evaluated<'v>;
+type Function = for<'r, 'v> fn(&World<'v>, &Args<'r, 'v>) -> Evaluated<'v>;
 
-/// How a function is called: `size(x)` or `x.size()`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    Plain,
-    Method,
-}
+type Table = &'static [(&'static str, Style, Function)];
 
-type Table = &'static [(&'static str, Style, Builtin)];
-
-const TABLES: [Table; 12] = [
-    core::TABLE,
-    strings::TABLE,
-    lists::TABLE,
-    math::TABLE,
-    time::TABLE,
-    network::TABLE,
-    urls::TABLE,
-    kubernetes::TABLE,
+const TABLES: [Table; 5] = [
     kyverno::TABLE,
     http::TABLE,
     codecs::TABLE,
     images::TABLE,
+    time::TABLE,
 ];
 
-/// The function of a name.
-pub(super) fn find(name: &str, style: Style) -> Option<(&'static str, Builtin)> {
-    TABLES
-        .into_iter()
-        .flatten()
-        .find(|(known, its_style, _)| *known == name && *its_style == style)
-        .map(|(name, _, run)| (*name, *run))
+fn all() -> impl Iterator<Item = &'static (&'static str, Style, Function)> {
+    TABLES.into_iter().flatten()
 }
 
-/// Functions whose second argument is a regular expression.
-pub(super) fn takes_pattern(name: &str) -> bool {
-    matches!(
-        name,
-        "matches" | "find" | "findAll" | "regex.replace" | "regex.extract" | "regex.extractAll"
-    )
+/// The function of a name, and its number.
+pub(super) fn find(name: &str, style: Style) -> Option<(&'static str, usize)> {
+    let (number, (name, ..)) = all()
+        .enumerate()
+        .find(|(_, (known, its_style, _))| *known == name && *its_style == style)?;
+    Some((name, number))
 }
 
-/// What a function was called with.
-pub(super) struct Args<'r, 'v> {
-    pub(super) scope: &'r Scope<'v>,
-    pub(super) name: &'static str,
-    pub(super) values: Vec<Value<'v>>,
-    /// The second argument as a regular expression, when it was written out.
-    pub(super) pattern: Option<&'v Pattern>,
-}
-
-impl<'v> Args<'_, 'v> {
-    fn budget(&self) -> &Budget {
-        self.scope.budget
-    }
-
-    fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// There is no such function for such arguments.
-    fn refuse(&self) -> Failure {
-        no_overload(self.name, &self.values)
-    }
-
-    fn exactly<const N: usize>(&self) -> Result<&[Value<'v>; N], Failure> {
-        <&[Value<'v>; N]>::try_from(self.values.as_slice()).map_err(|_| self.refuse())
-    }
-
-    fn text(&self, index: usize) -> Result<&str, Failure> {
-        let text = self
-            .values
-            .get(index)
-            .and_then(Value::as_text)
-            .ok_or_else(|| self.refuse())?;
-        self.budget().spend(text.len() / 64)?;
-        Ok(text)
-    }
-
-    fn int(&self, index: usize) -> Result<i64, Failure> {
-        match self.values.get(index) {
-            Some(Value::Int(value)) => Ok(*value),
-            _ => Err(self.refuse()),
-        }
-    }
-
-    /// The items of a list.
-    fn items(&self, index: usize) -> Result<Vec<Value<'v>>, Failure> {
-        let value = self.values.get(index).ok_or_else(|| self.refuse())?;
-        let length = value.list_len().ok_or_else(|| self.refuse())?;
-        self.budget().spend(length)?;
-        value.elements().ok_or_else(|| self.refuse())
-    }
-
-    /// The second argument as a regular expression.
-    fn regex(&self) -> Result<Cow<'v, Pattern>, Failure> {
-        if let Some(pattern) = self.pattern {
-            return Ok(Cow::Borrowed(pattern));
-        }
-        let written = self.text(1)?;
-        Pattern::paid(written, self.budget())?
-            .map(Cow::Owned)
-            .ok_or_else(|| {
-                let shown: String = written.chars().take(100).collect();
-                Failure::new(format!(
-                    "{shown:?} is not a regular expression that is understood"
-                ))
-            })
-    }
-}
-
-/// There is no such function for such values.
-pub(super) fn no_overload(name: &str, values: &[Value<'_>]) -> Failure {
-    if let Some(Value::Unknown(what)) = values.iter().find(|value| matches!(value, Value::Unknown(_))) {
-        return Failure::unknown(what);
-    }
-    let types: Vec<&str> = values.iter().map(Value::type_name).collect();
-    Failure::new(format!("no such overload: {name} of {}", types.join(", ")))
-}
-
-/// What is not a number at all is neither less nor more than another.
-pub(super) fn not_ordered() -> Failure {
-    Failure::new("NaN values cannot be ordered")
-}
-
-/// A value in a few words, for messages.
-pub(super) fn show(value: &Value<'_>) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::UInt(value) => value.to_string(),
-        Value::Double(value) => double_text(*value),
-        Value::Text(text) => text.chars().take(100).collect(),
-        other => format!("a {}", other.type_name()),
-    }
+/// Calls the function of a number.
+pub(super) fn call<'v>(world: &World<'v>, number: usize, args: &Args<'_, 'v>) -> Evaluated<'v> {
+    let (.., run) = all().nth(number).ok_or_else(|| args.refuse())?;
+    run(world, args)
 }

@@ -1,20 +1,19 @@
 //! What policies about images say of an object, and which digests they write into it.
 
+use crate::cel::foreign::Own;
+use crate::cel::world::World;
 use std::collections::BTreeMap;
 
+use ::cel::budget::Budget;
+use ::cel::{Failure, Key, Scope, Text, Value};
 use serde_json::Value as Json;
 
 use super::verify::{Evidence, Verifying};
 use super::{Attestor, Images};
-use crate::budget::Budget;
 use crate::cel::body;
-use crate::cel::evaluate::Scope;
-use crate::cel::failure::Failure;
 use crate::cel::inputs::{Asked, Inputs, resource_of, subject_of};
 use crate::cel::judge::{CelPolicies, Judged, verdict};
-use crate::cel::opaque::Opaque;
 use crate::cel::policy::{Policy, Variant};
-use crate::cel::value::{Key, Text, Value};
 use crate::image;
 use crate::request::{Operation, Request};
 use crate::verdict::{Outcome, Task, Verdict};
@@ -108,10 +107,9 @@ impl CelPolicies {
         }
         let inputs = Inputs::new(request, subject, resource);
         let verifying = Verifying::new(images, request.facts, &budget, evidence);
-        let mut scope =
-            Scope::new(&budget, request.facts, &inputs).with_variables(&variant.variables.programs);
-        scope.namespace = policy.namespace.as_deref();
-        scope.images = Some(&verifying);
+        let mut world = World::new(request.facts, &inputs).within(policy.namespace.as_deref());
+        world.images = Some(&verifying);
+        let scope = Scope::new(&budget, &world).with_variables(&variant.variables.programs);
         match body::met(&variant.conditions, &scope) {
             Ok(true) => {}
             Ok(false) => return None,
@@ -158,7 +156,8 @@ impl CelPolicies {
             };
             let budget = Budget::default();
             let inputs = Inputs::new(request, &subject, &resource);
-            let scope = Scope::new(&budget, request.facts, &inputs);
+            let world = World::new(request.facts, &inputs);
+            let scope = Scope::new(&budget, &world);
             if !matches!(body::met(&variant.conditions, &scope), Ok(true))
                 || self
                     .excepted(policy, request, &subject, &resource, &budget)
@@ -309,7 +308,7 @@ impl Attestor {
                 parent.insert(field.to_owned(), Json::String(text));
             }
         }
-        Value::opaque(Opaque::Attestor(attestor))
+        Own::Attestor(attestor).value()
     }
 
     fn unknown<'v>(&self, reason: &str) -> Value<'v> {

@@ -8,15 +8,13 @@ mod judge;
 mod policy;
 mod verify;
 
+use ::cel::budget::Budget;
+use ::cel::{Failure, Names, Program, Root, Scope, Value};
 use serde_json::Value as Json;
 
 use self::glob::Glob;
 use super::body::{self, Variables};
-use super::compile::{Names, Program, Root};
-use super::evaluate::{Roots, Scope};
-use super::failure::Failure;
-use super::value::Value;
-use crate::budget::Budget;
+use crate::cel::world::{self, Roots, World, root};
 use crate::cursor::{Cursor, Refusal};
 use crate::facts::NoFacts;
 
@@ -25,21 +23,21 @@ pub(crate) use verify::Verifying;
 
 /// What a policy about images may name beside its variables.
 const ROOTS: [Root; 7] = [
-    Root::Object,
-    Root::OldObject,
-    Root::Request,
-    Root::NamespaceObject,
-    Root::Images,
-    Root::Attestors,
-    Root::Attestations,
+    root::OBJECT,
+    root::OLD_OBJECT,
+    root::REQUEST,
+    root::NAMESPACE_OBJECT,
+    root::IMAGES,
+    root::ATTESTORS,
+    root::ATTESTATIONS,
 ];
 
 /// The same before the images are known.
 const BEFORE: [Root; 4] = [
-    Root::Object,
-    Root::OldObject,
-    Root::Request,
-    Root::NamespaceObject,
+    root::OBJECT,
+    root::OLD_OBJECT,
+    root::REQUEST,
+    root::NAMESPACE_OBJECT,
 ];
 
 /// How many of each a policy may have.
@@ -96,7 +94,7 @@ const COMPUTED: [(&str, &str); 6] = [
 impl Images {
     /// Reads what the spec of a policy says about images.
     pub(super) fn read(spec: &Cursor<'_>, variables: &Variables) -> Result<Images, Refusal> {
-        let before = Names::of(&BEFORE);
+        let before = world::names(&BEFORE, &[]);
         let extractor = |item: &Cursor<'_>| {
             item.only(&["name", "expression"])?;
             let program = body::read_program(&item.required("expression")?, before)?;
@@ -115,10 +113,7 @@ impl Images {
             kind.required("type")?.string()?;
             Ok((item.required("name")?.string()?.to_owned(), item.value.clone()))
         };
-        let names = Names {
-            roots: &ROOTS,
-            variables: &variables.names,
-        };
+        let names = world::names(&ROOTS, &variables.names);
         let configuration = spec.field("validationConfigurations");
         if let Some(configuration) = &configuration {
             configuration.only(&["mutateDigest", "verifyDigest", "required"])?;
@@ -162,7 +157,8 @@ impl Images {
                 Reference::Glob(glob) => glob.matches(image),
                 Reference::Expression(program) => {
                     let roots = Named(image);
-                    Scope::new(budget, &NoFacts, &roots).holds(program)?
+                    let world = World::new(&NoFacts, &roots);
+                    Scope::new(budget, &world).holds(program)?
                 }
             };
             if matches {
@@ -195,7 +191,7 @@ impl Reference {
                 .map(Reference::Glob)
                 .map_err(|reason| glob.refuse(reason)),
             (None, Some(expression)) => {
-                body::read_program(&expression, Names::of(&[Root::Ref])).map(Reference::Expression)
+                body::read_program(&expression, world::names(&[root::REF], &[])).map(Reference::Expression)
             }
             _ => Err(item.refuse("exactly one of glob, expression is needed here")),
         }
@@ -208,8 +204,8 @@ struct Named<'v>(&'v str);
 impl<'v> Roots<'v> for Named<'v> {
     fn root(&self, root: Root) -> Value<'v> {
         match root {
-            Root::Ref => Value::text(self.0),
-            other => Value::Unknown(other.name().into()),
+            root::REF => Value::text(self.0),
+            other => Value::Unknown(other.0.into()),
         }
     }
 }

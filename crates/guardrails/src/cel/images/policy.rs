@@ -3,9 +3,9 @@
 use super::{BEFORE, Images, ROOTS};
 use crate::cel::autogen;
 use crate::cel::body;
-use crate::cel::compile::Names;
 use crate::cel::kinds::denies;
 use crate::cel::policy::{Document, Family, Policy, Variant};
+use crate::cel::world;
 use crate::cursor::{Cursor, Refusal};
 use crate::verdict::Task;
 
@@ -50,6 +50,6 @@ fn variant(spec: &Cursor<'_>) -> Result<Variant, Refusal> {
     let mut variant = Variant::read(spec, &ROOTS)?;
     variant.images = Some(Images::read(spec, &variant.variables)?);
     // Whether the policy is about an object at all is said before its images are known.
-    variant.conditions = body::read_conditions(spec.field("matchConditions"), Names::of(&BEFORE))?;
+    variant.conditions = body::read_conditions(spec.field("matchConditions"), world::names(&BEFORE, &[]))?;
     Ok(variant)
 }

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use ::cel::Failure;
+use ::cel::budget::Budget;
 use serde_json::{Map, Value as Json};
 
 use super::Images;
-use crate::budget::Budget;
-use crate::cel::failure::Failure;
 use crate::facts::{Facts, Unavailable};
 use crate::images::answer::{digest_of, statements_of};
 

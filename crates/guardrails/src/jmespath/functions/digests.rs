@@ -1,5 +1,6 @@
 //! Digests of texts, in hexadecimal digits.
 
+use ::cel::escapes::hex;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -14,13 +15,6 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
         "sha1" => hex(&sha1(bytes)),
         _ => hex(&md5(bytes)),
     }))
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| DIGITS[usize::from(digit)] as char).collect()
 }
 
 /// The message of SHA-1 and MD5 in whole blocks, its length in bits at the end.

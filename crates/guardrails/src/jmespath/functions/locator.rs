@@ -1,8 +1,7 @@
 //! A URI in a certificate, in the parts that Go's `net/url` has.
 
+use ::cel::escapes::{escaped, unescaped};
 use serde_json::{Value, json};
-
-use crate::escapes::{escaped, unescaped};
 
 /// The parts of a URI; `None` when it is none.
 pub(super) fn locator(text: &str) -> Option<Value> {

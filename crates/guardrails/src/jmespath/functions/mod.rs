@@ -14,7 +14,7 @@ mod text;
 mod times;
 
 pub(crate) use certificates::decode;
-pub(crate) use digests::{hex, md5, sha1};
+pub(crate) use digests::{md5, sha1};
 pub(crate) use random::{CHANCE, text_like};
 
 use std::borrow::Cow;

@@ -1,13 +1,13 @@
 //! `random`: a text that a regular expression matches.
 
+use ::cel::budget::Budget;
+use ::cel::regexes::{parse, translated};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::Value;
 
 use super::{Arguments, MAX_TEXT, failed};
-use crate::budget::Budget;
 use crate::facts::Unavailable;
 use crate::jmespath::QueryError;
-use crate::regexes::{parse, translated};
 
 /// How often something is repeated that the pattern sets no limit to, beyond what it asks for.
 const MOST_REPEATED: u32 = 32;

@@ -1,10 +1,10 @@
 //! `regex_match` and what replaces by regular expressions.
 
+use ::cel::regexes::Pattern;
 use serde_json::Value;
 
 use super::{Arguments, MAX_TEXT};
 use crate::jmespath::QueryError;
-use crate::regexes::Pattern;
 
 pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
     let budget = args.world.budget;

@@ -1,5 +1,6 @@
 //! Functions over texts.
 
+use ::cel::semver::{self, Version};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
@@ -7,7 +8,6 @@ use serde_json::Value;
 
 use super::{Arguments, MAX_TEXT};
 use crate::jmespath::QueryError;
-use crate::jmespath::semver::{self, Version};
 use crate::jmespath::written::as_json;
 use crate::wildcard;
 

@@ -1,5 +1,6 @@
 //! Functions over moments, which are texts of RFC 3339.
 
+use ::cel::quantity::parse_duration;
 use serde_json::Value;
 
 use super::Arguments;
@@ -7,7 +8,6 @@ use super::layouts::{Moment, RFC_3339};
 use crate::facts::Unavailable;
 use crate::jmespath::QueryError;
 use crate::jmespath::arithmetic::duration;
-use crate::quantity::parse_duration;
 
 /// From the year 1, where Go begins to count, to 1970.
 const FROM_THE_FIRST_YEAR: i128 = 62_135_596_800 * 1_000_000_000;

@@ -2,15 +2,19 @@
 
 use proptest::prelude::*;
 
-use super::super::{Style, TABLES};
+use ::cel::Style;
+
+use super::super::all;
 use crate::cel::evaluate_cel;
 use crate::hostile::{PATTERNS, TEXTS, ends, long};
 
 /// Names of all functions; what they are given below is rarely what they take.
 fn named(style: Style) -> Vec<&'static str> {
-    let all = TABLES.into_iter().flatten();
-    all.filter(|(_, its_style, _)| *its_style == style)
-        .map(|(name, ..)| *name)
+    let own = all().map(|(name, style, _)| (*name, *style));
+    let every = ::cel::names().chain(own);
+    every
+        .filter(|(_, its_style)| *its_style == style)
+        .map(|(name, _)| name)
         .collect()
 }
 

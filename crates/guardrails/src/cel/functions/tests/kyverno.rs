@@ -131,3 +131,69 @@ fn certificates() {
         json!([false, false, false, false]),
     );
 }
+
+#[test]
+fn images_accounts_and_texts() {
+    check(
+        "image('nginx').registry() + '/' + image('nginx').repository() + ':' + image('nginx').tag()",
+        json!("index.docker.io/library/nginx:latest"),
+    );
+    check("image('ghcr.io/acme/log:1').repository()", json!("acme/log"));
+    check(
+        "image('ghcr.io/acme/log@sha256:0000000000000000000000000000000000000000000000000000000000000000').containsDigest() && !isImage('NGINX') && isImage('localhost:5000/a/b:c')",
+        json!(true),
+    );
+    check(
+        "parseServiceAccount('system:serviceaccount:shop:deployer').Name",
+        json!("deployer"),
+    );
+    check("parseServiceAccount('alice').Namespace", json!(""));
+    check(
+        "json.unmarshal('{\"a\": [1]}').a[0] + yaml.parse('b: 2').b",
+        json!(3),
+    );
+    check("json.marshal({'a': [1, null]})", json!("{\"a\":[1,null]}"));
+    check(
+        "sha256('abc') == hash.sha256('abc') && sha256('').startsWith('e3b0c442')",
+        json!(true),
+    );
+    check(
+        "listObjToMap([{'k': 'a'}], [{'v': 1}], 'k', 'v')",
+        json!({"a": 1}),
+    );
+    check(
+        "resource.Get('v1', 'configmaps', 'shop', 'regions')",
+        json!("!/api/v1/namespaces/shop/configmaps/regions"),
+    );
+    check(
+        "resource.List('apps/v1', 'deployments', 'shop', {'app': 'a'})",
+        json!("!deployments?labelSelector=app%3Da"),
+    );
+    check(
+        "resource.Get('v1', 'configmaps', 'shop', '../../secrets/x')",
+        json!("!no name in the API"),
+    );
+    check("globalContext.Get('regions', '')", json!("!regions"));
+    check("image.GetMetadata('nginx')", json!("!nginx"));
+    check("json.unmarshal('{')", json!("!no JSON"));
+}
+
+#[test]
+fn what_is_not_known_is_no_value() {
+    check("true || time.now() == timestamp(0)", json!(true));
+    check("false || time.now() == timestamp(0)", json!("!not known here"));
+    check("time.now()", json!("!the time is not known here"));
+}
+
+/// What is read from a text and written into one is paid for as any other value is.
+#[test]
+fn texts_written_to_cost() {
+    let mut laughs = "['lol']".to_owned();
+    for level in 0..40 {
+        laughs = format!("cel.bind(x{level}, {laughs}, [x{level}, x{level}, x{level}, x{level}])");
+    }
+    check(&format!("json.marshal({laughs})"), json!("!costs too much"));
+    check("json.unmarshal('[[[[[[[[[[' + ']]]]]]]]]]').size()", json!(1));
+    let deep = format!("json.unmarshal('{}{}')", "[".repeat(400), "]".repeat(400));
+    check(&deep, json!("!"));
+}

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::value::Value;
 use super::{Args, Style, Table};
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("math.greatest", Style::Plain, greatest),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::opaque::{Opaque, Url};
-use super::super::value::{Key, Text, Value};
 use super::network::opaque;
 use super::{Args, Style, Table};
 use crate::escapes::{self, escaped};
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::opaque::{Opaque, Url};
+use crate::value::{Key, Text, Value};
 
 pub(super) const TABLE: Table = &[
     ("url", Style::Plain, url),
@@ -196,7 +196,7 @@ fn query<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.contains(';'))
     {
-        args.budget().spend(1)?;
+        args.budget.spend(1)?;
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let plain = |text: &str| unescaped(&text.replace('+', " "));
         if let (Some(key), Some(value)) = (plain(key), plain(value)) {

@@ -4,44 +4,41 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-
-use super::compile::{Call, Flat, Fold, FoldKind, Node, Program, Root};
-use super::failure::Failure;
-use super::functions::{self, Args};
-use super::images::Verifying;
-use super::parse::{Access, Literal, Operator};
-use super::value::{Key, Text, Value};
 use crate::budget::Budget;
-use crate::facts::Facts;
+use crate::compile::{Call, Flat, Fold, FoldKind, Node, Program, Root, Run};
+use crate::failure::Failure;
+use crate::functions::{self, Args};
+use crate::parse::{Access, Literal, Operator};
+use crate::value::{Key, Text, Value};
 
 /// How deep evaluation may go, variables counted.
 const MAX_DEPTH: usize = 320;
 
-pub(super) type Evaluated<'v> = Result<Value<'v>, Failure>;
+/// What came of evaluating something.
+pub type Evaluated<'v> = Result<Value<'v>, Failure>;
 
-/// What the undeclared variables of a policy stand for.
-pub(crate) trait Roots<'v> {
-    /// The value of one of them. Asked only for those that its expressions may name.
+/// What an expression finds around it.
+pub trait Host<'v> {
+    /// The value of a variable. Asked only for those that the expression may name.
     fn root(&self, root: Root) -> Value<'v>;
+
+    /// Calls a function of the library that the expression was compiled with.
+    fn call(&self, number: usize, args: &Args<'_, 'v>) -> Evaluated<'v> {
+        let _ = number;
+        Err(args.refuse())
+    }
 }
 
 /// Everything an evaluation knows.
-pub(crate) struct Scope<'v> {
-    pub(crate) budget: &'v Budget,
-    pub(crate) facts: &'v dyn Facts,
-    pub(crate) roots: &'v dyn Roots<'v>,
-    /// The namespace of a policy that has one: its questions stay within.
-    pub(crate) namespace: Option<&'v str>,
-    /// Who may be asked about signatures, for a policy about images.
-    pub(crate) images: Option<&'v Verifying<'v>>,
+pub struct Scope<'v> {
+    /// What it may cost.
+    pub budget: &'v Budget,
+    host: &'v dyn Host<'v>,
     variables: Vec<Variable<'v>>,
     depth: Cell<usize>,
-    /// What `generator.Apply` was given: a namespace and objects.
-    pub(super) generated: RefCell<Vec<(String, Json)>>,
 }
 
-/// A variable of a policy, which has a value once it is asked for one.
+/// A declared variable, which has a value once it is asked for one.
 struct Variable<'v> {
     program: &'v Program,
     state: RefCell<State<'v>>,
@@ -54,21 +51,19 @@ enum State<'v> {
 }
 
 impl<'v> Scope<'v> {
-    pub(crate) fn new(budget: &'v Budget, facts: &'v dyn Facts, roots: &'v dyn Roots<'v>) -> Scope<'v> {
+    /// Without declared variables.
+    pub fn new(budget: &'v Budget, host: &'v dyn Host<'v>) -> Scope<'v> {
         Scope {
             budget,
-            facts,
-            roots,
-            namespace: None,
-            images: None,
+            host,
             variables: Vec::new(),
             depth: Cell::new(0),
-            generated: RefCell::new(Vec::new()),
         }
     }
 
-    /// With the variables of a policy, in the order in which its expressions were told of them.
-    pub(crate) fn with_variables(mut self, programs: impl IntoIterator<Item = &'v Program>) -> Scope<'v> {
+    /// With declared variables, in the order in which its expressions were told of them.
+    #[must_use]
+    pub fn with_variables(mut self, programs: impl IntoIterator<Item = &'v Program>) -> Scope<'v> {
         let variable = |program| Variable {
             program,
             state: RefCell::new(State::Unasked),
@@ -78,7 +73,7 @@ impl<'v> Scope<'v> {
     }
 
     /// The value of an expression.
-    pub(crate) fn evaluate(&self, program: &'v Program) -> Evaluated<'v> {
+    pub fn evaluate(&self, program: &'v Program) -> Evaluated<'v> {
         if let Some(name) = &program.missing {
             return Err(Failure::cut(format!("the function {name} is not known")));
         }
@@ -91,7 +86,7 @@ impl<'v> Scope<'v> {
     }
 
     /// Whether an expression holds.
-    pub(crate) fn holds(&self, program: &'v Program) -> Result<bool, Failure> {
+    pub fn holds(&self, program: &'v Program) -> Result<bool, Failure> {
         match self.evaluate(program)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(Failure::new(format!(
@@ -99,11 +94,6 @@ impl<'v> Scope<'v> {
                 article(&other)
             ))),
         }
-    }
-
-    /// What was generated so far; afterwards nothing is.
-    pub(crate) fn take_generated(&self) -> Vec<(String, Json)> {
-        self.generated.take()
     }
 
     fn variable(&self, index: usize) -> Evaluated<'v> {
@@ -159,7 +149,7 @@ impl<'v> Machine<'_, 'v> {
     fn form(&mut self, node: &'v Node) -> Evaluated<'v> {
         match node {
             Node::Literal(literal) => Ok(constant(literal)),
-            Node::Root(root) => known(self.scope.roots.root(*root)),
+            Node::Root(root) => known(self.scope.host.root(*root)),
             Node::Variable(index) => self.scope.variable(*index),
             Node::Local(slot) => self.local(*slot),
             Node::Type(name) => Ok(Value::Type(Text::Borrowed(name))),
@@ -270,12 +260,15 @@ impl<'v> Machine<'_, 'v> {
             values.push(self.node(argument)?);
         }
         let args = Args {
-            scope: self.scope,
+            budget: self.scope.budget,
             name: call.name,
             values,
             pattern: call.pattern.as_ref(),
         };
-        (call.run)(&args)
+        match call.run {
+            Run::Here(run) => run(&args),
+            Run::Host(number) => self.scope.host.call(number, &args),
+        }
     }
 
     fn list(&mut self, items: &'v [(Node, Access)]) -> Evaluated<'v> {

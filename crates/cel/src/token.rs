@@ -2,13 +2,13 @@
 
 /// A word, and where it begins.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
-    pub(super) at: usize,
-    pub(super) word: Word,
+pub(crate) struct Token {
+    pub(crate) at: usize,
+    pub(crate) word: Word,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// A name, which may be a keyword.
     Name(String),
     /// A field name between backticks, which is never anything else.
@@ -30,7 +30,7 @@ const MARKS: [&str; 25] = [
 ];
 
 /// Reads all words of an expression.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, (usize, String)> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, (usize, String)> {
     let mut reader = Reader { text, at: 0 };
     let mut tokens = Vec::new();
     loop {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 /// A version; build metadata does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Version {
+pub struct Version {
     core: [u64; 3],
     pre: Vec<Identifier>,
 }
@@ -18,7 +18,7 @@ enum Identifier {
 
 impl Version {
     /// Reads `1.2.3-rc.1+build`; all three numbers are needed.
-    pub(crate) fn parse(text: &str) -> Option<Version> {
+    pub fn parse(text: &str) -> Option<Version> {
         let word = |text: &str| {
             !text.is_empty()
                 && text
@@ -52,7 +52,7 @@ impl Version {
     }
 
     /// Major, minor and patch.
-    pub(crate) fn core(&self) -> [u64; 3] {
+    pub fn core(&self) -> [u64; 3] {
         self.core
     }
 }
@@ -82,7 +82,7 @@ impl PartialOrd for Version {
 }
 
 /// Whether a version lies in a range; `None` when the range cannot be read.
-pub(super) fn in_range(version: &Version, range: &str) -> Option<bool> {
+pub fn in_range(version: &Version, range: &str) -> Option<bool> {
     let mut any = false;
     for alternative in range.split("||") {
         let mut all = true;

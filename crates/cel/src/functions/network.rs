@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::opaque::Opaque;
-use super::super::value::Value;
 use super::{Args, Style, Table};
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::opaque::Opaque;
+use crate::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("ip", Style::Plain, ip),

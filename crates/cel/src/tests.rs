@@ -2,7 +2,31 @@
 
 use serde_json::{Value as Json, json};
 
-use super::evaluate_cel;
+use super::{Budget, Host, Names, Program, Root, Scope, Value};
+
+struct Around<'v>(&'v Json);
+
+impl<'v> Host<'v> for Around<'v> {
+    fn root(&self, root: Root) -> Value<'v> {
+        match root {
+            Root("unknown") => Value::Unknown("it".into()),
+            _ => Value::from(self.0),
+        }
+    }
+}
+
+/// The value of an expression that may name `object`, and `unknown`.
+fn ask(expression: &str, object: &Json) -> Result<Json, String> {
+    let names = Names {
+        roots: &[Root("object"), Root("unknown")],
+        ..Names::default()
+    };
+    let program = Program::compile(expression, names).map_err(|unreadable| unreadable.to_string())?;
+    let (budget, around) = (Budget::default(), Around(object));
+    let scope = Scope::new(&budget, &around);
+    let value = scope.evaluate(&program).and_then(|value| value.to_json(&budget));
+    value.map_err(|failure| failure.to_string())
+}
 
 fn object() -> Json {
     json!({
@@ -22,16 +46,13 @@ fn object() -> Json {
 }
 
 /// `expect` is the value as JSON; a text that begins with `!` is a part of the error.
-pub(super) fn expect(expression: &str, got: &Result<Json, String>, expect: Json) {
-    match (got, expect.as_str().and_then(|text| text.strip_prefix('!'))) {
+pub(crate) fn check(expression: &str, expect: Json) {
+    let got = ask(expression, &object());
+    match (&got, expect.as_str().and_then(|text| text.strip_prefix('!'))) {
         (Err(reason), Some(part)) => assert!(reason.contains(part), "{expression}: {reason}"),
-        (_, None) => assert_eq!(*got, Ok(expect), "{expression}"),
+        (_, None) => assert_eq!(got, Ok(expect), "{expression}"),
         (Ok(value), Some(_)) => panic!("{expression} is {value}, an error was expected"),
     }
-}
-
-fn check(expression: &str, wanted: Json) {
-    expect(expression, &evaluate_cel(expression, &object()), wanted);
 }
 
 fn holds(expression: &str) {
@@ -342,15 +363,6 @@ fn times() {
         "timestamp('9999-12-31T23:59:59Z') + duration('1s')",
         json!("!overflow"),
     );
-    check(
-        "string(time.truncate(timestamp('2026-11-21T10:30:45Z'), duration('1h')))",
-        json!("2026-11-21T10:00:00Z"),
-    );
-    check(
-        "time.toCron(timestamp('2026-11-21T10:30:45Z'))",
-        json!("30 10 21 11 6"),
-    );
-    check("time.now()", json!("!the time is not known here"));
 }
 
 #[test]
@@ -416,55 +428,9 @@ fn quantities_versions_and_formats() {
 }
 
 #[test]
-fn kyvernos_libraries() {
-    check(
-        "image('nginx').registry() + '/' + image('nginx').repository() + ':' + image('nginx').tag()",
-        json!("index.docker.io/library/nginx:latest"),
-    );
-    check("image('ghcr.io/acme/log:1').repository()", json!("acme/log"));
-    holds(
-        "image(object.spec.containers[1].image).containsDigest() && !isImage('NGINX') && isImage('localhost:5000/a/b:c')",
-    );
-    check(
-        "parseServiceAccount('system:serviceaccount:shop:deployer').Name",
-        json!("deployer"),
-    );
-    check("parseServiceAccount('alice').Namespace", json!(""));
-    check(
-        "json.unmarshal('{\"a\": [1]}').a[0] + yaml.parse('b: 2').b",
-        json!(3),
-    );
-    check("json.marshal({'a': [1, null]})", json!("{\"a\":[1,null]}"));
-    check(
-        "sha256('abc') == hash.sha256('abc') && sha256('').startsWith('e3b0c442')",
-        json!(true),
-    );
-    check(
-        "listObjToMap([{'k': 'a'}], [{'v': 1}], 'k', 'v')",
-        json!({"a": 1}),
-    );
-    check(
-        "resource.Get('v1', 'configmaps', 'shop', 'regions')",
-        json!("!/api/v1/namespaces/shop/configmaps/regions"),
-    );
-    check(
-        "resource.List('apps/v1', 'deployments', 'shop', {'app': 'a'})",
-        json!("!deployments?labelSelector=app%3Da"),
-    );
-    check(
-        "resource.Get('v1', 'configmaps', 'shop', '../../secrets/x')",
-        json!("!no name in the API"),
-    );
-    check("globalContext.Get('regions', '')", json!("!regions"));
-    check("http.Get('https://a.example/x')", json!("!a.example"));
-    check("image.GetMetadata('nginx')", json!("!nginx"));
-    check("json.unmarshal('{')", json!("!no JSON"));
-}
-
-#[test]
 fn what_is_not_known_is_no_value() {
-    holds("true || time.now() == timestamp(0)");
-    check("false || time.now() == timestamp(0)", json!("!not known here"));
+    holds("true || unknown == 1");
+    check("false || unknown == 1", json!("!it is not known here"));
 }
 
 #[test]
@@ -517,7 +483,6 @@ fn hostile_expressions() {
         json!("!costs too much"),
     );
     check(&laughs, json!("!costs too much"));
-    check(&format!("json.marshal({laughs})"), json!("!costs too much"));
     check(
         "'x'.matches('(((((a{1000}){1000}){1000}){1000}))')",
         json!("!not a regular expression"),
@@ -526,17 +491,14 @@ fn hostile_expressions() {
         "'%s'.format([lists.range(100000).map(x, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')])",
         json!("!costs too much"),
     );
-    check("json.unmarshal('[[[[[[[[[[' + ']]]]]]]]]]').size()", json!(1));
-    let deep = format!("json.unmarshal('{}{}')", "[".repeat(400), "]".repeat(400));
-    cut(&deep);
 }
 
 proptest::proptest! {
     #[test]
     fn nothing_panics(text in "[a-zé0-9.?(){}\\[\\],:'\"+*/<>=!&| -]{0,60}", parts in proptest::collection::vec(0..WORDS.len(), 0..25)) {
-        let _ = evaluate_cel(&text, &object());
+        let _ = ask(&text, &object());
         let words: Vec<&str> = parts.iter().map(|part| WORDS[*part]).collect();
-        let _ = evaluate_cel(&words.join(" "), &object());
+        let _ = ask(&words.join(" "), &object());
     }
 }
 

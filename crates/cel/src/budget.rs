@@ -9,14 +9,14 @@ use serde_json::Value;
 const STEPS_PER_RULE: u64 = 400_000;
 
 /// How deep a pattern, a condition or a copied value may nest.
-pub(crate) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// How deep an object may nest before it is refused an evaluation.
-pub(crate) const MAX_OBJECT_DEPTH: usize = 256;
+pub const MAX_OBJECT_DEPTH: usize = 256;
 
 /// The budget is used up; the verdict is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub struct Exhausted;
 
 impl std::fmt::Display for Exhausted {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,7 +26,7 @@ impl std::fmt::Display for Exhausted {
 
 /// Counts down while a rule is evaluated.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     left: Cell<u64>,
 }
 
@@ -38,14 +38,14 @@ impl Default for Budget {
 
 impl Budget {
     /// A budget of so many steps.
-    pub(crate) fn of(steps: u64) -> Budget {
+    pub fn of(steps: u64) -> Budget {
         Budget {
             left: Cell::new(steps),
         }
     }
 
     /// Takes `steps` from what is left.
-    pub(crate) fn spend(&self, steps: usize) -> Result<(), Exhausted> {
+    pub fn spend(&self, steps: usize) -> Result<(), Exhausted> {
         let steps = steps as u64;
         let left = self.left.get();
         if left < steps {
@@ -57,13 +57,13 @@ impl Budget {
     }
 
     /// Copies a value, paying for every node and every 64 bytes of text in it.
-    pub(crate) fn copy(&self, value: &Value) -> Result<Value, Exhausted> {
+    pub fn copy(&self, value: &Value) -> Result<Value, Exhausted> {
         self.pay_for(value)?;
         Ok(value.clone())
     }
 
     /// Pays for walking over a value once. A value deeper than [`MAX_OBJECT_DEPTH`] is never walked.
-    pub(crate) fn pay_for(&self, value: &Value) -> Result<(), Exhausted> {
+    pub fn pay_for(&self, value: &Value) -> Result<(), Exhausted> {
         self.walk(value, 0)
     }
 
@@ -87,7 +87,7 @@ impl Budget {
 }
 
 /// Whether a value nests deeper than `limit`. Stops at the limit, so it is safe on any value.
-pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
+pub fn deeper_than(value: &Value, limit: usize) -> bool {
     match value {
         Value::Array(items) => limit == 0 || items.iter().any(|item| deeper_than(item, limit - 1)),
         Value::Object(fields) => limit == 0 || fields.values().any(|field| deeper_than(field, limit - 1)),

@@ -3,14 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::moment;
-use super::super::value::Value;
 use super::{Args, Style, Table};
 use crate::budget::Budget;
-use crate::jmespath::hex;
+use crate::escapes::hex;
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::moment;
 use crate::regexes::Pattern;
+use crate::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("contains", Style::Method, contains),
@@ -42,7 +42,7 @@ pub(super) const TABLE: Table = &[
 
 /// The search for the next match may look at all that is left of the text, though few do.
 fn pay_for_next(args: &Args<'_, '_>, pattern: &Pattern, text: &str, end: usize) -> Result<(), Failure> {
-    Ok(pattern.pay(text.len().saturating_sub(end) / 32, args.budget())?)
+    Ok(pattern.pay(text.len().saturating_sub(end) / 32, args.budget)?)
 }
 
 /// Pays for a text that is about to be made.
@@ -69,14 +69,14 @@ fn matches<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
     let regex = args.regex()?;
-    Ok(Value::Bool(regex.over(text.len(), args.budget())?.is_match(text)))
+    Ok(Value::Bool(regex.over(text.len(), args.budget)?.is_match(text)))
 }
 
 fn find<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
     let regex = args.regex()?;
-    let found = regex.over(text.len(), args.budget())?.find(text);
+    let found = regex.over(text.len(), args.budget)?.find(text);
     Ok(Value::text(found.map_or("", |found| found.as_str())))
 }
 
@@ -89,7 +89,7 @@ fn find_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     };
     let mut found = Vec::new();
     let regex = args.regex()?;
-    for one in regex.over(text.len(), args.budget())?.find_iter(text).take(limit) {
+    for one in regex.over(text.len(), args.budget)?.find_iter(text).take(limit) {
         pay_for_next(args, &regex, text, one.end())?;
         found.push(Value::text(one.as_str()));
     }
@@ -107,7 +107,7 @@ fn position(args: &Args<'_, '_>, index: usize, length: usize) -> Result<usize, F
 
 fn characters(args: &Args<'_, '_>) -> Result<Vec<char>, Failure> {
     let text = args.text(0)?;
-    pay(args.budget(), text.len() * 4)?;
+    pay(args.budget, text.len() * 4)?;
     Ok(text.chars().collect())
 }
 
@@ -198,7 +198,7 @@ fn join<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
             joined.push_str(separator);
         }
         let item = item.as_text().ok_or_else(|| args.refuse())?;
-        pay(args.budget(), item.len() + separator.len())?;
+        pay(args.budget, item.len() + separator.len())?;
         joined.push_str(item);
     }
     Ok(Value::text(joined))
@@ -223,7 +223,7 @@ fn replace<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     };
     let count = text.matches(old).take(limit).count();
     pay(
-        args.budget(),
+        args.budget,
         text.len().saturating_add(count.saturating_mul(new.len())),
     )?;
     Ok(Value::text(text.replacen(old, new, limit)))
@@ -244,7 +244,7 @@ fn split<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     if separator.is_empty() {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            args.budget().spend(1)?;
+            args.budget.spend(1)?;
             if parts.len() + 1 == limit {
                 break;
             }
@@ -256,7 +256,7 @@ fn split<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         }
     } else {
         for part in text.splitn(limit, separator) {
-            args.budget().spend(1)?;
+            args.budget.spend(1)?;
             parts.push(Value::text(part));
         }
     }
@@ -320,7 +320,7 @@ fn quote<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn encode<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     match args.exactly()? {
         [Value::Bytes(bytes)] => {
-            pay(args.budget(), bytes.len() * 2)?;
+            pay(args.budget, bytes.len() * 2)?;
             Ok(Value::text(STANDARD.encode(bytes)))
         }
         _ => Err(args.refuse()),
@@ -346,7 +346,7 @@ fn regex_replace<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         _ => return Err(args.refuse()),
     };
     let pattern = args.regex()?;
-    let regex = pattern.over(text.len(), args.budget())?;
+    let regex = pattern.over(text.len(), args.budget)?;
     let mut result = String::new();
     let mut end = 0;
     for captures in regex.captures_iter(text).take(limit) {
@@ -377,11 +377,11 @@ fn regex_replace<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
                 }
             }
         }
-        pay(args.budget(), result.len().saturating_sub(end))?;
+        pay(args.budget, result.len().saturating_sub(end))?;
         end = whole.end();
     }
     result.push_str(&text[end..]);
-    pay(args.budget(), result.len())?;
+    pay(args.budget, result.len())?;
     Ok(Value::text(result))
 }
 
@@ -393,7 +393,7 @@ fn regex_extract<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
     let pattern = args.regex()?;
-    let regex = pattern.over(text.len(), args.budget())?;
+    let regex = pattern.over(text.len(), args.budget)?;
     let groups = regex.captures_len();
     if groups > 2 {
         return Err(Failure::new("the regular expression has more than one group"));
@@ -411,7 +411,7 @@ fn regex_extract_all<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<2>()?;
     let text = args.text(0)?;
     let pattern = args.regex()?;
-    let regex = pattern.over(text.len(), args.budget())?;
+    let regex = pattern.over(text.len(), args.budget)?;
     let groups = regex.captures_len();
     if groups > 2 {
         return Err(Failure::new("the regular expression has more than one group"));
@@ -457,7 +457,7 @@ fn format<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
             .ok_or_else(|| Failure::new("there are fewer values than the text asks for"))?;
         let before = result.len();
         write_value(&mut result, verb, precision, value, args)?;
-        pay(args.budget(), result.len() - before)?;
+        pay(args.budget, result.len() - before)?;
     }
     Ok(Value::text(result))
 }
@@ -471,7 +471,7 @@ fn write_value(
 ) -> Result<(), Failure> {
     let refuse = || Failure::new(format!("%{verb} does not take a {}", value.type_name()));
     let text = match (verb, value) {
-        ('s', value) => return plain_text(result, value, args.budget()),
+        ('s', value) => return plain_text(result, value, args.budget),
         ('d' | 'f' | 'e', Value::Double(value)) if !value.is_finite() => not_finite(*value).to_owned(),
         ('d', Value::Int(value)) => value.to_string(),
         ('d', Value::UInt(value)) => value.to_string(),

@@ -1,9 +1,7 @@
-//! The escapes of URLs (`%20`), as Go's `net/url` undoes and writes them.
-
-use crate::jmespath::hex;
+//! The escapes of URLs (`%20`), as Go's `net/url` undoes and writes them, and hexadecimal digits.
 
 /// The bytes that a text with escapes stands for; `None` when a percent sign has no two digits behind it.
-pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
+pub fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -25,7 +23,7 @@ pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Bytes with escapes for all that is neither letter, digit, one of `-_.~` nor to be kept.
-pub(crate) fn escaped(bytes: &[u8], kept: &[u8]) -> String {
+pub fn escaped(bytes: &[u8], kept: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) || kept.contains(byte) {
@@ -36,6 +34,15 @@ pub(crate) fn escaped(bytes: &[u8], kept: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ thread_local! {
 
 /// A regular expression, compiled.
 #[derive(Debug, Clone)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     /// Shared, as every copy would have memory of its own to search with.
     regex: Arc<Regex>,
     states: usize,
@@ -37,13 +37,13 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     /// Compiles what is known before anything is evaluated; `None` when Go would not take it, or it is too large.
-    pub(crate) fn new(pattern: &str) -> Option<Pattern> {
+    pub fn new(pattern: &str) -> Option<Pattern> {
         let (pattern, states) = measured(pattern)?;
         Pattern::build(&pattern, states)
     }
 
     /// Compiles what an evaluation makes, which pays for it, and as much when it is compiled already.
-    pub(crate) fn paid(pattern: &str, budget: &Budget) -> Result<Option<Pattern>, Exhausted> {
+    pub fn paid(pattern: &str, budget: &Budget) -> Result<Option<Pattern>, Exhausted> {
         budget.spend(100 + pattern.len() * 4)?;
         if let Some(kept) = KEPT.with_borrow(|kept| kept.get(pattern).cloned()) {
             budget.spend(kept.states * 4)?;
@@ -78,13 +78,13 @@ impl Pattern {
     }
 
     /// The regular expression, paid for one search through so many bytes.
-    pub(crate) fn over(&self, length: usize, budget: &Budget) -> Result<&Regex, Exhausted> {
+    pub fn over(&self, length: usize, budget: &Budget) -> Result<&Regex, Exhausted> {
         self.pay(length, budget)?;
         Ok(&self.regex)
     }
 
     /// Pays for one more search, through so many bytes at the most.
-    pub(crate) fn pay(&self, length: usize, budget: &Budget) -> Result<(), Exhausted> {
+    pub fn pay(&self, length: usize, budget: &Budget) -> Result<(), Exhausted> {
         budget.spend(1 + length.saturating_mul(self.states.max(FEW_STATES)) / STATES_PER_STEP)
     }
 }
@@ -107,7 +107,7 @@ fn measured(pattern: &str) -> Option<(String, usize)> {
 }
 
 /// What a pattern says, once it is in the syntax of Rust's crate.
-pub(crate) fn parse(pattern: &str) -> Option<Hir> {
+pub fn parse(pattern: &str) -> Option<Hir> {
     let mut parser = regex_syntax::ParserBuilder::new().nest_limit(50).build();
     parser.parse(pattern).ok()
 }
@@ -137,7 +137,7 @@ fn states(hir: &Hir) -> usize {
 
 /// What Go means, in the syntax of Rust's crate: `\d`, `\w`, `\s` and `\b` are ASCII, `\Q…\E` quotes, and within
 /// a class `[`, `&`, `~` stand for themselves. `None` when Go would not take it.
-pub(crate) fn translated(pattern: &str) -> Option<String> {
+pub fn translated(pattern: &str) -> Option<String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     let mut in_class = false;

@@ -8,24 +8,28 @@ const DAY: i64 = 86_400;
 
 /// Seconds and nanoseconds since 1970, in UTC, within the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Timestamp {
-    pub(super) seconds: i64,
-    pub(super) nanos: u32,
+pub struct Timestamp {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// Nanoseconds beyond them.
+    pub nanos: u32,
 }
 
 /// A point in time as a calendar has it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Civil {
-    pub(super) year: i64,
-    /// From 1 to 12, and from 1 to 31.
-    pub(super) month: i64,
-    pub(super) day: i64,
+pub struct Civil {
+    /// From 1 to 9999.
+    pub year: i64,
+    /// From 1 to 12.
+    pub month: i64,
+    /// From 1 to 31.
+    pub day: i64,
     /// Since midnight.
-    pub(super) second: i64,
+    pub second: i64,
     /// From Sunday, which is 0.
-    pub(super) weekday: i64,
+    pub weekday: i64,
     /// From 0.
-    pub(super) day_of_year: i64,
+    pub day_of_year: i64,
 }
 
 const FIRST: i64 = -62_135_596_800;
@@ -33,14 +37,14 @@ const LAST: i64 = 253_402_300_799;
 
 impl Timestamp {
     /// A point in time, if it is within the years 1 to 9999.
-    pub(super) fn new(seconds: i64, nanos: u32) -> Option<Timestamp> {
+    pub fn new(seconds: i64, nanos: u32) -> Option<Timestamp> {
         (FIRST..=LAST)
             .contains(&seconds)
             .then_some(Timestamp { seconds, nanos })
     }
 
     /// Reads RFC 3339: `2026-11-21T10:00:00.5+01:00`.
-    pub(super) fn parse(text: &str) -> Option<Timestamp> {
+    pub fn parse(text: &str) -> Option<Timestamp> {
         let number = |range| number(text, range);
         let mark = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|byte| marks.contains(byte));
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -75,7 +79,7 @@ impl Timestamp {
     }
 
     /// What a calendar says, `offset` seconds east of Greenwich.
-    pub(super) fn civil(self, offset: i64) -> Civil {
+    pub fn civil(self, offset: i64) -> Civil {
         let local = self.seconds + offset;
         let days = local.div_euclid(DAY);
         let (year, month, day) = civil_from_days(days);
@@ -90,12 +94,12 @@ impl Timestamp {
     }
 
     /// Nanoseconds since 1970.
-    pub(super) fn total(self) -> i128 {
+    pub fn total(self) -> i128 {
         i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
     }
 
     /// The point in time so many nanoseconds since 1970.
-    pub(super) fn from_total(total: i128) -> Option<Timestamp> {
+    pub fn from_total(total: i128) -> Option<Timestamp> {
         let seconds = i64::try_from(total.div_euclid(1_000_000_000)).ok()?;
         Timestamp::new(seconds, total.rem_euclid(1_000_000_000) as u32)
     }
@@ -120,7 +124,7 @@ impl std::fmt::Display for Timestamp {
 
 /// Seconds east of Greenwich at a point in time, of `+01:00`, `-05:30`, `02:00`, `UTC` or a place such as
 /// `Europe/Berlin`.
-pub(super) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
+pub(crate) fn offset_at(zone: &str, time: Timestamp) -> Option<i64> {
     if let Some((hours, minutes)) = zone.split_once(':') {
         // As Go reads it: `-01:30` is an hour and a half, `-00:30` half an hour.
         let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -160,12 +164,12 @@ fn written_offset(text: &str) -> Option<i64> {
 }
 
 /// Reads a span of time as Go does: `1h30m`.
-pub(super) fn duration(text: &str) -> Option<i64> {
+pub(crate) fn duration(text: &str) -> Option<i64> {
     parse_duration(text)
 }
 
 /// A span of time in seconds: `1.5s`.
-pub(super) fn duration_text(nanos: i64) -> String {
+pub(crate) fn duration_text(nanos: i64) -> String {
     let (whole, part) = (
         nanos.unsigned_abs() / 1_000_000_000,
         nanos.unsigned_abs() % 1_000_000_000,

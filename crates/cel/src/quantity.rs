@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 /// Billionths in one.
-pub(crate) const NANO: i128 = 1_000_000_000;
+pub const NANO: i128 = 1_000_000_000;
 const CAP: i128 = i64::MAX as i128;
 
 /// How many digits before the point fit into billionths.
@@ -15,7 +15,7 @@ const MOST_DIGITS: i64 = 29;
 
 /// A parsed quantity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Quantity {
+pub enum Quantity {
     /// In billionths of its unit.
     Nanos(i128),
     /// Beyond what billionths can count.
@@ -24,7 +24,7 @@ pub(crate) enum Quantity {
 
 /// A decimal number with many digits before its point.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Vast {
+pub struct Vast {
     negative: bool,
     /// How many digits are before the point.
     magnitude: i64,
@@ -64,7 +64,7 @@ impl Vast {
 
 impl Quantity {
     /// Reads a quantity as `resource.ParseQuantity` does; `None` is "not a quantity". A suffix alone is none of it.
-    pub(crate) fn parse(text: &str) -> Option<Quantity> {
+    pub fn parse(text: &str) -> Option<Quantity> {
         let (negative, rest) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),
             b'+' => (false, &text[1..]),
@@ -96,7 +96,7 @@ impl Quantity {
     }
 
     /// Billionths, when it is not beyond them.
-    pub(crate) fn nanos(&self) -> Option<i128> {
+    pub fn nanos(&self) -> Option<i128> {
         match self {
             Quantity::Nanos(nanos) => Some(*nanos),
             Quantity::Vast(_) => None,
@@ -104,7 +104,7 @@ impl Quantity {
     }
 
     /// 1, 0 or -1.
-    pub(crate) fn sign(&self) -> i64 {
+    pub fn sign(&self) -> i64 {
         match self {
             Quantity::Nanos(nanos) => nanos.signum() as i64,
             Quantity::Vast(vast) if vast.negative => -1,
@@ -113,7 +113,7 @@ impl Quantity {
     }
 
     /// The nearest double.
-    pub(crate) fn float(&self) -> f64 {
+    pub fn float(&self) -> f64 {
         match self {
             Quantity::Nanos(nanos) => *nanos as f64 / 1e9,
             Quantity::Vast(_) => self.to_string().parse().unwrap_or(f64::NAN),
@@ -242,7 +242,7 @@ impl Scale {
 }
 
 /// Reads a duration as Go's `time.ParseDuration` does, in nanoseconds; `None` is "not a duration".
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+pub fn parse_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

@@ -1,6 +1,6 @@
 //! The grammar of CEL. Bounded in length and depth: whatever is written, reading it ends.
 
-use super::token::{Token, Word, tokens};
+use crate::token::{Token, Word, tokens};
 
 /// How long an expression may be.
 const MAX_LENGTH: usize = 100_000;
@@ -10,15 +10,15 @@ const MAX_DEPTH: usize = 160;
 
 /// What an expression says, before any name in it has a meaning.
 #[derive(Debug, Clone)]
-pub(super) struct Ast {
+pub(crate) struct Ast {
     /// Where it stands, in bytes.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     depth: usize,
-    pub(super) form: Form,
+    pub(crate) form: Form,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Literal(Literal),
     Name(String),
     Select(Box<Ast>, String, Access),
@@ -36,7 +36,7 @@ pub(super) enum Form {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Literal {
+pub(crate) enum Literal {
     Null,
     Bool(bool),
     Int(i64),
@@ -48,13 +48,13 @@ pub(super) enum Literal {
 
 /// Whether something may be missing: `.?`, `[?`, `{?`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     Plain,
     Optional,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(crate) enum Operator {
     Equal,
     NotEqual,
     Less,
@@ -71,14 +71,17 @@ pub(super) enum Operator {
 
 /// Why an expression cannot be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) reason: String,
+pub struct Unreadable {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub reason: String,
 }
 
 impl Unreadable {
-    pub(super) fn at(text: &str, at: usize, reason: impl Into<String>) -> Unreadable {
+    pub(crate) fn at(text: &str, at: usize, reason: impl Into<String>) -> Unreadable {
         let before = text.get(..at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         Unreadable {
@@ -100,7 +103,7 @@ impl std::fmt::Display for Unreadable {
 }
 
 /// Reads an expression.
-pub(super) fn parse(text: &str) -> Result<Ast, Unreadable> {
+pub(crate) fn parse(text: &str) -> Result<Ast, Unreadable> {
     if text.len() > MAX_LENGTH {
         return Err(Unreadable::at(
             text,
@@ -515,7 +518,7 @@ impl Parser {
 }
 
 /// `a.b.c` as one name, when it is nothing but that.
-pub(super) fn dotted(value: &Ast) -> Option<String> {
+pub(crate) fn dotted(value: &Ast) -> Option<String> {
     match &value.form {
         Form::Name(name) => Some(name.clone()),
         Form::Select(inner, field, Access::Plain) => Some(format!("{}.{field}", dotted(inner)?)),

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::value::{Key, Value};
 use super::{Args, Style, Table, no_overload};
 use crate::budget::Budget;
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::value::{Key, Value};
 
 pub(super) const TABLE: Table = &[
     ("isSorted", Style::Method, is_sorted),
@@ -57,7 +57,7 @@ fn sum<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         return Err(args.refuse());
     }
     for item in items {
-        total = super::arithmetic(super::super::parse::Operator::Add, total, item, args.budget())?;
+        total = super::arithmetic(super::super::parse::Operator::Add, total, item, args.budget)?;
     }
     Ok(total)
 }
@@ -89,7 +89,7 @@ fn place<'v>(args: &Args<'_, 'v>, backwards: bool) -> Evaluated<'v> {
     let items = args.items(0)?;
     let mut found = None;
     for (index, item) in items.iter().enumerate() {
-        if item.same(wanted, args.budget())? {
+        if item.same(wanted, args.budget)? {
             found = Some(index);
             if !backwards {
                 break;
@@ -111,8 +111,8 @@ pub(super) fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn includes<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     let [value, wanted] = args.exactly()?;
     Ok(Value::Bool(match value.list_len() {
-        Some(_) => super::contains(value, wanted, args.budget())?,
-        None => value.same(wanted, args.budget())?,
+        Some(_) => super::contains(value, wanted, args.budget)?,
+        None => value.same(wanted, args.budget)?,
     }))
 }
 
@@ -136,7 +136,7 @@ fn flatten<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         return Err(Failure::new("level must be non-negative"));
     }
     let mut flat = Vec::new();
-    flatten_into(&mut flat, args.items(0)?, depth, args.budget())?;
+    flatten_into(&mut flat, args.items(0)?, depth, args.budget)?;
     Value::list(flat)
 }
 
@@ -162,15 +162,12 @@ fn sort<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     let items = args.items(0)?;
     sort_pairs(
         items.into_iter().map(|item| (item.clone(), item)).collect(),
-        args.budget(),
+        args.budget,
     )
 }
 
 /// The second of each pair, in the order of the first.
-pub(in super::super) fn sort_pairs<'v>(
-    mut pairs: Vec<(Value<'v>, Value<'v>)>,
-    budget: &Budget,
-) -> Evaluated<'v> {
+pub(crate) fn sort_pairs<'v>(mut pairs: Vec<(Value<'v>, Value<'v>)>, budget: &Budget) -> Evaluated<'v> {
     budget.spend(pairs.len() * 8)?;
     for pair in pairs.windows(2) {
         if std::mem::discriminant(&pair[0].0) != std::mem::discriminant(&pair[1].0) {
@@ -199,7 +196,7 @@ fn distinct<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         }
         let mut known = false;
         for other in &kept {
-            known = known || other.same(&item, args.budget())?;
+            known = known || other.same(&item, args.budget)?;
         }
         if !known {
             kept.push(item);
@@ -224,7 +221,7 @@ fn last<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 fn range<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     args.exactly::<1>()?;
     let count = args.int(0)?;
-    args.budget().spend(usize::try_from(count).unwrap_or(0))?;
+    args.budget.spend(usize::try_from(count).unwrap_or(0))?;
     Value::list((0..count).map(Value::Int).collect())
 }
 
@@ -233,7 +230,7 @@ fn within(args: &Args<'_, '_>, outer: usize, inner: usize) -> Result<bool, Failu
     let container = args.values.get(outer).ok_or_else(|| args.refuse())?;
     container.list_len().ok_or_else(|| args.refuse())?;
     for item in args.items(inner)? {
-        if !super::contains(container, &item, args.budget())? {
+        if !super::contains(container, &item, args.budget)? {
             return Ok(false);
         }
     }
@@ -254,7 +251,7 @@ fn sets_intersects<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     let [left, _] = args.exactly()?;
     left.list_len().ok_or_else(|| args.refuse())?;
     for item in args.items(1)? {
-        if super::contains(left, &item, args.budget())? {
+        if super::contains(left, &item, args.budget)? {
             return Ok(Value::Bool(true));
         }
     }

@@ -7,35 +7,48 @@ use std::rc::Rc;
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::failure::Failure;
-use super::moment::{self, Timestamp};
-use super::opaque::Opaque;
 use crate::budget::Budget;
+use crate::failure::Failure;
+use crate::moment::{self, Timestamp};
+use crate::opaque::Opaque;
 
 /// How deep values that an expression makes may nest.
 const MAX_NESTING: u16 = 128;
 
 /// A value.
 #[derive(Debug, Clone)]
-pub(crate) enum Value<'v> {
+pub enum Value<'v> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A signed integer.
     Int(i64),
+    /// An unsigned integer.
     UInt(u64),
+    /// A floating-point number.
     Double(f64),
+    /// A text.
     Text(Text<'v>),
+    /// Bytes.
     Bytes(Rc<[u8]>),
-    /// A list and a map of an object.
+    /// A list of an object.
     JsonList(&'v [Json]),
+    /// A map of an object.
     JsonMap(&'v Map<String, Json>),
-    /// A list and a map that an expression made.
+    /// A list that an expression made.
     List(Rc<List<'v>>),
+    /// A map that an expression made.
     Map(Rc<Fields<'v>>),
     /// Nanoseconds.
     Duration(i64),
+    /// A point in time.
     Timestamp(Timestamp),
+    /// A type, by its name.
     Type(Text<'v>),
+    /// What may be missing.
     Optional(Option<Rc<Value<'v>>>),
+    /// A value of a type that only functions look into.
     Opaque(Rc<Opaque>),
     /// What cannot be known here; whoever reads it fails, and is told what it was.
     Unknown(Rc<str>),
@@ -43,8 +56,10 @@ pub(crate) enum Value<'v> {
 
 /// A text, of an object or made.
 #[derive(Debug, Clone)]
-pub(crate) enum Text<'v> {
+pub enum Text<'v> {
+    /// Of an object.
     Borrowed(&'v str),
+    /// Made by an expression.
     Made(Rc<str>),
 }
 
@@ -67,25 +82,29 @@ impl From<String> for Text<'_> {
 
 /// A list that an expression made.
 #[derive(Debug)]
-pub(crate) struct List<'v> {
-    pub(super) items: Vec<Value<'v>>,
+pub struct List<'v> {
+    pub(crate) items: Vec<Value<'v>>,
     nesting: u16,
 }
 
 /// A map that an expression made; also a message, which then has a name.
 #[derive(Debug)]
-pub(crate) struct Fields<'v> {
-    pub(super) name: Option<Text<'v>>,
-    pub(super) entries: BTreeMap<Key<'v>, Value<'v>>,
+pub struct Fields<'v> {
+    pub(crate) name: Option<Text<'v>>,
+    pub(crate) entries: BTreeMap<Key<'v>, Value<'v>>,
     nesting: u16,
 }
 
 /// The key of a map. Numbers are the same key whatever their type.
 #[derive(Debug, Clone)]
-pub(crate) enum Key<'v> {
+pub enum Key<'v> {
+    /// `true` or `false`.
     Bool(bool),
+    /// A signed integer.
     Int(i64),
+    /// An unsigned integer.
     UInt(u64),
+    /// A text.
     Text(Text<'v>),
 }
 
@@ -121,12 +140,13 @@ impl PartialEq for Key<'_> {
 impl Eq for Key<'_> {}
 
 impl<'v> Key<'v> {
-    pub(super) fn text(text: &'static str) -> Key<'v> {
+    /// A text that is always the same.
+    pub fn text(text: &'static str) -> Key<'v> {
         Key::Text(Text::Borrowed(text))
     }
 
     /// The key that a value is, if it can be one. A whole double finds the integer.
-    pub(super) fn of(value: &Value<'v>) -> Option<Key<'v>> {
+    pub fn of(value: &Value<'v>) -> Option<Key<'v>> {
         Some(match value {
             Value::Bool(value) => Key::Bool(*value),
             Value::Int(value) => Key::Int(*value),
@@ -137,7 +157,8 @@ impl<'v> Key<'v> {
         })
     }
 
-    pub(super) fn value(&self) -> Value<'v> {
+    /// The key as a value.
+    pub fn value(&self) -> Value<'v> {
         match self {
             Key::Bool(value) => Value::Bool(*value),
             Key::Int(value) => Value::Int(*value),
@@ -168,18 +189,19 @@ impl<'v> Value<'v> {
         }
     }
 
-    pub(super) fn text(text: impl Into<String>) -> Value<'v> {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Value<'v> {
         Value::Text(Text::from(text.into()))
     }
 
     /// A list of values, when they do not nest too deep.
-    pub(super) fn list(items: Vec<Value<'v>>) -> Result<Value<'v>, Failure> {
+    pub fn list(items: Vec<Value<'v>>) -> Result<Value<'v>, Failure> {
         let nesting = nest(items.iter())?;
         Ok(Value::List(Rc::new(List { items, nesting })))
     }
 
     /// A map of values, when they do not nest too deep.
-    pub(super) fn map(entries: BTreeMap<Key<'v>, Value<'v>>) -> Result<Value<'v>, Failure> {
+    pub fn map(entries: BTreeMap<Key<'v>, Value<'v>>) -> Result<Value<'v>, Failure> {
         let nesting = nest(entries.values())?;
         Ok(Value::Map(Rc::new(Fields {
             name: None,
@@ -189,10 +211,7 @@ impl<'v> Value<'v> {
     }
 
     /// A message: a map with the name of its type.
-    pub(super) fn message(
-        name: Text<'v>,
-        entries: BTreeMap<Key<'v>, Value<'v>>,
-    ) -> Result<Value<'v>, Failure> {
+    pub fn message(name: Text<'v>, entries: BTreeMap<Key<'v>, Value<'v>>) -> Result<Value<'v>, Failure> {
         let nesting = nest(entries.values())?;
         Ok(Value::Map(Rc::new(Fields {
             name: Some(name),
@@ -201,17 +220,19 @@ impl<'v> Value<'v> {
         })))
     }
 
-    pub(super) fn some(value: Value<'v>) -> Result<Value<'v>, Failure> {
+    /// An optional value that is there.
+    pub fn some(value: Value<'v>) -> Result<Value<'v>, Failure> {
         nest(std::iter::once(&value))?;
         Ok(Value::Optional(Some(Rc::new(value))))
     }
 
-    pub(super) fn opaque(opaque: Opaque) -> Value<'v> {
+    /// A value that only functions look into.
+    pub fn opaque(opaque: Opaque) -> Value<'v> {
         Value::Opaque(Rc::new(opaque))
     }
 
     /// A value of its own, from what an answer from outside said.
-    pub(crate) fn made(json: Json, budget: &Budget) -> Result<Value<'v>, Failure> {
+    pub fn made(json: Json, budget: &Budget) -> Result<Value<'v>, Failure> {
         budget.pay_for(&json)?;
         Value::made_below(json)
     }
@@ -238,7 +259,7 @@ impl<'v> Value<'v> {
     }
 
     /// The value as JSON, as protobuf and Kubernetes write it.
-    pub(crate) fn to_json(&self, budget: &Budget) -> Result<Json, Failure> {
+    pub fn to_json(&self, budget: &Budget) -> Result<Json, Failure> {
         budget.spend(1)?;
         Ok(match self {
             Value::Null | Value::Optional(None) => Json::Null,
@@ -297,7 +318,7 @@ impl<'v> Value<'v> {
     }
 
     /// The name of its type.
-    pub(super) fn type_name(&self) -> &str {
+    pub fn type_name(&self) -> &str {
         match self {
             Value::Null => "null_type",
             Value::Bool(_) => "bool",
@@ -318,7 +339,8 @@ impl<'v> Value<'v> {
         }
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
+    /// The text, if this is one.
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
             _ => None,
@@ -326,7 +348,7 @@ impl<'v> Value<'v> {
     }
 
     /// How many items a list has, by which it is known to be one.
-    pub(super) fn list_len(&self) -> Option<usize> {
+    pub fn list_len(&self) -> Option<usize> {
         match self {
             Value::JsonList(items) => Some(items.len()),
             Value::List(list) => Some(list.items.len()),
@@ -335,7 +357,7 @@ impl<'v> Value<'v> {
     }
 
     /// An item of a list.
-    pub(super) fn item(&self, index: usize) -> Option<Value<'v>> {
+    pub fn item(&self, index: usize) -> Option<Value<'v>> {
         match self {
             Value::JsonList(items) => items.get(index).map(Value::from),
             Value::List(list) => list.items.get(index).cloned(),
@@ -344,7 +366,7 @@ impl<'v> Value<'v> {
     }
 
     /// How many entries a map has, by which it is known to be one.
-    pub(super) fn map_len(&self) -> Option<usize> {
+    pub fn map_len(&self) -> Option<usize> {
         match self {
             Value::JsonMap(fields) => Some(fields.len()),
             Value::Map(fields) => Some(fields.entries.len()),
@@ -353,7 +375,7 @@ impl<'v> Value<'v> {
     }
 
     /// The value of a field, if this is a map that has it.
-    pub(super) fn field(&self, name: &'v str) -> Option<Value<'v>> {
+    pub fn field(&self, name: &'v str) -> Option<Value<'v>> {
         match self {
             Value::JsonMap(fields) => fields.get(name).map(Value::from),
             Value::Map(fields) => fields.entries.get(&Key::Text(Text::Borrowed(name))).cloned(),
@@ -362,7 +384,7 @@ impl<'v> Value<'v> {
     }
 
     /// All items of a list, or of a map its keys.
-    pub(super) fn elements(&self) -> Option<Vec<Value<'v>>> {
+    pub fn elements(&self) -> Option<Vec<Value<'v>>> {
         Some(match self {
             Value::JsonList(items) => items.iter().map(Value::from).collect(),
             Value::List(list) => list.items.clone(),
@@ -376,7 +398,7 @@ impl<'v> Value<'v> {
     }
 
     /// The entries of a map, or of a list its indexes and items.
-    pub(super) fn entries(&self) -> Option<Vec<(Value<'v>, Value<'v>)>> {
+    pub fn entries(&self) -> Option<Vec<(Value<'v>, Value<'v>)>> {
         Some(match self {
             Value::JsonMap(fields) => fields
                 .iter()
@@ -394,7 +416,7 @@ impl<'v> Value<'v> {
     }
 
     /// Whether two values are the same. Values of different types are not, save for numbers.
-    pub(super) fn same(&self, other: &Value<'v>, budget: &Budget) -> Result<bool, Failure> {
+    pub fn same(&self, other: &Value<'v>, budget: &Budget) -> Result<bool, Failure> {
         budget.spend(1)?;
         Ok(match (self, other) {
             (Value::Unknown(what), _) | (_, Value::Unknown(what)) => return Err(Failure::unknown(what)),
@@ -451,7 +473,7 @@ impl<'v> Value<'v> {
     }
 
     /// The value of a key, if this is a map that has it.
-    pub(super) fn get(&self, key: &Value<'v>) -> Option<Value<'v>> {
+    pub fn get(&self, key: &Value<'v>) -> Option<Value<'v>> {
         match (self, key) {
             (Value::JsonMap(fields), Value::Text(key)) => fields.get(&**key).map(Value::from),
             (Value::Map(fields), key) => fields.entries.get(&Key::of(key)?).cloned(),
@@ -480,11 +502,7 @@ impl<'v> Value<'v> {
     }
 
     /// The order of two values of types that have one; the inner `None` for NaN.
-    #[expect(
-        clippy::option_option,
-        reason = "numbers without an order are not the same as no numbers"
-    )]
-    pub(super) fn order(&self, other: &Value<'v>) -> Option<Option<Ordering>> {
+    pub fn order(&self, other: &Value<'v>) -> Option<Option<Ordering>> {
         if let Some(order) = self.number_order(other) {
             return Some(order);
         }

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::opaque::Opaque;
-use super::super::value::Value;
 use super::{Args, Style, Table};
-use crate::jmespath::Version;
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::opaque::Opaque;
 use crate::quantity::{NANO, Quantity};
+use crate::semver::Version;
+use crate::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("quantity", Style::Plain, quantity),

@@ -1,76 +1,39 @@
 //! From what is written to what can be evaluated: names get their meaning, macros become loops.
 
-use super::functions::{self, Builtin};
-use super::parse::{Access, Ast, Form, Literal, Operator, Unreadable, dotted, parse};
+use crate::functions::{self, Builtin, Style};
+use crate::parse::{Access, Ast, Form, Literal, Operator, Unreadable, dotted, parse};
 use crate::regexes::Pattern;
 
 /// An expression, ready to be evaluated.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
-    pub(super) node: Node,
+pub struct Program {
+    pub(crate) node: Node,
     /// A function that is not here: whatever the expression says, it cannot be judged.
-    pub(crate) missing: Option<String>,
-    pub(crate) text: String,
+    pub missing: Option<String>,
+    /// As it was written.
+    pub text: String,
 }
+
+/// A variable that is there without being declared, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Root(pub &'static str);
+
+/// Finds a function that is neither CEL's nor Kubernetes' own: its name, and the number by which it is called.
+pub type Library = fn(&str, Style) -> Option<(&'static str, usize)>;
 
 /// What an expression may name.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Names<'e> {
-    pub(crate) roots: &'e [Root],
-    pub(crate) variables: &'e [String],
-}
-
-impl<'e> Names<'e> {
-    /// Variables of a policy, none of which it declared.
-    pub(crate) fn of(roots: &'e [Root]) -> Names<'e> {
-        Names {
-            roots,
-            variables: &[],
-        }
-    }
-}
-
-/// The variables that a policy has without declaring them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Root {
-    Object,
-    OldObject,
-    Request,
-    NamespaceObject,
-    Params,
-    Authorizer,
-    Exceptions,
-    Images,
-    Attestors,
-    Attestations,
-    Ref,
-}
-
-impl Root {
-    const ALL: [(&'static str, Root); 11] = [
-        ("object", Root::Object),
-        ("oldObject", Root::OldObject),
-        ("request", Root::Request),
-        ("namespaceObject", Root::NamespaceObject),
-        ("params", Root::Params),
-        ("authorizer", Root::Authorizer),
-        ("exceptions", Root::Exceptions),
-        ("images", Root::Images),
-        ("attestors", Root::Attestors),
-        ("attestations", Root::Attestations),
-        ("ref", Root::Ref),
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        Root::ALL
-            .iter()
-            .find(|(_, root)| *root == self)
-            .map_or("", |(name, _)| name)
-    }
+pub struct Names<'e> {
+    /// Variables that are there without being declared.
+    pub roots: &'e [Root],
+    /// Those that were declared, as `variables.name`.
+    pub variables: &'e [String],
+    /// Functions of whoever evaluates.
+    pub library: Option<Library>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Literal(Literal),
     Root(Root),
     Variable(usize),
@@ -98,34 +61,42 @@ pub(super) enum Node {
 
 /// Whether what an argument makes is an optional already: that of `optFlatMap`, `or`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flat {
+pub(crate) enum Flat {
     Yes,
     No,
 }
 
+/// Where a function is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Run {
+    Here(Builtin),
+    /// At the host, under this number.
+    Host(usize),
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) name: &'static str,
-    pub(super) run: Builtin,
-    pub(super) arguments: Vec<Node>,
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) run: Run,
+    pub(crate) arguments: Vec<Node>,
     /// The pattern, when it is written out.
-    pub(super) pattern: Option<Pattern>,
+    pub(crate) pattern: Option<Pattern>,
 }
 
 /// A loop over a list or map.
 #[derive(Debug, Clone)]
-pub(super) struct Fold {
-    pub(super) kind: FoldKind,
-    pub(super) over: Node,
+pub(crate) struct Fold {
+    pub(crate) kind: FoldKind,
+    pub(crate) over: Node,
     /// The place of its variable, or the first of its two.
-    pub(super) slot: usize,
-    pub(super) two: bool,
-    pub(super) filter: Option<Node>,
-    pub(super) body: Node,
+    pub(crate) slot: usize,
+    pub(crate) two: bool,
+    pub(crate) filter: Option<Node>,
+    pub(crate) body: Node,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FoldKind {
+pub(crate) enum FoldKind {
     All,
     Exists,
     ExistsOne,
@@ -138,7 +109,7 @@ pub(super) enum FoldKind {
 
 impl Program {
     /// Reads an expression that may name these.
-    pub(crate) fn compile(text: &str, names: Names<'_>) -> Result<Program, Unreadable> {
+    pub fn compile(text: &str, names: Names<'_>) -> Result<Program, Unreadable> {
         let ast = parse(text)?;
         let mut compiler = Compiler {
             text,
@@ -250,9 +221,8 @@ impl Compiler<'_> {
             return Ok(Node::Local(slot));
         }
         let name = outermost.unwrap_or(name);
-        let root = Root::ALL.into_iter().find(|(known, _)| *known == name);
-        if let Some((_, root)) = root.filter(|(_, root)| self.names.roots.contains(root)) {
-            return Ok(Node::Root(root));
+        if let Some(root) = self.names.roots.iter().find(|root| root.0 == name) {
+            return Ok(Node::Root(*root));
         }
         if let Some(name) = TYPES.into_iter().find(|known| *known == name) {
             return Ok(Node::Type(name));
@@ -307,7 +277,7 @@ impl Compiler<'_> {
                 return self.has(at, arguments);
             }
             let arguments = self.nodes(arguments)?;
-            return Ok(self.builtin(name, functions::Style::Plain, arguments));
+            return Ok(self.builtin(name, Style::Plain, arguments));
         };
         // `math.ceil(x)` is a function of that name, unless `math` is a variable.
         if let Some(prefix) = self.outermost(&target) {
@@ -315,9 +285,9 @@ impl Compiler<'_> {
             if whole == "cel.bind" {
                 return self.bind(at, arguments);
             }
-            if functions::find(&whole, functions::Style::Plain).is_some() {
+            if self.find(&whole, Style::Plain).is_some() {
                 let arguments = self.nodes(arguments)?;
-                return Ok(self.builtin(&whole, functions::Style::Plain, arguments));
+                return Ok(self.builtin(&whole, Style::Plain, arguments));
             }
             let known = self
                 .name(at, prefix.split('.').next().unwrap_or_default())
@@ -338,11 +308,19 @@ impl Compiler<'_> {
         }
         let mut all = vec![self.node(*target)?];
         all.extend(self.nodes(arguments)?);
-        Ok(self.builtin(name, functions::Style::Method, all))
+        Ok(self.builtin(name, Style::Method, all))
     }
 
-    fn builtin(&mut self, name: &str, style: functions::Style, arguments: Vec<Node>) -> Node {
-        let Some((name, run)) = functions::find(name, style) else {
+    fn find(&self, name: &str, style: Style) -> Option<(&'static str, Run)> {
+        let here = functions::find(name, style).map(|(name, run)| (name, Run::Here(run)));
+        here.or_else(|| {
+            let (name, number) = self.names.library?(name, style)?;
+            Some((name, Run::Host(number)))
+        })
+    }
+
+    fn builtin(&mut self, name: &str, style: Style, arguments: Vec<Node>) -> Node {
+        let Some((name, run)) = self.find(name, style) else {
             self.missing.get_or_insert_with(|| name.to_owned());
             return Node::Literal(Literal::Null);
         };

@@ -1,13 +1,13 @@
 //! What every CEL has: arithmetic, sizes, conversions, optional values.
 
-use super::super::evaluate::Evaluated;
-use super::super::failure::Failure;
-use super::super::moment::{self, Timestamp};
-use super::super::opaque::Opaque;
-use super::super::parse::Operator;
-use super::super::value::{Key, Text, Value};
 use super::{Args, Style, Table, no_overload};
 use crate::budget::Budget;
+use crate::evaluate::Evaluated;
+use crate::failure::Failure;
+use crate::moment::{self, Timestamp};
+use crate::opaque::Opaque;
+use crate::parse::Operator;
+use crate::value::{Key, Text, Value};
 
 pub(super) const TABLE: Table = &[
     ("size", Style::Plain, size),
@@ -32,7 +32,7 @@ pub(super) const TABLE: Table = &[
 ];
 
 /// Sums, differences, products and so on.
-pub(in super::super) fn arithmetic<'v>(
+pub(crate) fn arithmetic<'v>(
     operator: Operator,
     left: Value<'v>,
     right: Value<'v>,
@@ -117,7 +117,7 @@ fn shift<'v>(time: Timestamp, by: i128) -> Evaluated<'v> {
 }
 
 /// `in`: an item of a list, or a key of a map.
-pub(in super::super) fn contains<'v>(
+pub(crate) fn contains<'v>(
     container: &Value<'v>,
     wanted: &Value<'v>,
     budget: &Budget,
@@ -142,7 +142,7 @@ fn size<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     let [value] = args.exactly()?;
     let size = match value {
         Value::Text(text) => {
-            args.budget().spend(text.len() / 64)?;
+            args.budget.spend(text.len() / 64)?;
             text.chars().count()
         }
         Value::Bytes(bytes) => bytes.len(),
@@ -210,7 +210,7 @@ fn string<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
         Value::UInt(value) => Value::text(value.to_string()),
         Value::Double(value) => Value::text(double_text(*value)),
         Value::Bytes(bytes) => {
-            args.budget().spend(bytes.len() / 64)?;
+            args.budget.spend(bytes.len() / 64)?;
             let text = std::str::from_utf8(bytes).map_err(|_| Failure::new("the bytes are not UTF-8"))?;
             Value::text(text)
         }
@@ -225,7 +225,7 @@ fn string<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 }
 
 /// A double as Go's shortest `%g` has it.
-pub(in super::super) fn double_text(value: f64) -> String {
+pub(crate) fn double_text(value: f64) -> String {
     if let Some(name) = not_finite(value) {
         return name.to_owned();
     }
@@ -252,7 +252,7 @@ fn bytes<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     match args.exactly()? {
         [value @ Value::Bytes(_)] => Ok(value.clone()),
         [Value::Text(text)] => {
-            args.budget().spend(text.len() / 64)?;
+            args.budget.spend(text.len() / 64)?;
             Ok(Value::Bytes(text.as_bytes().into()))
         }
         _ => Err(args.refuse()),
@@ -362,7 +362,7 @@ fn value_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 }
 
 /// Keys as texts; other keys are none that JSON has.
-pub(super) fn key_text(key: &Key<'_>) -> Option<String> {
+pub fn key_text(key: &Key<'_>) -> Option<String> {
     match key {
         Key::Text(text) => Some(text.to_string()),
         _ => None,

@@ -4,7 +4,7 @@ use crate::budget::Exhausted;
 
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It went wrong; `||`, `&&`, `all` and `exists` may do without the value.
     Failed(Box<str>),
     /// What it asks about cannot be known here; the text names what.
@@ -14,15 +14,18 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(reason: impl Into<String>) -> Failure {
+    /// It went wrong.
+    pub fn new(reason: impl Into<String>) -> Failure {
         Failure::Failed(reason.into().into_boxed_str())
     }
 
-    pub(super) fn cut(reason: impl Into<String>) -> Failure {
+    /// It was cut off.
+    pub fn cut(reason: impl Into<String>) -> Failure {
         Failure::Cut(reason.into().into_boxed_str())
     }
 
-    pub(super) fn unknown(what: &str) -> Failure {
+    /// What is asked about cannot be known here.
+    pub fn unknown(what: &str) -> Failure {
         Failure::Unknown(format!("{what} is not known here").into_boxed_str())
     }
 }
