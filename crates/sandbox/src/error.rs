@@ -60,6 +60,39 @@ impl OpenError {
     }
 }
 
+/// Why what was exported could not become a store.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// A line of it is not as [`crate::Sandbox::export`] writes them.
+    #[error("line {line}: {why}")]
+    Line {
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It cannot be read to its end.
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
+    /// The store has objects already.
+    #[error("the sandbox store {} is in use already: there are objects in it", path.display())]
+    Used {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The store cannot be made.
+    #[error(transparent)]
+    Store(OpenError),
+    /// The objects cannot be written.
+    #[error("the sandbox store {} cannot be written: {why}", path.display())]
+    Disk {
+        /// The store's file.
+        path: PathBuf,
+        /// What the storage says.
+        why: String,
+    },
+}
+
 /// Why the sandbox could not be served.
 #[derive(Debug, Error)]
 pub enum ServeError {

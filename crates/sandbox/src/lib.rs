@@ -11,6 +11,7 @@
 //! - `catalog`: which resources there are, built-in ones and those of CRDs, with their schemas;
 //! - `verbs`: what get, list, watch, create, update, patch and delete mean;
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
+//! - `backup`: all of the store as text, and back;
 //! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal.
 //!
 //! # What it leaves out
@@ -25,6 +26,7 @@
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 
 mod admission;
+mod backup;
 mod catalog;
 mod clock;
 mod engine;
@@ -38,12 +40,13 @@ mod store;
 mod verbs;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::{self, BufRead, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use admission::{Admission, AdmissionRequest, Denial, Operation, ResourceName, User};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use error::{OpenError, ServeError};
+pub use error::{ImportError, OpenError, ServeError};
 pub use http::serve::{ServeOptions, Serving};
 
 use engine::Engine;
@@ -115,6 +118,17 @@ impl Sandbox {
     /// Serves over HTTPS until [`Serving::shutdown`]; writes a kubeconfig. See [`ServeOptions`].
     pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
         http::serve::serve(Arc::clone(&self.engine), options).await
+    }
+
+    /// Writes everything it holds at this moment, Secrets included; returns how many objects that is.
+    pub fn export(&self, to: &mut dyn Write) -> io::Result<usize> {
+        backup::write(&self.engine.store, to)
+    }
+
+    /// Makes a store in the file `path` of what [`Sandbox::export`] wrote, to the uid and the resource version. A store
+    /// that has objects is left alone.
+    pub fn import(path: &Path, from: &mut dyn BufRead) -> Result<usize, ImportError> {
+        backup::read(path, from)
     }
 
     /// Finishes queued writes, ends watches and lets go of the file. Later requests get 503. Blocks briefly.

@@ -18,15 +18,15 @@ const FORMAT: u64 = 1;
 const CACHE: usize = 4 << 20;
 
 /// What a file holds: its objects, and the revision of the last change.
-pub(super) type Contents = (Vec<(Key, Object)>, u64);
+pub(crate) type Contents = (Vec<(Key, Object)>, u64);
 
-pub(super) struct Disk {
+pub(crate) struct Disk {
     database: Database,
 }
 
 impl Disk {
     /// Opens or makes the file and reads everything in it.
-    pub(super) fn open(path: &Path) -> Result<(Self, Contents), OpenError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Contents), OpenError> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|source| OpenError::from_io(parent, source))?;
         }
@@ -44,7 +44,7 @@ impl Disk {
     }
 
     /// Writes a group of changes and returns when they are on the platter.
-    pub(super) fn commit<'a>(
+    pub(crate) fn commit<'a>(
         &self,
         changes: impl Iterator<Item = (&'a Key, Option<&'a Object>)>,
         revision: u64,

@@ -21,6 +21,7 @@ use axum::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use disk::Disk;
 pub(crate) use events::Event;
 pub(crate) use memory::{Memory, owner_uids};
 
@@ -91,7 +92,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn new(mut value: Value, revision: u64) -> Self {
+    pub(crate) fn new(mut value: Value, revision: u64) -> Self {
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
         }

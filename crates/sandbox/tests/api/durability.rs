@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sandbox::{OpenError, Options, Sandbox};
+use sandbox::{ImportError, OpenError, Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::server::{delete, get, options, patch, post};
@@ -138,4 +138,76 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
         delete(&sandbox, MAPS).await;
         assert_eq!(get(&sandbox, MAPS).await.at("/items"), &json!([]));
     }
+}
+
+#[tokio::test]
+async fn an_export_comes_back_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let sandbox = open(&directory.path().join("one.redb")).unwrap();
+    let owner = post(&sandbox, MAPS, &map("a")).await;
+    let mut owned = map("b");
+    owned["data"] = json!({ "line": "one\ntwo \u{1f600}" });
+    owned["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": owner.at("/metadata/uid"),
+    }]);
+    post(&sandbox, MAPS, &owned).await;
+    let before = get(&sandbox, MAPS).await;
+    let mut written = Vec::new();
+    let count = sandbox.export(&mut written).unwrap();
+
+    let path = directory.path().join("two.redb");
+    assert_eq!(Sandbox::import(&path, &mut written.as_slice()).unwrap(), count);
+    let again = open(&path).unwrap();
+    assert_eq!(get(&again, MAPS).await.body, before.body);
+    // Who owns whom is known again: there is something to wait for.
+    let going = delete(&again, &format!("{MAPS}/a?propagationPolicy=Foreground")).await;
+    assert_eq!(going.at("/metadata/finalizers"), &json!(["foregroundDeletion"]));
+    drop(again);
+
+    // A store with objects stays as it is.
+    let refused = Sandbox::import(&path, &mut written.as_slice()).unwrap_err();
+    assert!(matches!(refused, ImportError::Used { .. }), "{refused}");
+}
+
+#[test]
+fn what_is_no_export_is_refused_and_leaves_nothing() {
+    let head = r#"{"apiVersion":"sandbox.towpath.dev/v1","kind":"SandboxExport","revision":9}"#;
+    let object = |name: &str, version: &str| {
+        format!(
+            r#"{{"group":"","plural":"configmaps","object":{{"metadata":{{"name":"{name}","namespace":"default","uid":"u-{name}","resourceVersion":"{version}"}}}}}}"#
+        )
+    };
+    let check = |text: &str, expect: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.redb");
+        let refused = Sandbox::import(&path, &mut text.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains(expect), "{refused:?} should say {expect:?}");
+        assert!(!path.exists(), "{text}");
+    };
+    check("", "line 1: there is nothing in it");
+    check("hello\n", "line 1: it cannot be read");
+    check(
+        "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"revision\":1}\n",
+        "no export",
+    );
+    check(head, "line 1: the line is cut off");
+    check(
+        &format!("{head}\n{}\n{}\n", object("a", "3"), object("a", "4")),
+        "line 3: the object is there twice",
+    );
+    check(
+        &format!("{head}\n{}\n", object("a", "10")),
+        "line 2: the object's resource version",
+    );
+    check(
+        &format!("{head}\n{}\n", object("", "1")),
+        "line 2: the object has no name",
+    );
+    check(
+        &format!("{head}\n{}", object("a", "1")),
+        "line 2: the line is cut off",
+    );
+    check(&format!("{head}\n{{\"a\":1}}\n"), "line 2: it cannot be read");
 }
