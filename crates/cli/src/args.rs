@@ -5,6 +5,7 @@ mod install;
 mod look;
 mod policy;
 mod reports;
+mod sandbox;
 mod service;
 mod team;
 
@@ -19,6 +20,7 @@ pub(crate) use install::{Install, LogFormat, LogLevel, Logging, Operator, Uninst
 pub(crate) use look::{Environment, GoldenPath};
 pub(crate) use policy::{ClusterChoice, Policy, PolicyApply, PolicyImpact, PolicyStage, PolicyTest};
 pub(crate) use reports::Reports;
+pub(crate) use sandbox::{Sandbox, SandboxExport, SandboxImport, SandboxServe};
 pub(crate) use service::{Create, Delete, Diff, Get, Render, Service};
 pub(crate) use team::{CreateTeam, DeleteTeam, GetTeam, Team};
 
@@ -128,6 +130,9 @@ pub(crate) enum Command {
     Check(Check),
     /// Serve the sandbox for kubectl, with operator and sync loop, until Ctrl-C
     Up(Up),
+    /// The embedded Kubernetes API on its own: serve it, write it out, read it in
+    #[command(subcommand)]
+    Sandbox(Sandbox),
     /// Install the platform on a cluster, or bring it to this version
     Install(Install),
     /// Take the platform off a cluster; services and data stay

@@ -9,6 +9,7 @@ mod operation;
 mod operator;
 mod policy;
 mod reports;
+mod sandbox;
 mod serve;
 mod service;
 mod team;
@@ -32,6 +33,7 @@ pub(crate) fn run(talk: &Talk, cli: Cli) -> Result<ExitCode, OperationError> {
         Command::Policy(command) => policy::run(talk, &global, command),
         Command::Check(check) => check::run(&global, &check),
         Command::Up(up) => serve::up(talk, &global, &up),
+        Command::Sandbox(command) => sandbox::run(talk, &global, command),
         Command::Install(asked) => install::install(talk, &global, asked),
         Command::Uninstall(asked) => install::uninstall(talk, &global, &asked),
         Command::Operator(asked) => operator::run(&global, &asked),

@@ -40,6 +40,11 @@ impl Home {
         Ok(Self { root })
     }
 
+    /// A folder that is laid out as the home folder is: that of a sandbox on its own.
+    pub(crate) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
     /// Makes the folder, for the user alone.
     pub(crate) fn make(&self) -> Result<(), OperationError> {
         use std::os::unix::fs::DirBuilderExt;

@@ -63,7 +63,7 @@ async fn serve(talk: &Talk, home: &Home, up: &Up) -> Result<ExitCode, OperationE
     Ok(ExitCode::Done)
 }
 
-fn cannot_serve(error: ServeError) -> OperationError {
+pub(super) fn cannot_serve(error: ServeError) -> OperationError {
     match error {
         ServeError::AddressInUse { address } => OperationError::Conflict {
             message: format!("port {} is in use by another program", address.port()),
