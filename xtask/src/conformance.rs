@@ -12,6 +12,7 @@ pub(crate) mod jmespath;
 mod language;
 pub(crate) mod policies;
 mod render;
+pub(crate) mod sandbox;
 mod suites;
 mod table;
 mod text_proto;

@@ -1,7 +1,7 @@
-//! One GET at a time to an API server named by a kubeconfig, with its authority and credentials.
+//! One request at a time to an API server named by a kubeconfig, with its authority and credentials.
 //!
-//! For what kubectl is too slow to time or cannot ask: readiness to the millisecond, and Accept headers. Not a
-//! client for anything else.
+//! For what kubectl is too slow to time or cannot ask: readiness to the millisecond, Accept headers, requests that
+//! are wrong on purpose. Not a client for anything else.
 
 use crate::failure::{Doing, Result, fail};
 use base64::Engine as _;
@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -30,10 +31,20 @@ pub(crate) struct ApiServer {
     token: Option<String>,
 }
 
-/// Status code and body.
-#[derive(Debug)]
+/// What is sent: nothing of it is checked or completed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
+}
+
+/// Status code, headers with their names in small letters, and body.
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -69,26 +80,46 @@ impl ApiServer {
 
     /// Asks for a path; `accept` is the media type wanted.
     pub(crate) fn get(&self, path: &str, accept: &str) -> Result<Answer> {
+        self.send(Request {
+            method: "GET",
+            path,
+            headers: &[("Accept", accept)],
+            body: &[],
+        })
+    }
+
+    /// Sends a request on a connection of its own and reads the answer to its end.
+    pub(crate) fn send(&self, request: Request<'_>) -> Result<Answer> {
+        let Request {
+            method, path, body, ..
+        } = request;
         let what = || format!("ask https://{}{path}", self.address);
         let stream = TcpStream::connect(&self.address).doing(what)?;
         stream.set_read_timeout(Some(LIMIT)).doing(what)?;
+        stream.set_nodelay(true).doing(what)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).doing(what)?;
         let mut stream = StreamOwned::new(connection, stream);
-        let token = self
-            .token
-            .as_ref()
-            .map(|token| format!("Authorization: Bearer {token}\r\n"))
-            .unwrap_or_default();
         // HTTP/1.0: the answer comes in one piece and ends with the connection.
-        let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {accept}\r\n{token}\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).doing(what)?;
+        let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.address);
+        for (name, value) in request.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if let Some(token) = &self.token {
+            let _ = write!(head, "Authorization: Bearer {token}\r\n");
+        }
+        if !body.is_empty() {
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        }
+        head.push_str("\r\n");
+        stream.write_all(head.as_bytes()).doing(what)?;
+        // A server that has seen enough answers before it has read all, and does not read the rest.
+        let _ = stream.write_all(body).and_then(|()| stream.flush());
         let mut answer = Vec::new();
         match stream.read_to_end(&mut answer) {
             // Some servers close the connection without saying so first.
-            Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error).doing(what),
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof && answer.is_empty() => {
+                return Err(error).doing(what);
+            }
             _ => {}
         }
         match split(&answer) {
@@ -159,8 +190,12 @@ fn split(answer: &[u8]) -> Option<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     Some(Answer {
         status,
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect(),
         body: answer.get(end + 4..)?.to_vec(),
     })
 }

@@ -72,6 +72,10 @@ Chores of this repository: cargo xtask <chore>
                        the expressions of guardrails against the public compliance suite of JMESPath
   conformance cel --suites DIR
                        the same for CEL
+  conformance sandbox  the same requests to our API server and to Kubernetes' own: what they answer differently
+      --only PART      only sequences whose name or area contains PART (may be repeated)
+      --server PATH    serve the sandbox with this program, the example `serve` of its crate, instead of building it
+      --report FILE    write every difference, listed or not
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -106,6 +110,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["conformance", "chart", rest @ ..] => conformance::chart(&conformance::Options::parse(rest)?),
         ["conformance", "guardrails", rest @ ..] => {
             conformance::policies::guardrails(&conformance::policies::Options::parse(rest)?)
+        }
+        ["conformance", "sandbox", rest @ ..] => {
+            conformance::sandbox::run(&conformance::sandbox::Options::parse(rest)?)
         }
         ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
         ["conformance", "cel", rest @ ..] => conformance::cel::run(rest),

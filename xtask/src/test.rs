@@ -1,10 +1,12 @@
 //! `cargo xtask test`: everything a change must pass, on a clean clone with nothing prepared.
 
 use crate::failure::{Result, fail};
-use crate::process::run_aloud;
+use crate::process::{run as run_quietly, run_aloud};
 use crate::{say, tools};
+use serde_json::Value;
 use std::env;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -57,4 +59,31 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         command.env("CARGO_INCREMENTAL", "0");
     }
     command
+}
+
+/// Builds a program of this workspace with `cargo build` and these options, and returns where it is.
+pub(crate) fn built(options: &[&str], target: &str, prepare: impl FnOnce(&mut Command)) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--message-format", "json-render-diagnostics"];
+    arguments.extend(options);
+    let mut command = cargo(&arguments);
+    prepare(&mut command);
+    let finished = run_quietly(&mut command, LIMIT)?;
+    if !finished.status.success() {
+        fail!(
+            "cargo build ended with {}:\n{}",
+            finished.status,
+            finished.stderr.trim()
+        );
+    }
+    // Cargo knows best where it put it.
+    let executable = finished
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == target)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    match executable {
+        Some(path) => Ok(path),
+        None => fail!("cargo build made no program {target}"),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::failure::{Doing, Result, fail};
 use crate::https::ApiServer;
 use crate::process::{Daemon, Finished, Scratch, run};
-use crate::test::cargo;
+use crate::test::built;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,39 +56,9 @@ impl Platform {
     }
 
     fn build_as(options: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Self> {
-        let mut arguments = vec![
-            "build",
-            "--package",
-            "cli",
-            "--bin",
-            "platform",
-            "--message-format",
-            "json-render-diagnostics",
-        ];
+        let mut arguments = vec!["--package", "cli", "--bin", "platform"];
         arguments.extend(options);
-        let mut command = cargo(&arguments);
-        prepare(&mut command);
-        let finished = run(&mut command, Duration::from_mins(45))?;
-        if !finished.status.success() {
-            fail!(
-                "cargo build ended with {}:\n{}",
-                finished.status,
-                finished.stderr.trim()
-            );
-        }
-        let said = finished.stdout;
-        // Cargo knows best where it put it.
-        let executable = said
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| {
-                message["reason"] == "compiler-artifact" && message["target"]["name"] == "platform"
-            })
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        match executable {
-            Some(path) => Ok(Self(path)),
-            None => fail!("cargo build made no binary platform"),
-        }
+        built(&arguments, "platform", prepare).map(Self)
     }
 
     /// Where it is.

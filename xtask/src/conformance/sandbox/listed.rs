@@ -1,0 +1,116 @@
+//! The differences that are known: rows of a table in `docs/conformance/sandbox.md`, each with its reason.
+//!
+//! A row names sequences and places in their answers; `*` stands for any text.
+
+use super::Outcome;
+use super::differ::Difference;
+use crate::failure::{Doing, Result, fail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The table's rows in their order.
+#[derive(Debug)]
+pub(super) struct Listed(Vec<(String, String)>);
+
+impl Listed {
+    /// Reads the table below the heading "Listed differences".
+    pub(super) fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
+        Self::of(&text)
+    }
+
+    fn of(text: &str) -> Result<Self> {
+        let Some((_, text)) = text.split_once("\n## Listed differences\n") else {
+            fail!("the list of differences has no heading \"Listed differences\"")
+        };
+        let text = text.split("\n## ").next().unwrap_or_default();
+        let mut rows = Vec::new();
+        for line in text.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [sequences, places, reason] = cells.as_slice() else {
+                fail!("a row of the list of differences has three cells, not {line}")
+            };
+            if reason.is_empty() {
+                fail!("a listed difference has no reason: {line}");
+            }
+            rows.push((
+                sequences.trim_matches('`').to_owned(),
+                places.trim_matches('`').to_owned(),
+            ));
+        }
+        Ok(Self(rows))
+    }
+
+    /// The row that a difference is listed in.
+    pub(super) fn row(&self, sequence: &str, difference: &Difference) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|(sequences, places)| fits(sequences, sequence) && fits(places, &difference.place))
+    }
+
+    /// Rows that nothing needs any more.
+    pub(super) fn unused(&self, outcomes: &[Outcome]) -> Vec<String> {
+        let used: BTreeSet<usize> = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row))
+            .collect();
+        self.0
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| !used.contains(number))
+            .map(|(_, (sequences, places))| format!("{sequences} at {places}"))
+            .collect()
+    }
+}
+
+/// Whether a text is of the form of a pattern.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let check = |pattern: &str, text: &str, expect: bool| {
+            assert_eq!(fits(pattern, text), expect, "{pattern} {text}");
+        };
+        check("a", "a", true);
+        check("a", "ab", false);
+        check("a*", "ab", true);
+        check("*b", "ab", true);
+        check("a*b*c", "a-b-b-c", true);
+        check("a*b", "ac", false);
+        check("*", "", true);
+    }
+
+    #[test]
+    fn the_list_is_a_table_with_reasons() {
+        let table = |row: &str| {
+            format!("# A\n\n## Listed differences\n\n| sequences | places | why |\n| --- | --- | --- |\n{row}\n")
+        };
+        let listed = Listed::of(&table("| `a *` | `body/x*` | because |")).unwrap();
+        assert_eq!(listed.0, [("a *".to_owned(), "body/x*".to_owned())]);
+        assert!(Listed::of(&table("| `a *` | `body/x*` |  |")).is_err());
+        assert!(Listed::of(&table("| `a *` | because |")).is_err());
+        assert!(Listed::of("nothing").is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! Playing a sequence on one server.
+
+use super::normal::Normal;
+use super::sequence::{Sequence, Step};
+use crate::failure::{Result, fail};
+use crate::https::{Answer, ApiServer, Request};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a step may be asked again. What is not there by then shows as a difference.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(60);
+/// How often a server that does not answer is asked again, when it closed the connection before it read all.
+const TRIES: usize = 3;
+
+/// An answer, made comparable.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    /// 0 when there was no answer.
+    pub(super) status: u16,
+    pub(super) media_type: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) body: Value,
+}
+
+/// One server, and what a sequence has learnt about it.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    api: &'a ApiServer,
+    variables: BTreeMap<String, String>,
+}
+
+impl<'a> Side<'a> {
+    pub(super) fn new(api: &'a ApiServer) -> Self {
+        Self {
+            api,
+            variables: BTreeMap::new(),
+        }
+    }
+
+    /// What the server answers to each step.
+    pub(super) fn play(mut self, sequence: &Sequence) -> Result<Vec<Seen>> {
+        self.variables
+            .insert("ns".to_owned(), sequence.namespace.clone());
+        if sequence.has_namespace() {
+            self.prepare(sequence)?;
+        }
+        let mut normal = Normal::new(&sequence.steps);
+        let mut seen = Vec::new();
+        for step in &sequence.steps {
+            let started = Instant::now();
+            let answer = loop {
+                let answer = self.send(step);
+                let done = answer.as_ref().is_ok_and(|answer| is_reached(step, answer));
+                if step.until.is_empty() || done || started.elapsed() > PATIENCE {
+                    break answer;
+                }
+                thread::sleep(LOOK);
+            };
+            seen.push(match answer {
+                Ok(answer) => {
+                    self.learn(step, &answer);
+                    show(&answer, &mut normal)
+                }
+                Err(failure) => Seen {
+                    status: 0,
+                    media_type: String::new(),
+                    warnings: Vec::new(),
+                    body: json!(failure.to_string()),
+                },
+            });
+        }
+        Ok(seen)
+    }
+
+    /// Makes the namespace, with what pods need in it.
+    fn prepare(&self, sequence: &Sequence) -> Result<()> {
+        let name = &sequence.namespace;
+        self.make("/api/v1/namespaces", &json!({ "metadata": { "name": name } }))?;
+        let accounts = format!("/api/v1/namespaces/{name}/serviceaccounts");
+        if !sequence.controllers {
+            return self.make(&accounts, &json!({ "metadata": { "name": "default" } }));
+        }
+        let started = Instant::now();
+        let account = format!("{accounts}/default");
+        let authority = format!("/api/v1/namespaces/{name}/configmaps/kube-root-ca.crt");
+        for path in [account, authority] {
+            while self.api.get(&path, "application/json")?.status != 200 {
+                if started.elapsed() > PATIENCE {
+                    fail!("{path} does not appear");
+                }
+                thread::sleep(LOOK);
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&self, path: &str, object: &Value) -> Result<()> {
+        let answer = self.api.send(Request {
+            method: "POST",
+            path,
+            headers: &[("Content-Type", "application/json"), ("Accept", "application/json")],
+            body: object.to_string().as_bytes(),
+        })?;
+        if answer.status != 201 {
+            fail!(
+                "cannot prepare {path}: {} {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            );
+        }
+        Ok(())
+    }
+
+    fn send(&self, step: &Step) -> Result<Answer> {
+        let path = self.filled(&step.path);
+        let body = match std::str::from_utf8(&step.body) {
+            Ok(text) => self.filled(text).into_bytes(),
+            Err(_) => step.body.clone(),
+        };
+        let headers: Vec<(&str, &str)> = step
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = Request {
+            method: &step.method,
+            path: &path,
+            headers: &headers,
+            body: &body,
+        };
+        let mut answer = self.api.send(request);
+        for _ in 1..TRIES {
+            if answer.is_ok() || body.len() < 100_000 {
+                break;
+            }
+            answer = self.api.send(request);
+        }
+        answer
+    }
+
+    fn filled(&self, text: &str) -> String {
+        if !text.contains('$') {
+            return text.to_owned();
+        }
+        self.variables.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${name}"), value)
+        })
+    }
+
+    fn learn(&mut self, step: &Step, answer: &Answer) {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        for (name, place) in &step.remember {
+            let value = match body.pointer(place) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => String::new(),
+            };
+            self.variables.insert(name.clone(), value);
+        }
+    }
+}
+
+/// Whether the answer is the one that was waited for. `code` is the status code, `count` the number of items.
+fn is_reached(step: &Step, answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    step.until.iter().all(|(place, value)| match place.as_str() {
+        "code" => *value == json!(answer.status),
+        "count" => *value == json!(body["items"].as_array().map_or(0, Vec::len)),
+        // Nothing and an empty value are the same: what is not there yet.
+        place => body.pointer(place).unwrap_or(&Value::Null) == value,
+    })
+}
+
+fn show(answer: &Answer, normal: &mut Normal) -> Seen {
+    let headers = |name: &'static str| {
+        answer
+            .headers
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+    };
+    let mut warnings: Vec<String> = headers("warning").map(|text| normal.text(&text)).collect();
+    warnings.sort();
+    let body = match serde_json::from_slice::<Value>(&answer.body) {
+        Ok(value) => normal.value(value),
+        Err(_) => of_lines(&answer.body, normal),
+    };
+    Seen {
+        status: answer.status,
+        media_type: headers("content-type").next().unwrap_or_default(),
+        warnings,
+        body,
+    }
+}
+
+/// The events of a watch, or text.
+fn of_lines(body: &[u8], normal: &mut Normal) -> Value {
+    let text = String::from_utf8_lossy(body);
+    let lines: Result<Vec<Value>, _> = text.lines().map(serde_json::from_str).collect();
+    match lines {
+        Ok(events) if !events.is_empty() => normal.value(Value::Array(events)),
+        _ => json!(normal.text(text.trim())),
+    }
+}

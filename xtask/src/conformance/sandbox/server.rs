@@ -1,0 +1,67 @@
+//! The sandbox as a process of its own, over HTTPS.
+
+use crate::failure::{Result, fail};
+use crate::https::ApiServer;
+use crate::process::{Daemon, Scratch};
+use crate::test::built;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long it may take to be ready.
+const START: Duration = Duration::from_mins(1);
+
+/// A sandbox that serves.
+#[derive(Debug)]
+pub(super) struct Server {
+    daemon: Daemon,
+    api: ApiServer,
+    // The last to go: the daemon writes into it.
+    _folder: Scratch,
+}
+
+/// The program that serves: the one named, or the example of the crate, built.
+pub(super) fn program(named: Option<&str>) -> Result<PathBuf> {
+    match named {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => built(&["--package", "sandbox", "--example", "serve"], "serve", |_| ()),
+    }
+}
+
+impl Server {
+    /// Starts it with an empty store, with or without controllers.
+    pub(super) fn start(program: &Path, controllers: bool) -> Result<Self> {
+        let folder = Scratch::new()?;
+        let place = folder.path().join("sandbox");
+        std::fs::create_dir(&place).map_err(|error| crate::failure::Failure::new(error.to_string()))?;
+        let mut command = Command::new(program);
+        command.arg(&place).arg("0");
+        if !controllers {
+            command.arg("bare");
+        }
+        let daemon = Daemon::start(&mut command, &folder.path().join("serve.log"))?;
+        let started = Instant::now();
+        while !daemon.output().contains("KUBECONFIG=") {
+            daemon.check()?;
+            if started.elapsed() > START {
+                fail!("the sandbox is not ready after {}", crate::say::duration(START));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Self {
+            daemon,
+            api: ApiServer::of(&place.join("kubeconfig"))?,
+            _folder: folder,
+        })
+    }
+
+    pub(super) fn api(&self) -> &ApiServer {
+        &self.api
+    }
+
+    /// Fails when it has ended.
+    pub(super) fn check(&self) -> Result<()> {
+        self.daemon.check()
+    }
+}
