@@ -4,7 +4,6 @@ use crate::failure::{Doing, Result, fail};
 use crate::https::ApiServer;
 use crate::process::{Daemon, Finished, Scratch, run};
 use crate::test::built;
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -125,7 +125,11 @@ impl Normal {
     }
 
     fn replace_fields(&mut self, fields: &mut Map<String, Value>, key: &str) {
-        let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let kind = fields
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let is_list = fields.contains_key("items") || kind == "Table" || kind.ends_with("List");
         let version = fields
             .get_mut("metadata")
