@@ -27,7 +27,12 @@ pub(super) struct Difference {
 pub(super) fn between(number: usize, step: &Step, ours: &Seen, real: &Seen) -> Vec<Difference> {
     let mut found = Vec::new();
     if ours.status == real.status {
-        compare("type", &text(&ours.media_type), &text(&real.media_type), &mut found);
+        compare(
+            "type",
+            &text(&ours.media_type),
+            &text(&real.media_type),
+            &mut found,
+        );
         compare(
             "warnings",
             &Value::from(ours.warnings.clone()),
@@ -145,7 +150,11 @@ mod tests {
             assert_eq!(places, expect, "{ours} {real}");
         };
         check(json!({ "a": 1 }), json!({ "a": 1 }), &[]);
-        check(json!({ "a": 1, "b": null }), json!({ "a": 2 }), &["body/a", "body/b"]);
+        check(
+            json!({ "a": 1, "b": null }),
+            json!({ "a": 2 }),
+            &["body/a", "body/b"],
+        );
         check(json!([1, 2]), json!([1]), &["body/1"]);
         check(
             json!([{ "name": "x", "v": 1 }, { "name": "y" }]),

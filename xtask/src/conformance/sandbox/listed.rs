@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn the_list_is_a_table_with_reasons() {
         let table = |row: &str| {
-            format!("# A\n\n## Listed differences\n\n| sequences | places | why |\n| --- | --- | --- |\n{row}\n")
+            format!(
+                "# A\n\n## Listed differences\n\n| sequences | places | why |\n| --- | --- | --- |\n{row}\n"
+            )
         };
         let listed = Listed::of(&table("| `a *` | `body/x*` | because |")).unwrap();
         assert_eq!(listed.0, [("a *".to_owned(), "body/x*".to_owned())]);

@@ -22,6 +22,8 @@ use std::collections::HashMap;
 const HASHES: [&str; 2] = ["pod-template-hash", "controller-revision-hash"];
 /// Fields of a Service that the server fills in at random.
 const DRAWN: [&str; 3] = ["clusterIP", "nodePort", "healthCheckNodePort"];
+/// The volumes that admission puts into pods begin with this.
+const ACCESS: &str = "kube-api-access-";
 /// Columns that show a time.
 const AGES: [&str; 4] = ["Age", "Duration", "Last Schedule", "Last Seen"];
 
@@ -69,15 +71,22 @@ impl Normal {
                 {
                     self.word(name, format!("{prefix}(generated)"));
                 }
-                if let (Some(Value::String(owner)), Some(status)) =
-                    (fields.get("metadata").and_then(|meta| meta.get("name")), fields.get("status"))
-                {
+                if let (Some(Value::String(owner)), Some(status)) = (
+                    fields.get("metadata").and_then(|meta| meta.get("name")),
+                    fields.get("status"),
+                ) {
                     for field in ["currentRevision", "updateRevision"] {
                         let revision = status.get(field).and_then(Value::as_str);
                         if let Some(hash) = revision.and_then(|it| it.strip_prefix(owner.as_str())) {
                             self.word(hash.trim_start_matches('-'), "(hash)".to_owned());
                         }
                     }
+                }
+                if let Some(Value::String(name)) = fields.get("name")
+                    && let Some(random) = name.strip_prefix(ACCESS)
+                    && random.len() == 5
+                {
+                    self.word(name, format!("{ACCESS}(generated)"));
                 }
                 for (name, value) in fields {
                     if HASHES.contains(&name.as_str())
@@ -106,7 +115,8 @@ impl Normal {
                 items.retain(|item| !is_passing_bookmark(item));
                 if key == "managedFields" {
                     items.sort_by_key(|entry| {
-                        ["manager", "operation", "subresource", "apiVersion"].map(|field| entry[field].to_string())
+                        ["manager", "operation", "subresource", "apiVersion"]
+                            .map(|field| entry[field].to_string())
                     });
                 }
                 for item in items {
@@ -146,7 +156,12 @@ impl Normal {
         if kind == "Table" {
             ages(fields);
         }
-        if kind == "Pod" || (key == "items" && fields.get("spec").is_some_and(|spec| spec["containers"].is_array())) {
+        if kind == "Pod"
+            || (key == "items"
+                && fields
+                    .get("spec")
+                    .is_some_and(|spec| spec["containers"].is_array()))
+        {
             pod_status(fields);
         }
         let names: Vec<String> = fields.keys().cloned().collect();
@@ -172,7 +187,9 @@ impl Normal {
             "nodeName" | "hostIP" | "podIP" | "ip" if !self.asked.contains(text) => {
                 return "(of the node)".to_owned();
             }
-            "clusterIP" | "clusterIPs" if text != "None" && !text.is_empty() && !self.asked.contains(text) => {
+            "clusterIP" | "clusterIPs"
+                if text != "None" && !text.is_empty() && !self.asked.contains(text) =>
+            {
                 return "(drawn)".to_owned();
             }
             _ => {}
@@ -217,7 +234,8 @@ fn is_bookmark(metadata: &Map<String, Value>) -> bool {
 }
 
 fn is_passing_bookmark(event: &Value) -> bool {
-    event["type"] == "BOOKMARK" && event["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null()
+    event["type"] == "BOOKMARK"
+        && event["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"].is_null()
 }
 
 /// The cells of tables that show how old something is.
@@ -350,7 +368,10 @@ mod tests {
             json!({ "spec": { "clusterIP": "10.96.3.4", "ports": [{ "nodePort": 31000 }] } }),
             json!({ "spec": { "clusterIP": "(drawn)", "ports": [{ "nodePort": "(drawn)" }] } }),
         );
-        check(json!({ "spec": { "clusterIP": "None" } }), json!({ "spec": { "clusterIP": "None" } }));
+        check(
+            json!({ "spec": { "clusterIP": "None" } }),
+            json!({ "spec": { "clusterIP": "None" } }),
+        );
         check(
             json!({ "message": "too old resource version: 3 (17)" }),
             json!({ "message": "too old resource version: # (#)" }),

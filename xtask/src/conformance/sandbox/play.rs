@@ -42,8 +42,7 @@ impl<'a> Side<'a> {
 
     /// What the server answers to each step.
     pub(super) fn play(mut self, sequence: &Sequence) -> Result<Vec<Seen>> {
-        self.variables
-            .insert("ns".to_owned(), sequence.namespace.clone());
+        self.variables.insert("ns".to_owned(), sequence.namespace.clone());
         if sequence.has_namespace() {
             self.prepare(sequence)?;
         }
@@ -98,7 +97,10 @@ impl<'a> Side<'a> {
         let answer = self.api.send(Request {
             method: "POST",
             path,
-            headers: &[("Content-Type", "application/json"), ("Accept", "application/json")],
+            headers: &[
+                ("Content-Type", "application/json"),
+                ("Accept", "application/json"),
+            ],
             body: object.to_string().as_bytes(),
         })?;
         if !matches!(answer.status, 201 | 409) {
@@ -142,9 +144,11 @@ impl<'a> Side<'a> {
         if !text.contains('$') {
             return text.to_owned();
         }
-        self.variables.iter().fold(text.to_owned(), |text, (name, value)| {
-            text.replace(&format!("${name}"), value)
-        })
+        self.variables
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| {
+                text.replace(&format!("${name}"), value)
+            })
     }
 
     fn learn(&mut self, step: &Step, answer: &Answer) {

@@ -62,7 +62,10 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Sequence>> {
         of_file(&name, &file, &objects, &mut sequences)?;
     }
     for (number, sequence) in sequences.iter().enumerate() {
-        if sequences[..number].iter().any(|other| other.name == sequence.name) {
+        if sequences[..number]
+            .iter()
+            .any(|other| other.name == sequence.name)
+        {
             fail!("two sequences are called {:?}", sequence.name);
         }
     }
@@ -187,7 +190,9 @@ fn step_of(given: &Value, objects: &Value) -> Result<Step> {
         step.body = text.as_bytes().to_vec();
     }
     if let Some(numbers) = given["bytes"].as_array() {
-        let bytes = numbers.iter().filter_map(|number| number.as_u64()?.try_into().ok());
+        let bytes = numbers
+            .iter()
+            .filter_map(|number| number.as_u64()?.try_into().ok());
         step.body = bytes.collect();
     }
     if let Some(repeat) = given["repeat"].as_object() {
@@ -196,7 +201,11 @@ fn step_of(given: &Value, objects: &Value) -> Result<Step> {
         let middle = part("piece").repeat(usize::try_from(times).unwrap_or(1));
         step.body = [part("before"), &middle, part("after")].concat().into_bytes();
     }
-    for (header, name) in [("Content-Type", "type"), ("Accept", "accept"), ("User-Agent", "agent")] {
+    for (header, name) in [
+        ("Content-Type", "type"),
+        ("Accept", "accept"),
+        ("User-Agent", "agent"),
+    ] {
         if let Some(value) = given[name].as_str() {
             step.headers.retain(|(known, _)| known != header);
             step.headers.push((header.to_owned(), value.to_owned()));
@@ -303,10 +312,18 @@ mod tests {
     fn requests_are_words() {
         let check = |request: &str, method: &str, path: &str| {
             let step = request_of(request, &Value::Null).unwrap();
-            assert_eq!((step.method.as_str(), step.path.as_str()), (method, path), "{request}");
+            assert_eq!(
+                (step.method.as_str(), step.path.as_str()),
+                (method, path),
+                "{request}"
+            );
         };
         check("GET v1:pods/a", "GET", "/api/v1/namespaces/$ns/pods/a");
-        check("APPLY apps/v1:deployments/a", "PATCH", "/apis/apps/v1/namespaces/$ns/deployments/a");
+        check(
+            "APPLY apps/v1:deployments/a",
+            "PATCH",
+            "/apis/apps/v1/namespaces/$ns/deployments/a",
+        );
         check("TABLE /api/v1/nodes", "GET", "/api/v1/nodes");
     }
 
@@ -319,7 +336,10 @@ mod tests {
             json!({ "$from": "a", "x": null, "list": { "0": { "y": 3 } } }),
             json!({ "list": [{ "y": 3, "z": 2 }] }),
         );
-        check(json!({ "$from": "a", "list": [1] }), json!({ "x": 1, "list": [1] }));
+        check(
+            json!({ "$from": "a", "list": [1] }),
+            json!({ "x": 1, "list": [1] }),
+        );
         assert!(filled(&json!({ "$from": "b" }), &objects).is_err());
     }
 }

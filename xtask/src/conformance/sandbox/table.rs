@@ -25,7 +25,11 @@ pub(super) fn summary(outcomes: &[Outcome]) -> String {
     let mut sum = Row::default();
     for outcome in outcomes {
         for row in [rows.entry(&outcome.area).or_default(), &mut sum] {
-            let listed = outcome.differences.iter().filter(|(_, row)| row.is_some()).count();
+            let listed = outcome
+                .differences
+                .iter()
+                .filter(|(_, row)| row.is_some())
+                .count();
             row.sequences += 1;
             row.steps += outcome.steps;
             row.equal += outcome.steps - outcome.steps_that_differ();
@@ -52,7 +56,11 @@ pub(super) fn summary(outcomes: &[Outcome]) -> String {
 impl Outcome {
     /// How many steps differ in anything.
     fn steps_that_differ(&self) -> usize {
-        let mut steps: Vec<usize> = self.differences.iter().map(|(difference, _)| difference.step).collect();
+        let mut steps: Vec<usize> = self
+            .differences
+            .iter()
+            .map(|(difference, _)| difference.step)
+            .collect();
         steps.dedup();
         steps.len()
     }
@@ -73,14 +81,20 @@ fn all(outcomes: &[Outcome]) -> impl Iterator<Item = (&Outcome, &Difference, Opt
 /// The first differences that are not listed.
 pub(super) fn first(outcomes: &[Outcome]) -> String {
     let unlisted = all(outcomes).filter(|(_, _, row)| row.is_none()).take(SHOWN);
-    unlisted.map(|(outcome, difference, _)| shown(outcome, difference, "")).collect()
+    unlisted
+        .map(|(outcome, difference, _)| shown(outcome, difference, ""))
+        .collect()
 }
 
 /// Every difference.
 pub(super) fn report(outcomes: &[Outcome]) -> String {
     let mut text = summary(outcomes);
     for (outcome, difference, row) in all(outcomes) {
-        text.push_str(&shown(outcome, difference, if row.is_some() { "LISTED " } else { "" }));
+        text.push_str(&shown(
+            outcome,
+            difference,
+            if row.is_some() { "LISTED " } else { "" },
+        ));
     }
     text
 }
