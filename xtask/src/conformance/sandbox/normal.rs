@@ -17,6 +17,7 @@
 use super::sequence::Step;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// Labels and fields that hold hashes.
 const HASHES: [&str; 2] = ["pod-template-hash", "controller-revision-hash"];
@@ -51,16 +52,16 @@ impl Normal {
 
     /// A document, made comparable.
     pub(super) fn value(&mut self, mut value: Value) -> Value {
-        self.look_around(&value, "");
+        self.look_around(&value);
         self.words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         self.replace(&mut value, "");
         value
     }
 
     /// Finds words that are made at random.
-    fn look_around(&mut self, value: &Value, key: &str) {
+    fn look_around(&mut self, value: &Value) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.look_around(item, key)),
+            Value::Array(items) => items.iter().for_each(|item| self.look_around(item)),
             Value::Object(fields) => {
                 if let (Some(Value::String(name)), Some(Value::String(prefix))) =
                     (fields.get("name"), fields.get("generateName"))
@@ -95,7 +96,7 @@ impl Normal {
                         let hash = hash.rsplit('-').next().unwrap_or_default();
                         self.word(hash, "(hash)".to_owned());
                     }
-                    self.look_around(value, name);
+                    self.look_around(value);
                 }
             }
             _ => {}
@@ -211,7 +212,7 @@ impl Normal {
             if let Some(uid) = rest.get(..36).filter(|part| is_uid(part)) {
                 let next = self.uids.len() + 1;
                 let number = self.uids.entry(uid.to_owned()).or_insert(next);
-                out.push_str(&format!("uid {number}"));
+                let _ = write!(out, "uid {number}");
                 rest = &rest[36..];
             } else if let Some(length) = time(rest) {
                 out.push_str("(time)");
@@ -336,6 +337,10 @@ fn without_numbers(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "cases are written where they are checked"
+    )]
     fn check(value: Value, expect: Value) {
         assert_eq!(Normal::new(&[]).value(value.clone()), expect, "{value}");
     }
