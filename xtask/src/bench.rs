@@ -6,6 +6,7 @@
 
 pub(crate) mod chart;
 pub(crate) mod policies;
+pub(crate) mod sandbox;
 pub(crate) mod webhook;
 
 use crate::e2e::main_job::CREATE;

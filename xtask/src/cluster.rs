@@ -60,6 +60,15 @@ impl Cluster {
 
     /// Starts etcd and the API server, without anything that would act on objects.
     pub(crate) fn start_api_alone() -> Result<Self> {
+        Self::start_api(false)
+    }
+
+    /// The same, with what is acknowledged on disk.
+    pub(crate) fn start_durable_api() -> Result<Self> {
+        Self::start_api(true)
+    }
+
+    fn start_api(durable: bool) -> Result<Self> {
         peers::build(&[&ETCD, &KUBERNETES])?;
         let folder = Scratch::new()?;
         let [etcd, etcd_peers, port] = free_ports()?;
@@ -75,7 +84,7 @@ impl Cluster {
             authority,
             folder,
         };
-        cluster.start_etcd(etcd, etcd_peers)?;
+        cluster.start_etcd(etcd, etcd_peers, durable)?;
         cluster.start_api_server(etcd, port)?;
         cluster.wait_for("the API server to be ready", |cluster| Ok(cluster.api.is_ready()))?;
         Ok(cluster)
@@ -101,6 +110,11 @@ impl Cluster {
         )?
         .success("kubectl apply")
         .map(drop)
+    }
+
+    /// What it runs.
+    pub(crate) fn daemons(&self) -> &[Daemon] {
+        &self.daemons
     }
 
     /// Fails when a part of the cluster has ended.
@@ -146,7 +160,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn start_etcd(&mut self, clients: u16, peers: u16) -> Result<()> {
+    fn start_etcd(&mut self, clients: u16, peers: u16, durable: bool) -> Result<()> {
         let clients = format!("http://127.0.0.1:{clients}");
         let peers = format!("http://127.0.0.1:{peers}");
         self.start_daemon(
@@ -158,8 +172,8 @@ impl Cluster {
                 format!("--listen-peer-urls={peers}"),
                 format!("--initial-advertise-peer-urls={peers}"),
                 format!("--initial-cluster=default={peers}"),
-                // The folder goes with the cluster: nothing here outlives a power cut.
-                "--unsafe-no-fsync".to_owned(),
+                // The folder goes with the cluster: nothing here outlives a power cut, unless that is measured.
+                format!("--unsafe-no-fsync={}", !durable),
                 "--log-level=warn".to_owned(),
             ],
         )

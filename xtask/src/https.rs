@@ -3,6 +3,8 @@
 //! For what kubectl is too slow to time or cannot ask: readiness to the millisecond, Accept headers, requests that
 //! are wrong on purpose. Not a client for anything else.
 
+mod connection;
+
 use crate::failure::{Doing, Result, fail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -46,6 +46,8 @@ Chores of this repository: cargo xtask <chore>
                        charts below a folder, if one is given
   bench webhook [--seconds N] [--platform BIN]
                        the webhook's answers at 500 requests a second with 50 policies, asked from another process
+  bench sandbox [--platform BIN] [--alone]
+                       the sandbox's API over HTTPS beside etcd and kube-apiserver: start, memory, writes, lists, watches
   bench guardrails [--library DIR] [--runs N] [--kyverno BIN] [--alone] [--platform BIN]
                        the policy engine in process; `policy apply` over many resources beside Kyverno's command line,
                        with the shipped set or the policies of a library, a folder with kyverno-test.yaml files
@@ -124,6 +126,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
             bench::chart::run_all(runs, charts)
         }
         ["bench", "webhook", rest @ ..] => bench::webhook::run_all(&bench::webhook::Options::parse(rest)?),
+        ["bench", "sandbox", rest @ ..] => bench::sandbox::run_all(&bench::sandbox::Options::parse(rest)?),
         ["load-webhook", rest @ ..] => bench::webhook::load(rest),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()

@@ -253,6 +253,14 @@ impl Daemon {
         })
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> Result<u32> {
+        match book().running.get(&self.number) {
+            Some(child) => Ok(child.id()),
+            None => fail!("{} is not running", self.name),
+        }
+    }
+
     /// Fails, with the end of its output, when the process is not running any more.
     pub(crate) fn check(&self) -> Result<()> {
         match ended(self.number)? {

@@ -1,0 +1,140 @@
+//! A connection that stays: many requests one after the other, or one answer that goes on and on.
+
+use super::ApiServer;
+use crate::failure::{Doing, Result};
+use rustls::{ClientConnection, StreamOwned};
+use std::io::{Error, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// No answer may take longer, and no part of one that goes on.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// An open connection to an API server.
+pub(crate) struct Connection {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    /// The headers of every request.
+    headers: String,
+    /// What was received and not yet looked at.
+    rest: Vec<u8>,
+}
+
+impl ApiServer {
+    /// Opens a connection.
+    pub(crate) fn open(&self) -> Result<Connection> {
+        let what = || format!("connect to {}", self.address);
+        let stream = TcpStream::connect(&self.address).doing(what)?;
+        stream.set_read_timeout(Some(LIMIT)).doing(what)?;
+        stream.set_nodelay(true).doing(what)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).doing(what)?;
+        let token = self.token.as_ref();
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        Ok(Connection {
+            stream: StreamOwned::new(connection, stream),
+            headers: format!("Host: {}\r\n{}", self.address, token.unwrap_or_default()),
+            rest: Vec::new(),
+        })
+    }
+}
+
+/// How the body of an answer ends.
+enum Length {
+    Known(usize),
+    Pieces,
+}
+
+impl Connection {
+    /// Sends a request and reads the whole answer: status and body.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
+        let (status, length) = self.begin(method, path, body)?;
+        match length {
+            Length::Known(length) => {
+                while self.rest.len() < length {
+                    self.receive()?;
+                }
+                let after = self.rest.split_off(length);
+                Ok((status, std::mem::replace(&mut self.rest, after)))
+            }
+            Length::Pieces => {
+                let mut whole = Vec::new();
+                loop {
+                    let piece = self.piece()?;
+                    if piece.is_empty() {
+                        return Ok((status, whole));
+                    }
+                    whole.extend(piece);
+                }
+            }
+        }
+    }
+
+    /// Asks for an answer that goes on; its parts are had one by one by [`Connection::piece`].
+    pub(crate) fn follow(&mut self, path: &str) -> std::io::Result<()> {
+        match self.begin("GET", path, &[])? {
+            (200, Length::Pieces) => Ok(()),
+            (status, _) => Err(Error::other(format!("{path} is answered with {status}"))),
+        }
+    }
+
+    /// The next part of an answer; empty at its end.
+    pub(crate) fn piece(&mut self) -> std::io::Result<Vec<u8>> {
+        let line = self.until(b"\r\n")?;
+        let length = std::str::from_utf8(&line)
+            .ok()
+            .and_then(|line| usize::from_str_radix(line.trim(), 16).ok());
+        let length = length.ok_or_else(|| Error::other("a part has no length"))?;
+        while self.rest.len() < length + 2 {
+            self.receive()?;
+        }
+        let after = self.rest.split_off(length + 2);
+        let mut piece = std::mem::replace(&mut self.rest, after);
+        piece.truncate(length);
+        Ok(piece)
+    }
+
+    fn begin(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<(u16, Length)> {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\n{}Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.headers,
+            body.len()
+        );
+        self.stream.write_all(&[head.as_bytes(), body].concat())?;
+        self.stream.flush()?;
+        let head = self.until(b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        let status = head
+            .split_whitespace()
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| Error::other("the answer is not HTTP"))?;
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        Ok((status, length.map_or(Length::Pieces, Length::Known)))
+    }
+
+    /// What comes before a mark, which is taken off.
+    fn until(&mut self, mark: &[u8]) -> std::io::Result<Vec<u8>> {
+        loop {
+            if let Some(at) = self.rest.windows(mark.len()).position(|window| window == mark) {
+                let after = self.rest.split_off(at + mark.len());
+                let mut before = std::mem::replace(&mut self.rest, after);
+                before.truncate(at);
+                return Ok(before);
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> std::io::Result<()> {
+        let mut piece = [0; 16 * 1024];
+        match self.stream.read(&mut piece)? {
+            0 => Err(Error::other("the connection ended")),
+            read => {
+                self.rest.extend_from_slice(&piece[..read]);
+                Ok(())
+            }
+        }
+    }
+}
