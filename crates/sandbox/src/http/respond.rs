@@ -66,10 +66,10 @@ pub(super) fn warn(response: &mut Response, warnings: &[String]) {
 /// An object in the version it was asked for.
 pub(super) fn object_json(resource: &Resource, object: &Object) -> Bytes {
     let api_version = resource.api_version();
-    if text(&object.value, &["apiVersion"]) == api_version {
+    if object.is_of(&api_version) {
         return object.json.clone();
     }
-    Bytes::from(shown(resource, &object.value).to_string())
+    Bytes::from(shown(resource, &object.look()).to_string())
 }
 
 /// The metadata of an object alone.
@@ -77,7 +77,7 @@ pub(super) fn metadata_json(object: &Object) -> Bytes {
     let partial = json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
-        "metadata": object.value.get("metadata"),
+        "metadata": object.look().get("metadata"),
     });
     Bytes::from(partial.to_string())
 }

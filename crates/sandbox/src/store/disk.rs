@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use axum::body::Bytes;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::Value;
 
@@ -163,14 +164,7 @@ fn decode(place: &[u8], json: &[u8]) -> Option<(Key, Object)> {
         .as_str()?
         .parse()
         .ok()?;
-    Some((
-        key,
-        Object {
-            value,
-            json: axum::body::Bytes::copy_from_slice(json),
-            revision,
-        },
-    ))
+    Some((key, Object::stored(Bytes::copy_from_slice(json), revision)))
 }
 
 fn corrupt(path: &Path, why: &str) -> OpenError {

@@ -58,6 +58,25 @@ impl Ring {
         }
     }
 
+    /// Lets go of the values of events before a revision.
+    pub(super) fn sweep(&mut self, since: u64) {
+        for event in &mut self.events {
+            if event.object.revision >= since {
+                break;
+            }
+            let object = event.object.let_go();
+            let previous = event.previous.as_ref().and_then(|previous| previous.let_go());
+            if object.is_some() || previous.is_some() {
+                *event = Arc::new(Event {
+                    key: event.key.clone(),
+                    object: object.unwrap_or_else(|| Arc::clone(&event.object)),
+                    previous: previous.or_else(|| event.previous.clone()),
+                    removed: event.removed,
+                });
+            }
+        }
+    }
+
     pub(super) fn floor(&self) -> u64 {
         self.floor
     }

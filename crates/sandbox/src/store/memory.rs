@@ -18,6 +18,9 @@ pub(crate) fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
         .filter_map(|owner| owner.get("uid")?.as_str())
 }
 
+/// After how many changes the values of objects that are older than these are let go.
+const SWEEP: u64 = 512;
+
 /// All objects at one revision, and the recent past.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -43,6 +46,7 @@ impl Memory {
         for (key, object) in objects {
             memory.index(key, Arc::new(object));
         }
+        memory.sweep(u64::MAX);
         memory
     }
 
@@ -127,6 +131,21 @@ impl Memory {
             previous,
             removed,
         });
+        if self.revision.is_multiple_of(SWEEP) {
+            self.sweep(self.revision.saturating_sub(SWEEP));
+        }
+    }
+
+    /// Lets go of the values of objects that have not been changed since a revision.
+    fn sweep(&mut self, since: u64) {
+        for object in self.collections.values_mut().flat_map(BTreeMap::values_mut) {
+            if object.revision < since
+                && let Some(cold) = object.let_go()
+            {
+                *object = cold;
+            }
+        }
+        self.ring.sweep(since);
     }
 
     fn index(&mut self, key: Key, object: Arc<Object>) {

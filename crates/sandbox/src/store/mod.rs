@@ -10,6 +10,7 @@
 mod disk;
 mod events;
 mod memory;
+mod object;
 mod writer;
 
 use std::path::Path;
@@ -17,13 +18,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
 
-use axum::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 pub(crate) use disk::Disk;
 pub(crate) use events::Event;
 pub(crate) use memory::{Memory, owner_uids};
+pub(crate) use object::Object;
 
 use crate::OpenError;
 
@@ -80,50 +81,6 @@ impl Key {
             namespace: String::new(),
             name: name.to_owned(),
         }
-    }
-}
-
-/// One stored object: as a value to look into and as the bytes that are sent and stored.
-#[derive(Debug)]
-pub(crate) struct Object {
-    pub(crate) value: Value,
-    pub(crate) json: Bytes,
-    pub(crate) revision: u64,
-}
-
-impl Object {
-    pub(crate) fn new(mut value: Value, revision: u64) -> Self {
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("resourceVersion".to_owned(), Value::String(revision.to_string()));
-        }
-        let json = Bytes::from(value.to_string());
-        Self {
-            value,
-            json,
-            revision,
-        }
-    }
-
-    /// An object that is shown but not stored; its resource version is whatever it says.
-    pub(crate) fn unstored(value: Value) -> Self {
-        let json = Bytes::from(value.to_string());
-        Self {
-            value,
-            json,
-            revision: 0,
-        }
-    }
-
-    pub(crate) fn metadata(&self, field: &str) -> Option<&Value> {
-        self.value.get("metadata")?.get(field)
-    }
-
-    pub(crate) fn uid(&self) -> &str {
-        self.metadata("uid").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    pub(crate) fn is_terminating(&self) -> bool {
-        self.metadata("deletionTimestamp").is_some_and(|at| !at.is_null())
     }
 }
 

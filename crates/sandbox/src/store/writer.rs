@@ -88,7 +88,7 @@ impl Writer {
             let removed = change.object.is_none();
             let Some(value) = change
                 .object
-                .or_else(|| current.map(|object| object.value.clone()))
+                .or_else(|| current.map(|object| object.look().into_owned()))
             else {
                 let _ = answer.send(Err(CommitError::Missing));
                 continue;

@@ -76,7 +76,7 @@ impl Engine {
             self.review(target, Operation::Delete, options, &Value::Null, Some(&old.value))?;
             let new = self.terminate(target, how, &old)?;
             let gone = is_finished(&new);
-            if new == old.value {
+            if new == *old.value {
                 return Ok(Deleted::Terminating(old));
             }
             if options.dry_run {

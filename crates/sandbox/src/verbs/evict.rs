@@ -124,7 +124,7 @@ fn no_room(why: &str, seconds: u32) -> ApiError {
 fn chooses(budgets: &Target, selector: &Value, pod: &Object) -> bool {
     selector.is_object()
         && Selector::parse(&budgets.resource, &selector_text(selector), "")
-            .is_ok_and(|selector| selector.matches(&pod.value))
+            .is_ok_and(|selector| selector.chooses(pod))
 }
 
 fn is_ready(pod: &Value) -> bool {

@@ -85,7 +85,7 @@ impl Engine {
         }
         let mut found = memory
             .list(&target.resource.collection, namespace, start)
-            .filter(|(_, object)| options.selector.matches(&object.value));
+            .filter(|(_, object)| options.selector.chooses(object));
         let limit = options.limit.unwrap_or(usize::MAX);
         let mut objects = Vec::new();
         let mut last = None;

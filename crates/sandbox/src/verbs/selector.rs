@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::meta::text;
 use crate::catalog::Resource;
 use crate::status::ApiError;
+use crate::store::Object;
 
 /// What a list, watch or collection delete keeps to. The default keeps everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,10 +51,12 @@ impl Selector {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    pub(crate) fn matches(&self, object: &Value) -> bool {
-        if self.is_everything() {
-            return true;
-        }
+    /// Whether an object is meant.
+    pub(crate) fn chooses(&self, object: &Object) -> bool {
+        self.is_everything() || self.matches(&object.look())
+    }
+
+    fn matches(&self, object: &Value) -> bool {
         let labels = object
             .get("metadata")
             .and_then(|metadata| metadata.get("labels"))

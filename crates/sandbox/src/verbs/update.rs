@@ -125,7 +125,7 @@ impl Engine {
             let mut new = old.value.clone();
             change(&mut new);
             let gone = is_finished(&new);
-            if new == old.value && !gone {
+            if new == *old.value && !gone {
                 return Ok(());
             }
             let change = Change {

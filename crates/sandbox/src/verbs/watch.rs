@@ -90,8 +90,7 @@ impl Engine {
                 let present = memory.list(&watcher.collection, namespace, None);
                 let added = present
                     .filter(|((_, name), object)| {
-                        (watcher.name.is_empty() || watcher.name == *name)
-                            && watcher.selector.matches(&object.value)
+                        (watcher.name.is_empty() || watcher.name == *name) && watcher.selector.chooses(object)
                     })
                     .map(|(_, object)| Change::Added(Arc::clone(object)));
                 watcher.pending = added.collect();
@@ -150,7 +149,7 @@ impl Watcher {
         {
             return None;
         }
-        let matches = |object: &Arc<Object>| self.selector.matches(&object.value);
+        let matches = |object: &Arc<Object>| self.selector.chooses(object);
         let before = event.previous.as_ref().is_some_and(matches);
         let after = !event.removed && matches(&event.object);
         match (before, after) {
