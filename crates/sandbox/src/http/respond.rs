@@ -83,26 +83,25 @@ pub(super) fn metadata_json(object: &Object) -> Bytes {
 }
 
 /// A list of objects, put together from their stored bytes.
-pub(super) fn list_json<'a>(
-    kind: &str,
-    api_version: &str,
-    listed: &Listed,
-    items: impl Iterator<Item = &'a [u8]>,
-) -> Bytes {
-    let mut body = format!(
+pub(super) fn list_json(kind: &str, api_version: &str, listed: &Listed, items: &[Bytes]) -> Bytes {
+    const END: &[u8] = b"]}\n";
+    let head = format!(
         "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
         json!(kind),
         json!(api_version),
         list_metadata(listed)
-    )
-    .into_bytes();
-    for (index, item) in items.enumerate() {
+    );
+    // It may be large, so it gets the room that it needs at once and no more.
+    let length: usize = items.iter().map(|item| item.len() + 1).sum();
+    let mut body = Vec::with_capacity(head.len() + length + END.len());
+    body.extend_from_slice(head.as_bytes());
+    for (index, item) in items.iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
         body.extend_from_slice(item);
     }
-    body.extend_from_slice(b"]}\n");
+    body.extend_from_slice(END);
     Bytes::from(body)
 }
 

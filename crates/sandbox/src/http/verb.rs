@@ -325,8 +325,7 @@ impl Call<'_> {
                     .iter()
                     .map(|object| respond::object_json(resource, object))
                     .collect();
-                let items = items.iter().map(|item| &**item);
-                respond::list_json(&resource.list_kind, &resource.api_version(), listed, items)
+                respond::list_json(&resource.list_kind, &resource.api_version(), listed, &items)
             }
             Shape::Metadata => {
                 let items: Vec<_> = listed
@@ -334,8 +333,7 @@ impl Call<'_> {
                     .iter()
                     .map(|object| respond::metadata_json(object))
                     .collect();
-                let items = items.iter().map(|item| &**item);
-                respond::list_json("PartialObjectMetadataList", "meta.k8s.io/v1", listed, items)
+                respond::list_json("PartialObjectMetadataList", "meta.k8s.io/v1", listed, &items)
             }
         };
         respond::json(StatusCode::OK, body)

@@ -19,7 +19,7 @@ pub(crate) fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
 }
 
 /// After how many changes the values of objects that are older than these are let go.
-const SWEEP: u64 = 512;
+const SWEEP: u64 = 256;
 
 /// All objects at one revision, and the recent past.
 #[derive(Debug)]
