@@ -359,7 +359,12 @@ fn table(ours: &Measured, beside: Option<&Measured>) -> String {
         let _ = write!(text, "{what:<46} {:>12} {goal:>9}  {verdict:<7}", cell(own));
         if let Some(beside) = beside {
             let theirs = figure(beside);
-            let _ = write!(text, " {:>16} {:>6.1}x", cell(theirs), theirs / own);
+            let ratio = if own > 0.0 {
+                format!("{:.1}x", theirs / own)
+            } else {
+                String::new()
+            };
+            let _ = write!(text, " {:>16} {ratio:>7}", cell(theirs));
         }
         text.push('\n');
     }
