@@ -1,5 +1,6 @@
 //! What is acknowledged survives: a reopen, a kill, and never two writers at once.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -81,25 +82,65 @@ fn files_that_are_no_store_are_refused() {
     assert!(open(&under_a_file).is_err());
 }
 
-/// Not a test of its own: the process that the next test kills while it writes.
-#[tokio::test]
+/// How many tasks write at once in the process that is killed.
+const WRITERS: usize = 4;
+
+/// Not a test of its own: the process that the next test kills while it writes. Each task counts in one object, makes
+/// one more in each round and removes the one of three rounds ago, and says what has been acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_that_writes_until_killed() {
     let Some(path) = std::env::var_os(CHILD).map(PathBuf::from) else {
         return;
     };
     let sandbox = open(&path).unwrap();
-    for round in 0.. {
-        let made = post(&sandbox, MAPS, &map(&format!("map-{round:06}"))).await;
-        assert_eq!(made.code, 201);
-        println!("\nacknowledged {round}");
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..WRITERS {
+        let sandbox = sandbox.clone();
+        tasks.spawn(async move {
+            let counter = format!("{MAPS}/counter-{task}");
+            post(&sandbox, MAPS, &map(&format!("counter-{task}"))).await;
+            let found = get(&sandbox, &counter).await;
+            let begun = found
+                .at("/data/round")
+                .as_str()
+                .map_or(0, |round| round.parse().unwrap());
+            for round in begun + 1.. {
+                let change = json!({ "data": { "round": round.to_string() } });
+                let counted = patch(&sandbox, &counter, "merge", &change).await;
+                println!("\ncounted {task} {round} {}", revision(&counted.body));
+                let made = post(&sandbox, MAPS, &map(&format!("map-{task}-{round}"))).await;
+                assert_eq!(made.code, 201);
+                println!("\nmade {task} {round} {}", revision(&made.body));
+                if round > 3 {
+                    delete(&sandbox, &format!("{MAPS}/map-{task}-{}", round - 3)).await;
+                    println!("\nremoved {task} {} 0", round - 3);
+                }
+            }
+        });
     }
+    while tasks.join_next().await.is_some() {}
+}
+
+fn revision(body: &Value) -> u64 {
+    let text = body["metadata"]["resourceVersion"].as_str();
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// What one task was told.
+#[derive(Default)]
+struct Told {
+    counted: u64,
+    made: BTreeSet<u64>,
+    removed: BTreeSet<u64>,
 }
 
 #[tokio::test]
-async fn a_kill_loses_nothing_that_was_acknowledged() {
+async fn two_hundred_kills_lose_nothing_that_was_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    for _ in 0..3 {
+    let mut told: [Told; WRITERS] = Default::default();
+    let mut newest = 0;
+    for round in 0..200_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
@@ -112,32 +153,72 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut acknowledged = 0;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for line in lines.by_ref().map_while(Result::ok) {
-            if let Some(round) = line.strip_prefix("acknowledged ") {
-                acknowledged = round.parse().unwrap();
+        // After any number of answers up to forty: at any point of a write.
+        let mut left = round.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) >> 33;
+        left = left % 40 + 1;
+        for line in BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [what, task, number, at] = words.as_slice() else {
+                continue;
+            };
+            let (Ok(task), Ok(number), Ok(at)) = (task.parse::<usize>(), number.parse(), at.parse::<u64>())
+            else {
+                continue;
+            };
+            match *what {
+                "counted" => told[task].counted = number,
+                "made" => assert!(told[task].made.insert(number), "{line}"),
+                "removed" => assert!(told[task].removed.insert(number), "{line}"),
+                _ => continue,
             }
-            if acknowledged >= 20 {
+            newest = newest.max(at);
+            if left == 1 {
                 child.kill().unwrap();
-                break;
             }
-        }
-        for line in lines.map_while(Result::ok) {
-            if let Some(round) = line.strip_prefix("acknowledged ") {
-                acknowledged = round.parse().unwrap_or(acknowledged);
-            }
+            left = left.saturating_sub(1);
         }
         child.wait().unwrap();
 
         let sandbox = open(&path).unwrap();
         let held = get(&sandbox, MAPS).await;
-        let held = held.at("/items").as_array().unwrap().len();
-        assert!(held > acknowledged, "{held} held, {acknowledged} acknowledged");
-        // The next child begins with an empty collection, so that its numbers begin at 0.
-        delete(&sandbox, MAPS).await;
-        assert_eq!(get(&sandbox, MAPS).await.at("/items"), &json!([]));
+        assert!(
+            revision(&held.body) >= newest,
+            "round {round}: revisions went back"
+        );
+        let items = held.at("/items").as_array().unwrap();
+        let find = |name: String| items.iter().find(|item| item["metadata"]["name"] == *name);
+        for (task, told) in told.iter().enumerate() {
+            let Some(counter) = find(format!("counter-{task}")) else {
+                assert_eq!(told.counted, 0, "round {round}: a counter is lost");
+                continue;
+            };
+            let count = counter["data"]["round"]
+                .as_str()
+                .map_or(0, |count| count.parse().unwrap());
+            assert!(
+                count >= told.counted,
+                "round {round}: {count} counted, {} acknowledged",
+                told.counted
+            );
+            // What is older may have been removed without an answer.
+            let last = told.made.last().copied().unwrap_or_default();
+            for number in told.made.iter().filter(|number| **number + 3 > last) {
+                let found = find(format!("map-{task}-{number}"));
+                assert!(found.is_some(), "round {round}: map {number} is lost");
+            }
+            for number in &told.removed {
+                let found = find(format!("map-{task}-{number}"));
+                assert!(found.is_none(), "round {round}: map {number} is back");
+            }
+        }
     }
+    assert!(
+        told.iter().all(|told| !told.removed.is_empty()),
+        "too little was written to mean anything"
+    );
 }
 
 #[tokio::test]
