@@ -214,14 +214,14 @@ fn read(line: &str, case: &Case) -> Result<Cost> {
 
 fn table(cases: &[Case], costs: &[Cost]) -> String {
     let mut text = format!(
-        "{:<44} {:>8} {:>9} {:>9} {:>11} {:>9}\n",
+        "{:<46} {:>8} {:>9} {:>9} {:>11} {:>9}\n",
         "", "policies", "objects", "results", "us/object", "ns/result"
     );
     for (case, cost) in cases.iter().zip(costs) {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<44} {:>8} {:>9} {:>9.0} {:>11.1} {:>9.0}",
+            "{:<46} {:>8} {:>9} {:>9.0} {:>11.1} {:>9.0}",
             case.what,
             cost.policies,
             case.objects.len(),
