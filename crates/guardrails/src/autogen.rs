@@ -231,6 +231,14 @@ fn rewrite(rule: &Value, prefix: &str, levels: &[&str], kinds: &[&'static str], 
                 wrap(pattern, levels);
             }
         }
+        // Only what stands below a plain key is moved; expressions stay as they are.
+        if let Some(assertion) = validate.get_mut("assert").and_then(Value::as_object_mut) {
+            for object in ["object", "oldObject"] {
+                if let Some(tree) = assertion.get_mut(object).filter(|tree| tree.is_object()) {
+                    wrap(tree, levels);
+                }
+            }
+        }
     }
     if let Some(mutate) = rule.get_mut("mutate") {
         wrap_patch(mutate, levels);

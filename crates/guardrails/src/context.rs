@@ -216,10 +216,7 @@ impl<'a> Context<'a> {
 
     /// What functions may use.
     pub(crate) fn world(&self) -> World<'a> {
-        World {
-            budget: self.budget,
-            facts: self.facts,
-        }
+        World::new(self.budget, self.facts)
     }
 
     /// The value of an expression.

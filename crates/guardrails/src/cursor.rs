@@ -101,10 +101,14 @@ impl<'a> Cursor<'a> {
 
     /// A field; null counts as absent.
     pub(crate) fn field(&self, key: &str) -> Option<Cursor<'a>> {
-        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        self.entry(key).filter(|field| !field.value.is_null())
+    }
+
+    /// A field, if it is there, even as a null.
+    pub(crate) fn entry(&self, key: &str) -> Option<Cursor<'a>> {
         Some(Cursor {
             origin: self.origin,
-            value,
+            value: self.value.get(key)?,
             pointer: format!("{}/{}", self.pointer, escape(key)),
         })
     }

@@ -44,6 +44,16 @@ pub trait Facts {
         Err(Unavailable::Unknown(format!("who signed {image}")))
     }
 
+    /// Whether the YAML that an object was made of is signed as asked, and the object is what was signed.
+    /// [`Unavailable::Failed`] means that it is not.
+    ///
+    /// Asked is an entry of a set of attestors of a `validate.manifests` rule, with the rule's `annotationDomain`,
+    /// `repository`, `ignoreFields` (what may differ from what was signed) and `dryRun`.
+    fn verify_manifest(&self, object: &Value, attestor: &Value) -> Result<(), Unavailable> {
+        let _ = (object, attestor);
+        Err(Unavailable::Unknown("who signed the manifest".to_owned()))
+    }
+
     /// The plural name of a kind, and whether its objects live in namespaces: `("deployments", true)`.
     fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
         Err(Unavailable::Unknown(format!("the kind {kind} of {api_version}")))

@@ -89,6 +89,7 @@
 //! rules for an object; `budget` bounds all of it.
 //! `report` writes verdicts as others read them.
 
+mod assertion;
 mod autogen;
 mod cel;
 mod cleanup;

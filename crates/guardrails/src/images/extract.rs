@@ -202,10 +202,7 @@ mod tests {
     fn what_is_found() {
         let check = |extractor: Value, object: Value, expect: Result<&[&str], &str>| {
             let all = extractors(&json!({"Task": [extractor]})).unwrap();
-            let world = World {
-                budget: &Budget::default(),
-                facts: &NoFacts,
-            };
+            let world = World::new(&Budget::default(), &NoFacts);
             let found = images(&all["Task"], &object, world).map(|found| {
                 found
                     .iter()

@@ -4,6 +4,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod extract;
+pub(crate) mod manifests;
 
 use serde_json::{Map, Value};
 
@@ -235,38 +236,10 @@ impl Validation {
     }
 }
 
-/// Checks the shape of `validate.manifests`: who must have signed the YAML of an object.
-pub(crate) fn check_manifests(cursor: &Cursor<'_>) -> Result<(), Refusal> {
-    cursor.only(&[
-        "attestors",
-        "annotationDomain",
-        "ignoreFields",
-        "dryRun",
-        "repository",
-    ])?;
-    for field in ["annotationDomain", "repository"] {
-        cursor.text(field)?;
-    }
-    if let Some(list) = cursor.field("ignoreFields") {
-        for item in list.items()? {
-            item.only(&["objects", "fields"])?;
-            item.strings("fields")?;
-        }
-    }
-    if let Some(dry_run) = cursor.field("dryRun") {
-        dry_run.only(&["enable", "namespace"])?;
-        dry_run.flag("enable")?;
-    }
-    match cursor.field("attestors") {
-        Some(sets) => sets.items()?.iter().try_for_each(|set| check_set(set, false, 0)),
-        None => Ok(()),
-    }
-}
-
 /// How deep sets of attestors may nest.
 const MAX_NESTING: usize = 10;
 
-fn check_set(set: &Cursor<'_>, notary: bool, depth: usize) -> Result<(), Refusal> {
+pub(crate) fn check_set(set: &Cursor<'_>, notary: bool, depth: usize) -> Result<(), Refusal> {
     set.only(&["count", "entries"])?;
     let list = set.required("entries")?;
     let entries = list.items()?;

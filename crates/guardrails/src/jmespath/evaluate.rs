@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use ::cel::budget::{Budget, Exhausted};
 use serde_json::{Map, Number, Value};
 
-use super::seen::{NULL, Seen};
+use super::seen::{NULL, Seen, known};
 use super::syntax::{Comparator, Node};
-use super::{QueryError, World, functions};
+use super::{QueryError, World, functions, tree};
 
 /// Stands in the context for a fact that is not known; reading it is an error, not a null.
 pub(crate) const UNKNOWN: &str = "\u{0}unknown: ";
@@ -32,11 +32,15 @@ pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) ->
     budget.spend(1)?;
     match node {
         Node::Current => Ok(value),
+        Node::Field(name) if world.is_tree() => or_null(value.field(name)),
         Node::Field(name) => value.field(name),
         Node::Index(at) => Ok(value.index(*at)),
         Node::Literal(literal) => Ok(Seen::Lent(literal)),
         Node::Below(left, right) => {
             let left = evaluate(left, value, world)?;
+            if world.is_tree() && left.is_null() {
+                return Ok(left);
+            }
             evaluate(right, left, world)
         }
         Node::Pipe(left, right) => {
@@ -66,10 +70,18 @@ pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) ->
         Node::Compare(comparator, left, right) => {
             let left = argument(left, value.lend(budget)?, world)?;
             let right = argument(right, value.lend(budget)?, world)?;
+            if world.is_tree() {
+                known(&left)?;
+                known(&right)?;
+            }
             compare(*comparator, &left, &right, budget).map(Seen::Own)
         }
         Node::Each(left, right) => {
+            let sliced = matches!(&**left, Node::Below(_, right) if matches!(**right, Node::Slice(_)));
             let left = or_null(evaluate(left, value, world))?;
+            if sliced && left.as_text().is_some() {
+                return Ok(left);
+            }
             project(left.items(), budget, |item| or_null(evaluate(right, item, world)))
         }
         Node::Filter(left, right, condition) => {
@@ -93,9 +105,12 @@ pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) ->
             let value = or_null(evaluate(node, value, world))?;
             flatten(value, budget)
         }
-        Node::Slice(bounds) => slice(value, *bounds, budget),
+        Node::Slice(bounds) => match value.as_text() {
+            Some(text) if world.is_tree() => slice_of_text(text, *bounds, budget),
+            _ => slice(value, *bounds, budget),
+        },
         Node::List(nodes) => {
-            if value.is_null() {
+            if value.is_null() && !world.is_tree() {
                 return Ok(value);
             }
             let mut list = Vec::with_capacity(nodes.len());
@@ -105,7 +120,7 @@ pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) ->
             Ok(Seen::List(list))
         }
         Node::Object(pairs) => {
-            if value.is_null() {
+            if value.is_null() && !world.is_tree() {
                 return Ok(value);
             }
             let mut map = Map::new();
@@ -116,6 +131,13 @@ pub(super) fn evaluate<'a>(node: &'a Node, value: Seen<'a>, world: World<'_>) ->
             Ok(Seen::Own(Value::Object(map)))
         }
         Node::Call(name, arguments) => functions::call(name, arguments, &value, world).map(Seen::Own),
+        Node::Variable(name) => tree::variable(name, world).map(Seen::Own),
+        Node::Let(variables, body) => tree::with_variables(variables, body, &value, world).map(Seen::Own),
+        Node::Arithmetic(operator, left, right) => {
+            let left = argument(left, value.lend(budget)?, world)?;
+            let right = argument(right, value.lend(budget)?, world)?;
+            tree::compute(*operator, &left, &right).map(Seen::Own)
+        }
         Node::Reference(_) => Err(QueryError::Failed(
             "an expression reference stands outside of a function".to_owned(),
         )),
@@ -202,6 +224,18 @@ fn slice<'a>(value: Seen<'a>, bounds: [Option<i64>; 3], budget: &Budget) -> Outc
         at = at.saturating_add(step);
     }
     Ok(Seen::List(taken))
+}
+
+/// A part of a text, by its characters.
+fn slice_of_text<'a>(text: &str, bounds: [Option<i64>; 3], budget: &Budget) -> Outcome<'a> {
+    budget.spend(text.len())?;
+    let letters = text
+        .chars()
+        .map(|letter| Seen::Own(Value::from(letter.to_string())));
+    let taken = slice(Seen::List(letters.collect()), bounds, budget)?;
+    let taken = taken.items().unwrap_or_default();
+    let text: String = taken.iter().filter_map(Seen::as_text).collect();
+    Ok(Seen::Own(Value::String(text)))
 }
 
 /// Equality in which `1` and `1.0` are the same number.

@@ -12,17 +12,19 @@ mod functions;
 mod seen;
 mod syntax;
 mod tokens;
+mod tree;
 mod written;
 
 use ::cel::budget::{Budget, Exhausted};
 use serde_json::Value;
 
 use crate::facts::{Facts, NoFacts};
-use syntax::Node;
+use syntax::{Dialect, Node};
 
 pub(crate) use evaluate::{equal, unknown};
 pub(crate) use functions::{CHANCE, decode as decode_certificate, md5, sha1, text_like};
-pub(crate) use seen::{Fields, Names, Seen};
+pub(crate) use seen::{Fields, Names, Seen, known};
+pub(crate) use tree::{Bindings, TreeExpression, undefined};
 pub(crate) use written::{as_json, as_text};
 
 /// The longest expression that is read, in bytes.
@@ -39,6 +41,25 @@ pub(crate) struct Expression {
 pub(crate) struct World<'a> {
     pub(crate) budget: &'a Budget,
     pub(crate) facts: &'a dyn Facts,
+    /// What the variables of a tree of assertions stand for; none in Kyverno's own dialect.
+    bindings: Option<&'a dyn Bindings>,
+}
+
+impl<'a> World<'a> {
+    /// That of Kyverno's variables.
+    pub(crate) fn new(budget: &'a Budget, facts: &'a dyn Facts) -> World<'a> {
+        World {
+            budget,
+            facts,
+            bindings: None,
+        }
+    }
+
+    /// Whether it is that of a tree of assertions: a key that is not there is a null, and nothing below a null is
+    /// evaluated.
+    fn is_tree(&self) -> bool {
+        self.bindings.is_some()
+    }
 }
 
 /// Why a query gives no value.
@@ -74,10 +95,7 @@ impl std::fmt::Display for QueryError {
 /// What an expression finds in a value, within the budget of one rule; the error says why it finds nothing.
 pub fn query(expression: &str, value: &Value) -> Result<Value, String> {
     let expression = Expression::parse(expression)?;
-    let world = World {
-        budget: &Budget::default(),
-        facts: &NoFacts,
-    };
+    let world = World::new(&Budget::default(), &NoFacts);
     expression.query(value, world).map_err(|error| error.to_string())
 }
 
@@ -87,7 +105,7 @@ impl Expression {
         if text.len() > MAX_LENGTH {
             return Err("the expression is too long".to_owned());
         }
-        let node = syntax::parse(text)?;
+        let node = syntax::parse(text, Dialect::Kyverno)?;
         Ok(Expression { node })
     }
 

@@ -186,6 +186,10 @@ impl<'a> Seen<'a> {
         }
     }
 
+    pub(super) fn as_text(&self) -> Option<&str> {
+        self.as_value().and_then(Value::as_str)
+    }
+
     pub(super) fn is_null(&self) -> bool {
         self.as_value().is_some_and(Value::is_null)
     }
@@ -278,7 +282,7 @@ impl<'a> Seen<'a> {
 }
 
 /// An error if a value is only the marker of one that is not known.
-pub(super) fn known(value: &Value) -> Result<(), QueryError> {
+pub(crate) fn known(value: &Value) -> Result<(), QueryError> {
     match value.as_str().and_then(|text| text.strip_prefix(UNKNOWN)) {
         Some(what) => Err(QueryError::Unknown(what.to_owned())),
         None => Ok(()),

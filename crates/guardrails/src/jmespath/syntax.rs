@@ -6,6 +6,15 @@ use serde_json::Value;
 use super::functions::Callee;
 use super::tokens::{Token, tokens};
 
+/// Whose JMESPath it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// That of Kyverno's variables.
+    Kyverno,
+    /// That of trees of assertions (`validate.assert`), which has variables (`$name`, `let`) and arithmetic.
+    Tree,
+}
+
 /// How deep an expression may nest: bounds the recursion of whoever reads or walks it.
 const MAX_DEPTH: usize = 100;
 
@@ -38,6 +47,21 @@ pub(super) enum Node {
     Call(Callee, Vec<Node>),
     /// An expression that a function evaluates: `&a`.
     Reference(Box<Node>),
+    /// `$name`.
+    Variable(String),
+    /// `let $name = a in b`.
+    Let(Vec<(String, Node)>, Box<Node>),
+    Arithmetic(Arithmetic, Box<Node>, Box<Node>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    DivideWhole,
+    Remainder,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +75,10 @@ pub(super) enum Comparator {
 }
 
 /// Reads an expression; the error says what is wrong with it.
-pub(super) fn parse(text: &str) -> Result<Node, String> {
+pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Node, String> {
     let mut parser = Parser {
-        tokens: tokens(text)?,
+        tokens: tokens(text, dialect)?,
+        dialect,
         at: 0,
         depth: 0,
     };
@@ -74,12 +99,19 @@ impl Node {
             | Node::And(left, right)
             | Node::Compare(_, left, right)
             | Node::Each(left, right)
+            | Node::Arithmetic(_, left, right)
             | Node::Values(left, right) => vec![left, right],
             Node::Filter(left, right, condition) => vec![left, right, condition],
             Node::Not(node) | Node::Flatten(node) | Node::Reference(node) => vec![node],
             Node::List(nodes) | Node::Call(_, nodes) => nodes.iter().collect(),
             Node::Object(pairs) => pairs.iter().map(|(_, node)| node).collect(),
-            Node::Current | Node::Field(_) | Node::Index(_) | Node::Slice(_) | Node::Literal(_) => Vec::new(),
+            Node::Let(pairs, body) => pairs.iter().map(|(_, node)| node).chain([&**body]).collect(),
+            Node::Current
+            | Node::Field(_)
+            | Node::Index(_)
+            | Node::Slice(_)
+            | Node::Literal(_)
+            | Node::Variable(_) => Vec::new(),
         }
     }
 }
@@ -91,6 +123,8 @@ fn power(token: &Token) -> u8 {
         Token::Or => 2,
         Token::And => 3,
         Token::Compare(_) => 5,
+        Token::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => 6,
+        Token::Arithmetic(_) => 7,
         Token::Flatten => 9,
         Token::Star => 20,
         Token::Filter => 21,
@@ -108,6 +142,7 @@ const ENDS_PROJECTION: u8 = 10;
 
 struct Parser {
     tokens: Vec<Token>,
+    dialect: Dialect,
     at: usize,
     depth: usize,
 }
@@ -169,7 +204,21 @@ impl Parser {
             Token::Quoted(_) if *self.peek() == Token::OpenParenthesis => {
                 Err("the name of a function stands in quotes".to_owned())
             }
+            Token::Name(name)
+                if name == "let"
+                    && self.dialect == Dialect::Tree
+                    && matches!(self.peek(), Token::Variable(_)) =>
+            {
+                self.bound()
+            }
             Token::Name(name) | Token::Quoted(name) => Ok(Node::Field(name)),
+            Token::Variable(name) if name.is_empty() => Ok(Node::Literal(Value::Null)),
+            Token::Variable(name) => Ok(Node::Variable(name)),
+            Token::Arithmetic(operator @ (Arithmetic::Add | Arithmetic::Subtract)) => {
+                let right = self.expression(power(&token))?;
+                let zero = Node::Literal(Value::from(0));
+                Ok(Node::Arithmetic(operator, boxed(zero), boxed(right)))
+            }
             Token::Current => Ok(current),
             Token::Star => {
                 let right = if *self.peek() == Token::CloseBracket {
@@ -219,13 +268,17 @@ impl Parser {
             Token::Or => Node::Or(boxed(left), right(self)?),
             Token::And => Node::And(boxed(left), right(self)?),
             Token::Compare(comparator) => Node::Compare(*comparator, boxed(left), right(self)?),
+            Token::Arithmetic(operator) => Node::Arithmetic(*operator, boxed(left), right(self)?),
+            Token::Star if self.dialect == Dialect::Tree => {
+                Node::Arithmetic(Arithmetic::Multiply, boxed(left), right(self)?)
+            }
             Token::Filter => self.filter(left)?,
             Token::Flatten => self.flatten(left)?,
             Token::OpenParenthesis => {
                 let Node::Field(name) = left else {
                     return Err("what is called here is no function".to_owned());
                 };
-                Node::Call(Callee::named(name), self.arguments()?)
+                Node::Call(Callee::named(name, self.dialect), self.arguments()?)
             }
             Token::OpenBracket => {
                 if matches!(self.peek(), Token::Number(_) | Token::Colon) {
@@ -238,6 +291,25 @@ impl Parser {
             }
             other => return Err(format!("{other} is not expected here")),
         })
+    }
+
+    /// What follows `let`: variables, `in` and an expression.
+    fn bound(&mut self) -> Result<Node, String> {
+        let mut variables = Vec::new();
+        loop {
+            match self.next() {
+                Token::Name(word) if word == "in" => break,
+                Token::Variable(name) => {
+                    self.expect(&Token::Assign)?;
+                    variables.push((name, self.expression(0)?));
+                    if *self.peek() == Token::Comma {
+                        self.at += 1;
+                    }
+                }
+                other => return Err(format!("{other} stands where a variable or in is expected")),
+            }
+        }
+        Ok(Node::Let(variables, boxed(self.expression(0)?)))
     }
 
     /// What is done with each item of a projection.

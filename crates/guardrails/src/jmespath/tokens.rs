@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::syntax::Comparator;
+use super::syntax::{Arithmetic, Comparator, Dialect};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
@@ -11,6 +11,11 @@ pub(super) enum Token {
     Number(i64),
     Literal(Value),
     Compare(Comparator),
+    /// `$name`, in trees of assertions only; without a name it is the root, which is nothing.
+    Variable(String),
+    /// `=` of a `let`.
+    Assign,
+    Arithmetic(Arithmetic),
     Current,
     Star,
     Dot,
@@ -39,6 +44,9 @@ impl std::fmt::Display for Token {
             Token::Number(number) => return write!(formatter, "the number {number}"),
             Token::Literal(_) => "a literal",
             Token::Compare(_) => "a comparison",
+            Token::Variable(name) => return write!(formatter, "the variable ${name}"),
+            Token::Assign => "=",
+            Token::Arithmetic(_) => "an arithmetic operator",
             Token::Current => "@",
             Token::Star => "*",
             Token::Dot => "a dot",
@@ -63,10 +71,15 @@ impl std::fmt::Display for Token {
 }
 
 /// Splits an expression into its tokens.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
+pub(super) fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
+        if let Some((token, sign)) = arithmetic(rest).filter(|_| dialect == Dialect::Tree) {
+            tokens.push(token);
+            rest = &rest[sign.len()..];
+            continue;
+        }
         let (token, length) = match first {
             ' ' | '\t' | '\n' | '\r' => {
                 rest = &rest[1..];
@@ -78,6 +91,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
                     .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
                     .count();
                 (Token::Name(rest[..length].to_owned()), length)
+            }
+            '$' if dialect == Dialect::Tree => {
+                let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                let length = 1 + rest.bytes().skip(1).take_while(word).count();
+                (Token::Variable(rest[1..length].to_owned()), length)
             }
             '-' | '0'..='9' => {
                 let length = 1 + rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
@@ -110,6 +128,26 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
         rest = &rest[length..];
     }
     Ok(tokens)
+}
+
+/// The arithmetic operator, or the `=`, that a text begins with. A minus before a digit belongs to the number.
+fn arithmetic(text: &str) -> Option<(Token, &'static str)> {
+    const SIGNS: [(&str, Arithmetic); 8] = [
+        ("+", Arithmetic::Add),
+        ("-", Arithmetic::Subtract),
+        ("\u{2212}", Arithmetic::Subtract),
+        ("\u{d7}", Arithmetic::Multiply),
+        ("//", Arithmetic::DivideWhole),
+        ("/", Arithmetic::Divide),
+        ("\u{f7}", Arithmetic::Divide),
+        ("%", Arithmetic::Remainder),
+    ];
+    if text.starts_with('=') {
+        return (!text.starts_with("==")).then_some((Token::Assign, "="));
+    }
+    let (sign, operator) = SIGNS.iter().find(|(sign, _)| text.starts_with(sign))?;
+    let digit = text[sign.len()..].starts_with(|letter: char| letter.is_ascii_digit());
+    (*sign != "-" || !digit).then_some((Token::Arithmetic(*operator), sign))
 }
 
 /// The length of a text up to the delimiter it begins with, both included.

@@ -304,10 +304,7 @@ impl<'a> Judge<'a> {
         let object = self.request.object;
         let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
         if let Some(extractors) = self.rule.extractors.get(kind) {
-            let world = World {
-                budget: &self.budget,
-                facts: self.request.facts,
-            };
+            let world = World::new(&self.budget, self.request.facts);
             return extract::images(extractors, object, world);
         }
         match autogen::pod_in(kind) {

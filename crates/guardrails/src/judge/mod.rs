@@ -3,10 +3,12 @@
 //! The steps are Kyverno's: context, preconditions, then the one thing the rule asks for. A step that
 //! cannot be taken is an error, never a pass.
 
+mod assertion;
 mod context;
 mod foreach;
 mod generate;
 mod images;
+mod manifests;
 mod mutate;
 mod targets;
 
@@ -243,7 +245,7 @@ impl<'a> Judge<'a> {
     fn check(&self, context: &Context<'a>, check: &'a Check, element: Option<Element<'_>>) -> Option<Judged> {
         let scoped = element.filter(|element| element.scoped);
         match check {
-            Check::Pattern(_) | Check::AnyPattern(_) | Check::PodSecurity(_)
+            Check::Pattern(_) | Check::AnyPattern(_) | Check::PodSecurity(_) | Check::Manifests(_)
                 if self.request.operation == Operation::Delete && scoped.is_none() =>
             {
                 None
@@ -279,7 +281,8 @@ impl<'a> Judge<'a> {
             Check::Deny(conditions) => Some(self.deny(context, conditions, element)),
             Check::Foreach(list) => self.foreach(context, list, element.as_ref()),
             Check::PodSecurity(standard) => Some(self.pod_security(standard, &[], &Excepting::default())),
-            Check::Unsupported(reason) => Some(Judged::error(reason.clone())),
+            Check::Assert(assertion) => Some(self.assertion(context, assertion)),
+            Check::Manifests(manifests) => Some(self.manifests(context, manifests)),
         }
     }
 

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::context::{Entry, read_context};
 use super::{FailureAction, Override, read_overrides};
+use crate::assertion::Assertion;
 use crate::cel::CelCheck;
 use crate::cleanup::Delete;
 use crate::conditions::Conditions;
 use crate::cursor::{Cursor, Refusal};
 use crate::generate::Generate;
 use crate::images::extract::{self, Extractor, Extractors};
+use crate::images::manifests::Manifests;
 use crate::images::{self, VerifyImages};
 use crate::matching::Matcher;
 use crate::mutate::Mutate;
@@ -88,8 +90,8 @@ pub(crate) enum Check {
     Foreach(Vec<Foreach>),
     PodSecurity(PodSecurity),
     Cel(Box<CelCheck>),
-    /// Something this engine does not have yet; the text says what.
-    Unsupported(String),
+    Assert(Assertion),
+    Manifests(Box<Manifests>),
 }
 
 /// A pattern, compiled; or as written, when it holds variables.
@@ -340,14 +342,8 @@ fn read_check(cursor: &Cursor<'_>, reading: &mut Reading<'_>, depth: usize) -> R
                     .collect::<Result<_, _>>()?,
             )
         }
-        "manifests" => {
-            images::check_manifests(&inner)?;
-            Check::Unsupported(
-                "the signature of the manifest is not verified: nobody verifies signatures of manifests here"
-                    .to_owned(),
-            )
-        }
-        other => Check::Unsupported(format!("validate.{other} is not supported yet")),
+        "manifests" => Check::Manifests(Box::new(Manifests::read(&inner)?)),
+        _ => Check::Assert(Assertion::read(&inner)?),
     })
 }
 

@@ -12,6 +12,7 @@ mod random;
 mod regexes;
 mod text;
 mod times;
+mod tree;
 
 pub(crate) use certificates::decode;
 pub(crate) use digests::{md5, sha1};
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 
 use super::evaluate::{argument, evaluate};
 use super::seen::{Seen, known};
-use super::syntax::Node;
+use super::syntax::{Dialect, Node};
 use super::{QueryError, World};
 use crate::facts::Unavailable;
 
@@ -59,11 +60,14 @@ use Kind::{
 type Room = fn(&Arguments<'_>) -> Result<Value, QueryError>;
 
 /// A function: its name, what it takes, where it is.
+#[derive(Debug)]
 struct Function {
     name: &'static str,
     takes: &'static [Kind],
     /// The last argument may stand any number of times, at least once.
     many: bool,
+    /// How many of the last arguments may be left out.
+    optional: usize,
     call: Room,
 }
 
@@ -72,6 +76,7 @@ const fn function(name: &'static str, takes: &'static [Kind], call: Room) -> Fun
         name,
         takes,
         many: false,
+        optional: 0,
         call,
     }
 }
@@ -106,6 +111,7 @@ static FUNCTIONS: [Function; 76] = [
         name: "merge",
         takes: &[Object],
         many: true,
+        optional: 0,
         call: collections::call,
     },
     function("min", &[TextsOrNumbers], collections::call),
@@ -116,6 +122,7 @@ static FUNCTIONS: [Function; 76] = [
         name: "not_null",
         takes: &[Any],
         many: true,
+        optional: 0,
         call: collections::call,
     },
     function("object_from_lists", &[List, List], collections::call),
@@ -178,8 +185,14 @@ static FUNCTIONS: [Function; 76] = [
 #[derive(Debug, Clone)]
 pub(super) struct Callee {
     pub(super) name: String,
-    /// Where the function is, if it exists.
-    at: Option<usize>,
+    /// The function, if it exists.
+    function: Option<&'static Function>,
+}
+
+/// A function of Kyverno's variables.
+fn find(name: &str) -> Option<&'static Function> {
+    let found = FUNCTIONS.binary_search_by(|function| function.name.cmp(name));
+    found.ok().and_then(|at| FUNCTIONS.get(at))
 }
 
 #[cfg(test)]
@@ -188,14 +201,17 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 impl Callee {
-    pub(super) fn named(name: String) -> Callee {
-        let found = FUNCTIONS.binary_search_by(|function| function.name.cmp(&name));
-        Callee { at: found.ok(), name }
+    pub(super) fn named(name: String, dialect: Dialect) -> Callee {
+        let function = match dialect {
+            Dialect::Kyverno => find(&name),
+            Dialect::Tree => tree::find(&name),
+        };
+        Callee { name, function }
     }
 
     /// Whether there is such a function.
     pub(super) fn is_known(&self) -> bool {
-        self.at.is_some()
+        self.function.is_some()
     }
 }
 
@@ -206,7 +222,7 @@ pub(super) fn call(
     value: &Seen<'_>,
     world: World<'_>,
 ) -> Result<Value, QueryError> {
-    let Some(function) = callee.at.and_then(|at| FUNCTIONS.get(at)) else {
+    let Some(function) = callee.function else {
         let name = &callee.name;
         return Err(QueryError::Failed(format!("the function {name} does not exist")));
     };
@@ -214,7 +230,7 @@ pub(super) fn call(
     let fits = if function.many {
         nodes.len() >= function.takes.len()
     } else {
-        nodes.len() == function.takes.len()
+        (function.takes.len() - function.optional..=function.takes.len()).contains(&nodes.len())
     };
     if !fits {
         let count = function.takes.len();

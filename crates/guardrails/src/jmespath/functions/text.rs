@@ -107,7 +107,7 @@ pub(super) fn call(args: &Arguments<'_>) -> Result<Value, QueryError> {
 }
 
 /// Letter by letter: what has no single counterpart stays.
-fn cased<I: ExactSizeIterator<Item = char>>(text: &str, case: fn(char) -> I) -> String {
+pub(super) fn cased<I: ExactSizeIterator<Item = char>>(text: &str, case: fn(char) -> I) -> String {
     text.chars()
         .map(|letter| {
             let mut cased = case(letter);
