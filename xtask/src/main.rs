@@ -63,7 +63,7 @@ Chores of this repository: cargo xtask <chore>
   conformance guardrails --suites DIR
                        every kyverno-test.yaml below a folder (may be repeated): what is expected, and what our engine says
       --kyverno [BIN]  Kyverno's own command line beside it; the one of `peers`, built when it is missing, if none is named
-      --differential   also both engines over policies and resources that no suite pairs
+      --differential   instead, both engines over policies and resources that no suite pairs
       --platform PATH  use this binary instead of building one
       --only PART      only suites whose path contains PART (may be repeated)
       --report FILE    write the table and the suites that differ

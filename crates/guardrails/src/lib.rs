@@ -40,7 +40,8 @@
 //! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
 //! already ([`Policies::mutate_existing`]). `generate` says what is wanted ([`Policies::generate`]), cleanup policies
 //! what is to go ([`Policies::to_delete`]). `verifyImages` asks [`Facts::verify`] who signed an image; where nobody
-//! can say, that is an error; where images stand in other kinds is said by `imageExtractors`. PolicyExceptions let through what they name: their conditions must hold, and with the
+//! can say, that is an error; where images stand in other kinds is said by `imageExtractors`. `validate.assert` holds an
+//! object against a tree of assertions, `validate.manifests` asks [`Facts::verify_manifest`]. PolicyExceptions let through what they name: their conditions must hold, and with the
 //! annotation `policies.towpath.dev/expires` (a date such as `2026-12-31`) they end with that day, UTC. Where nobody
 //! knows what day it is, an exception that ends does not hold. `policies.towpath.dev/owner` and
 //! `policies.towpath.dev/reason` are for people.
@@ -60,7 +61,8 @@
 //! | YAML of another shape, names that no cluster takes, unknown fields, unknown operators, unreadable expressions | refused at load, with file and line |
 //! | `+()` in a validate pattern, `^()` on anything but a list of maps | refused at load, as Kyverno does |
 //! | kinds of `policies.kyverno.io` and `admissionregistration.k8s.io` that are not named above, anything that is no policy | refused at load |
-//! | `validate.manifests`, `.assert` | an error verdict for the objects the rule matches |
+//! | signatures of manifests (`validate.manifests`) where [`Facts::verify_manifest`] does not answer | an error verdict; what carries no signature fails |
+//! | `operation`, and `namespaceLabels` by an expression, in `validate.assert`: Kyverno's equal nothing and hold nothing | an error verdict when the value is read |
 //! | targets of a `MutatingPolicy` that cannot be looked for: by wildcards, or where [`Facts`] do not answer | an error verdict from [`Policies::mutate_existing`] |
 //! | functions of CEL that do not exist, anywhere in an expression | an error verdict for the objects the policy matches |
 //! | what only the authorizer, a registry or a cluster knows, in CEL | an error verdict when the value is read |

@@ -43,8 +43,10 @@ enum Node {
 struct Key {
     /// As it is written, for messages.
     text: String,
-    /// Every item is meant, and the variable that its place becomes.
-    each: Option<Option<String>>,
+    /// Every item is meant.
+    each: bool,
+    /// The variable that the place of an item becomes.
+    index: Option<String>,
     variable: Option<String>,
     what: What,
 }
@@ -126,7 +128,7 @@ impl Node {
             Value::String(text) => match Written::of(text) {
                 Written {
                     expression: Some(_),
-                    each: Some(Some(_)),
+                    index: Some(_),
                     ..
                 } => Node::Misplaced("foreach is not supported on the RHS", text.clone()),
                 Written {
@@ -150,7 +152,8 @@ impl Key {
         let written = Written::of(text);
         Ok(Key {
             text: text.to_owned(),
-            each: written.each.map(|name| name.map(str::to_owned)),
+            each: written.each,
+            index: written.index.map(str::to_owned),
             variable: written.variable.map(str::to_owned),
             what: match written.expression {
                 Some(text) => What::Expression(
@@ -280,16 +283,14 @@ impl Walk<'_> {
             (What::Field(name), Value::Object(_)) if name == NAMESPACE_LABELS && place.text.is_empty() => {
                 self.namespace_labels
             }
-            (What::Field(name), Value::Object(map)) => match map.get(name) {
-                Some(found) => {
-                    known(found)?;
-                    found
-                }
-                None => {
+            (What::Field(name), Value::Object(map)) => {
+                let Some(found) = map.get(name) else {
                     self.missing(at);
                     return Ok(());
-                }
-            },
+                };
+                known(found)?;
+                found
+            }
             (What::Field(_), Value::Null) => {
                 self.missing(at);
                 return Ok(());
@@ -300,12 +301,12 @@ impl Walk<'_> {
             let bound = self.world.budget.copy(found)?;
             self.variables.push((name.clone(), bound));
         }
-        let Some(each) = &key.each else {
+        if !key.each {
             return self.node(node, found, &at);
-        };
+        }
         let known = self.variables.len();
         let item = |walk: &mut Self, index: Value, item: &Value, at: &Place| {
-            if let Some(name) = each {
+            if let Some(name) = &key.index {
                 walk.variables.push((name.clone(), index));
             }
             let done = walk.node(node, item, at);

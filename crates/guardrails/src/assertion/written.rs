@@ -4,8 +4,10 @@
 /// A key or a value, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Written<'a> {
-    /// Every item is meant, and the variable that its place becomes.
-    pub(super) each: Option<Option<&'a str>>,
+    /// Every item is meant.
+    pub(super) each: bool,
+    /// The variable that the place of an item becomes.
+    pub(super) index: Option<&'a str>,
     pub(super) variable: Option<&'a str>,
     /// The field, where there is no expression.
     pub(super) field: &'a str,
@@ -17,7 +19,8 @@ impl<'a> Written<'a> {
         let mut written = Written::default();
         let mut rest = text;
         if let Some((name, below)) = each(rest) {
-            written.each = Some((!name.is_empty()).then_some(name));
+            written.each = true;
+            written.index = (!name.is_empty()).then_some(name);
             rest = below;
         }
         if let Some((before, name)) = variable(rest) {
@@ -83,25 +86,28 @@ mod tests {
 
     #[test]
     fn keys_are_taken_apart() {
-        let check =
-            |text: &str, each: Option<Option<&str>>, variable: Option<&str>, what: Result<&str, &str>| {
-                let written = Written::of(text);
-                let got = written.expression.ok_or(written.field);
-                assert_eq!(
-                    (written.each, written.variable, got),
-                    (each, variable, what),
-                    "{text}"
-                );
-            };
+        let check = |text: &str, each: Option<&str>, variable: Option<&str>, what: Result<&str, &str>| {
+            let written = Written::of(text);
+            let got = written.expression.ok_or(written.field);
+            assert_eq!(
+                (
+                    written.each.then_some(written.index.unwrap_or_default()),
+                    written.variable,
+                    got
+                ),
+                (each, variable, what),
+                "{text}"
+            );
+        };
         check("spec", None, None, Err("spec"));
         check("(spec)", None, None, Ok("spec"));
         check("(jp:spec)", None, None, Ok("spec"));
         check("({a: b})", None, None, Ok("{a: b}"));
-        check("~.spec", Some(None), None, Err("spec"));
-        check("~i.(a.b)", Some(Some("i")), None, Ok("a.b"));
+        check("~.spec", Some(""), None, Err("spec"));
+        check("~i.(a.b)", Some("i"), None, Ok("a.b"));
         check("(a)->x", None, Some("x"), Ok("a"));
         check("a->x", None, Some("x"), Err("a"));
-        check("~.a-> x", Some(None), Some("x"), Err("a"));
+        check("~.a-> x", Some(""), Some("x"), Err("a"));
         check("(a) ->x", None, Some("x"), Err("(a) "));
         check("\\(a)\\", None, None, Err("(a)"));
         check("~a", None, None, Err("~a"));

@@ -350,7 +350,7 @@ impl CelPolicies {
                 Ok(false) => {
                     return Judged::new(Outcome::Fail, "", validation.refusal(index, &scope));
                 }
-                Err(failure) => return Judged::new(Outcome::Error, "", format!("error: {failure}")),
+                Err(failure) => return cannot_begin(&failure),
             }
         }
         match body::notes(&variant.annotations, &scope) {

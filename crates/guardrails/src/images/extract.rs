@@ -202,7 +202,8 @@ mod tests {
     fn what_is_found() {
         let check = |extractor: Value, object: Value, expect: Result<&[&str], &str>| {
             let all = extractors(&json!({"Task": [extractor]})).unwrap();
-            let world = World::new(&Budget::default(), &NoFacts);
+            let budget = Budget::default();
+            let world = World::new(&budget, &NoFacts);
             let found = images(&all["Task"], &object, world).map(|found| {
                 found
                     .iter()

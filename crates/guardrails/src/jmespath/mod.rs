@@ -95,7 +95,8 @@ impl std::fmt::Display for QueryError {
 /// What an expression finds in a value, within the budget of one rule; the error says why it finds nothing.
 pub fn query(expression: &str, value: &Value) -> Result<Value, String> {
     let expression = Expression::parse(expression)?;
-    let world = World::new(&Budget::default(), &NoFacts);
+    let budget = Budget::default();
+    let world = World::new(&budget, &NoFacts);
     expression.query(value, world).map_err(|error| error.to_string())
 }
 

@@ -67,7 +67,9 @@ impl Fields for Judge<'_> {
     }
 
     fn field(&self, name: &str) -> Result<Option<Seen<'_>>, QueryError> {
-        let account = || match (self.request.user.map(account_of), name) {
+        // What nobody asks has no account.
+        let user = self.request.user.filter(|user| **user != User::default());
+        let account = || match (user.map(account_of), name) {
             (None, _) => unknown(&format!("who asks ({name})")),
             (Some((_, account)), "serviceAccountName") => Value::from(account),
             (Some((namespace, _)), _) => Value::from(namespace),

@@ -132,7 +132,7 @@ pub(super) fn differential(
     if resources.is_empty() {
         fail!("the suites name no resources");
     }
-    let (mut compared, mut differing, mut open) = (0, 0, 0);
+    let (mut compared, mut differing, mut open, mut silent) = (0, 0, 0, 0);
     for (index, file) in files.iter().enumerate() {
         if !only.is_empty() && !only.iter().any(|part| file.to_string_lossy().contains(part)) {
             continue;
@@ -151,9 +151,20 @@ pub(super) fn differential(
         if policies.is_empty() || chosen.is_empty() {
             continue;
         }
-        let ours = ours(platform, &policies, &chosen)?;
-        let Some(theirs) = theirs(kyverno, &policies, &chosen)? else {
-            continue;
+        let (ours, theirs) = match (
+            ours(platform, &policies, &chosen),
+            theirs(kyverno, &policies, &chosen),
+        ) {
+            (Ok(ours), Ok(Some(theirs))) => (ours, theirs),
+            (Ok(_), Ok(None)) => {
+                silent += 1;
+                continue;
+            }
+            (Err(failure), _) | (_, Err(failure)) => {
+                silent += 1;
+                say::line(format!("{}: not compared: {failure}", file.display()));
+                continue;
+            }
         };
         for (key, results) in &theirs {
             compared += 1;
@@ -179,8 +190,9 @@ pub(super) fn differential(
         }
     }
     say::line(format!(
-        "\nfail-open {open}; {differing} of {compared} results differ between Kyverno {} and ours",
-        kyverno.version
+        "\nfail-open {open}; {differing} of {compared} results differ between Kyverno {} and ours; of {silent} of {} suites nothing can be compared",
+        kyverno.version,
+        files.len()
     ));
     Ok(())
 }
@@ -240,8 +252,10 @@ fn note(said: &mut Said, result: &Value, object: &Value, word: &str) {
         text(&metadata["namespace"]),
         text(&metadata["name"])
     ));
+    // A policy in CEL has no rules; Kyverno names one where it could not be evaluated.
+    let rule = Some(text(&result["rule"])).filter(|rule| rule != "evaluation");
     let results = said
-        .entry((text(&result["policy"]), text(&result["rule"]), resource))
+        .entry((text(&result["policy"]), rule.unwrap_or_default(), resource))
         .or_default();
     results.push(text(&result[word]));
     results.sort_unstable();

@@ -161,6 +161,9 @@ pub(crate) fn guardrails(options: &Options<'_>) -> Result<()> {
             Some(Kyverno::at(&peers::KYVERNO.binary("kyverno")?)?)
         }
     };
+    if let (true, Some(kyverno)) = (options.differential, &kyverno) {
+        return kyverno::differential(&platform, kyverno, &options.suites, &options.only);
+    }
     let started = Instant::now();
     let mut suites = Vec::new();
     for folder in &options.suites {
@@ -195,11 +198,6 @@ pub(crate) fn guardrails(options: &Options<'_>) -> Result<()> {
     if let Some(causes) = options.causes {
         fs::write(causes, table::causes(&suites)).doing(|| format!("write {causes}"))?;
         say::line(format!("what differs, by cause, is in {causes}"));
-    }
-    if options.differential
-        && let Some(kyverno) = &kyverno
-    {
-        kyverno::differential(&platform, kyverno, &options.suites, &options.only)?;
     }
     Ok(())
 }

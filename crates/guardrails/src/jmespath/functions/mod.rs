@@ -384,11 +384,11 @@ mod tests {
     fn every_function_is_found() {
         for function in &FUNCTIONS {
             assert!(
-                Callee::named(function.name.to_owned()).is_known(),
+                Callee::named(function.name.to_owned(), Dialect::Kyverno).is_known(),
                 "{}",
                 function.name
             );
         }
-        assert!(!Callee::named("unheard_of".to_owned()).is_known());
+        assert!(!Callee::named("unheard_of".to_owned(), Dialect::Kyverno).is_known());
     }
 }

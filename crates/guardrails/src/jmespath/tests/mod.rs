@@ -38,7 +38,8 @@ impl Facts for Known {
 }
 
 fn query(expression: &str) -> Result<Value, QueryError> {
-    let world = World::new(&Budget::default(), &Known);
+    let budget = Budget::default();
+    let world = World::new(&budget, &Known);
     Expression::parse(expression)
         .map_err(QueryError::Failed)?
         .query(&root(), world)
@@ -271,7 +272,8 @@ fn functions_of_time() {
         "time_truncate('2021-01-02T17:08:00Z', '168h')",
         json!("2020-12-28T00:00:00Z"),
     );
-    let world = World::new(&Budget::default(), &NoFacts);
+    let budget = Budget::default();
+    let world = World::new(&budget, &NoFacts);
     for asked in [
         "time_now()",
         "random('a')",
@@ -346,7 +348,8 @@ fn expressions_that_are_too_long_or_too_deep_are_refused() {
     let nested = "(".repeat(90) + "a" + &")".repeat(90);
     assert!(Expression::parse(&nested).is_ok());
     let deep = vec!["a[*]"; 30].join(".");
-    let world = World::new(&Budget::default(), &NoFacts);
+    let budget = Budget::default();
+    let world = World::new(&budget, &NoFacts);
     assert!(Expression::parse(&deep).is_ok_and(|deep| deep.query(&json!({}), world).is_ok()));
 }
 
