@@ -190,9 +190,9 @@ const TREES: &[(&str, Outcome, &str)] = &[
         Pass,
         "",
     ),
-    (r#"object: {spec: {'\(odd)\': p}}"#, Pass, ""),
+    (r"object: {spec: {'\(odd)\': p}}", Pass, ""),
     (
-        r#"object: {spec: {text: '\hello world\'}}"#,
+        r"object: {spec: {text: '\hello world\'}}",
         Fail,
         r#"object.spec.text: Invalid value: "hello world": Expected value: "\\hello world\\""#,
     ),
