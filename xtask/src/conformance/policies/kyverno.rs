@@ -225,8 +225,10 @@ fn theirs(kyverno: &Kyverno, policies: &[PathBuf], resources: &[PathBuf]) -> Res
     let finished = run(&mut command, LIMIT)?;
     let mut said = Said::new();
     let mut read = false;
-    for line in finished.stdout.lines().filter(|line| line.starts_with('{')) {
-        let Ok(report) = serde_json::from_str::<Value>(line) else {
+    // A report is one line, and what it follows may not have ended its own.
+    for line in finished.stdout.lines() {
+        let start = line.find("{\"kind\":\"").unwrap_or(line.len());
+        let Ok(report) = serde_json::from_str::<Value>(&line[start..]) else {
             continue;
         };
         read = true;
@@ -243,6 +245,10 @@ fn theirs(kyverno: &Kyverno, policies: &[PathBuf], resources: &[PathBuf]) -> Res
 }
 
 fn note(said: &mut Said, result: &Value, object: &Value, word: &str) {
+    // What a policy that deletes leaves where it is: Kyverno says so of every object, ours of those that it is about.
+    if result["message"] == "resource did not match" {
+        return;
+    }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &object["metadata"];
     let resource = placed(&format!(
