@@ -265,10 +265,7 @@ impl Walk<'_> {
                 let wanted = self.query(expression, value, place)?;
                 self.compare(&wanted, value, place)
             }
-            Node::Misplaced(reason, text) => {
-                let text = as_json(&Value::from(text.as_str()));
-                Err(place.failed(&format!("Invalid value: {text}: {reason}")))
-            }
+            Node::Misplaced(reason, text) => Err(place.failed(&format!("Invalid value: {text:?}: {reason}"))),
         }
     }
 
@@ -358,7 +355,7 @@ impl Walk<'_> {
         if !matches {
             let wanted = match wanted {
                 Value::Null => "<nil>".to_owned(),
-                other => as_json(other),
+                other => shown(other),
             };
             self.violation(place, value, &format!("Expected value: {wanted}"));
         }
@@ -367,7 +364,7 @@ impl Walk<'_> {
 
     fn violation(&mut self, place: &Place, value: &Value, reason: &str) {
         let shown = if self.world.budget.pay_for(value).is_ok() {
-            as_json(value)
+            shown(value)
         } else {
             "a large value".to_owned()
         };
@@ -388,5 +385,13 @@ impl Walk<'_> {
                 reason,
             });
         }
+    }
+}
+
+/// A value in a message: a text in quotes, anything else as JSON.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text:?}"),
+        other => as_json(other),
     }
 }
