@@ -3,6 +3,10 @@
 //!
 //! A resource stands in one entry only, so that a request is judged once: refused while nobody answers when any of the
 //! policies for it says so, and with the longest time that one of them asks for.
+//!
+//! It stands there in the versions in which policies read it: what is written in another one, the API server converts
+//! (`matchPolicy: Equivalent`). Were every version named, it would convert nothing, and a policy about `v2` would not be
+//! about what is written as `v1`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,8 +111,8 @@ pub(crate) fn configuration(
     })
 }
 
-/// Resources by group and operations.
-type Rules = BTreeMap<(String, BTreeSet<String>), BTreeSet<String>>;
+/// Resources by group, versions and operations.
+type Rules = BTreeMap<(String, BTreeSet<String>, BTreeSet<String>), BTreeSet<String>>;
 
 fn entries(side: Side, scopes: &[Scope], served: &[Served]) -> BTreeMap<(FailurePolicy, u8), Vec<Value>> {
     let mut entries: BTreeMap<(FailurePolicy, u8), Rules> = BTreeMap::new();
@@ -118,27 +122,35 @@ fn entries(side: Side, scopes: &[Scope], served: &[Served]) -> BTreeMap<(Failure
         .collect();
     for resource in served {
         let mut all: Option<((FailurePolicy, u8), BTreeSet<String>)> = None;
+        let mut versions = BTreeSet::new();
         for scope in relevant.iter().filter(|scope| means(&scope.kinds, resource)) {
             let ((failure, timeout), operations) =
                 all.get_or_insert(((FailurePolicy::Ignore, 0), BTreeSet::new()));
             *failure = (*failure).max(scope.failure);
             *timeout = (*timeout).max(scope.timeout);
             operations.extend(scope.operations.iter().cloned());
+            versions.insert(match scope.kinds.version.as_str() {
+                "*" => resource.version.clone(),
+                version if version.contains(['*', '?']) => "*".to_owned(),
+                version => version.to_owned(),
+            });
         }
         let Some((entry, operations)) = all else { continue };
         let slash = if resource.subresource.is_empty() { "" } else { "/" };
         let path = format!("{}{slash}{}", resource.plural, resource.subresource);
         let rules = entries.entry(entry).or_default();
         rules
-            .entry((resource.group.clone(), operations))
+            .entry((resource.group.clone(), versions, operations))
             .or_default()
             .insert(path);
     }
-    let rule = |((group, operations), resources): ((String, BTreeSet<String>), BTreeSet<String>)| {
+    let rule = |((group, versions, operations), resources)| {
+        let versions: BTreeSet<String> = versions;
+        // A star must stand alone.
+        let every = versions.contains("*");
         json!({
             "apiGroups": [group],
-            // Whatever version somebody writes in.
-            "apiVersions": ["*"],
+            "apiVersions": if every { json!(["*"]) } else { json!(versions) },
             "operations": operations,
             "resources": resources,
             "scope": "*",
@@ -313,6 +325,57 @@ mod tests {
             "apps:deployments CREATE,DELETE,UPDATE",
         ];
         check(&[PODS, SOFT_PODS], &[("Fail", 20, &fails)]);
+    }
+
+    /// What is written in another version the API server converts to the one that is named.
+    #[test]
+    fn the_versions_are_those_in_which_policies_read() {
+        let served = [Served {
+            group: "autoscaling".to_owned(),
+            version: "v2".to_owned(),
+            kind: "HorizontalPodAutoscaler".to_owned(),
+            plural: "horizontalpodautoscalers".to_owned(),
+            subresource: String::new(),
+            namespaced: true,
+            listable: true,
+        }];
+        let check = |kinds: &[&str], expect: &[&str]| {
+            let policies = kinds.iter().map(|kind| {
+                policy(&format!(
+                    "{{rules: [{{name: a, match: {{any: [{{resources: {{kinds: ['{kind}']}}}}]}}, validate: {{pattern: {{}}}}}}]}}"
+                ))
+            });
+            let policies: Vec<Value> = policies.collect();
+            let (group, scopes) = (Group::default(), scopes(&policies));
+            let made = configuration(Side::Validating, &group, &Place::Service, "PEM", &scopes, &served);
+            let rules = &made["webhooks"][0]["rules"];
+            assert_eq!(rules[0]["apiVersions"], json!(expect), "{kinds:?}");
+            assert_eq!(rules.as_array().map(Vec::len), Some(1), "{kinds:?}");
+        };
+        check(&["HorizontalPodAutoscaler"], &["v2"]);
+        check(&["*"], &["v2"]);
+        check(&["autoscaling/v1/HorizontalPodAutoscaler"], &["v1"]);
+        check(
+            &["v1/HorizontalPodAutoscaler", "HorizontalPodAutoscaler"],
+            &["v1", "v2"],
+        );
+        check(
+            &[
+                "v1/HorizontalPodAutoscaler",
+                "autoscaling/v*/HorizontalPodAutoscaler",
+            ],
+            &["*"],
+        );
+        let cel = json!({
+            "apiVersion": "policies.kyverno.io/v1", "kind": "ValidatingPolicy", "metadata": {"name": "a"},
+            "spec": {"matchConstraints": {"resourceRules": [{
+                "apiGroups": ["autoscaling"], "apiVersions": ["v1"], "operations": ["CREATE"],
+                "resources": ["horizontalpodautoscalers"],
+            }]}},
+        });
+        let (group, scopes) = (Group::default(), scopes([&cel]));
+        let made = configuration(Side::Validating, &group, &Place::Service, "PEM", &scopes, &served);
+        assert_eq!(made["webhooks"][0]["rules"][0]["apiVersions"], json!(["v1"]));
     }
 
     #[test]

@@ -35,6 +35,8 @@ const LONGEST_TIMEOUT: u64 = 30;
 pub(crate) struct Kinds {
     /// The API group; `*` for any.
     pub(crate) group: String,
+    /// The version in which the policy reads objects; `*` for whichever the cluster prefers.
+    pub(crate) version: String,
     /// The kind (`Pod`) or, of a policy in CEL, the resource (`pods`).
     pub(crate) name: String,
     /// What lies beneath it; empty for the object itself.
@@ -104,6 +106,7 @@ fn base(policy: &Value, timeout: &Value) -> Scope {
     Scope {
         kinds: Kinds {
             group: "*".to_owned(),
+            version: "*".to_owned(),
             name: "*".to_owned(),
             subresource: String::new(),
             by_resource: false,
@@ -184,6 +187,7 @@ fn in_rules(policy: &Value) -> Vec<Scope> {
             if pods && controllers != Some("none") {
                 kinds.extend(CONTROLLERS.iter().map(|(group, kind, _)| Kinds {
                     group: (*group).to_owned(),
+                    version: "*".to_owned(),
                     name: (*kind).to_owned(),
                     subresource: String::new(),
                     by_resource: false,
@@ -216,19 +220,20 @@ fn kinds(text: &str) -> Kinds {
     let is_version = |text: &str| {
         text == "*" || (text.starts_with('v') && text[1..].starts_with(|c: char| c.is_ascii_digit()))
     };
-    let (group, name, subresource) = match parts.as_slice() {
-        [kind] => ("*", *kind, ""),
-        ["*", "*"] => ("*", "*", "*"),
-        ["*", sub] if sub.to_lowercase() == *sub => ("*", "*", *sub),
-        [version, kind] if is_version(version) => ("*", *kind, ""),
-        [kind, sub] => ("*", *kind, *sub),
-        [version, kind, sub] if is_version(version) => ("*", *kind, *sub),
-        [group, _, kind] => (*group, *kind, ""),
-        [group, _, kind, sub] => (*group, *kind, *sub),
-        _ => ("*", "*", "*"),
+    let (group, version, name, subresource) = match parts.as_slice() {
+        [kind] => ("*", "*", *kind, ""),
+        ["*", "*"] => ("*", "*", "*", "*"),
+        ["*", sub] if sub.to_lowercase() == *sub => ("*", "*", "*", *sub),
+        [version, kind] if is_version(version) => ("*", *version, *kind, ""),
+        [kind, sub] => ("*", "*", *kind, *sub),
+        [version, kind, sub] if is_version(version) => ("*", *version, *kind, *sub),
+        [group, version, kind] => (*group, *version, *kind, ""),
+        [group, version, kind, sub] => (*group, *version, *kind, *sub),
+        _ => ("*", "*", "*", "*"),
     };
     Kinds {
         group: group.to_owned(),
+        version: version.to_owned(),
         name: name.to_owned(),
         subresource: subresource.to_owned(),
         by_resource: false,
@@ -262,12 +267,16 @@ fn in_cel(policy: &Value) -> Vec<Scope> {
         if scope.operations.contains("*") {
             scope.operations = words(&["CREATE", "UPDATE", "DELETE", "CONNECT"]);
         }
-        for group in strings(&rule["apiGroups"]) {
+        let groups = strings(&rule["apiGroups"]);
+        let versions: Vec<&str> = strings(&rule["apiVersions"]).collect();
+        for (group, version) in groups.flat_map(|group| versions.iter().map(move |version| (group, *version)))
+        {
             for resource in strings(&rule["resources"]) {
                 let (name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
                 let by_resource = |group: &str, name: &str| Scope {
                     kinds: Kinds {
                         group: group.to_owned(),
+                        version: version.to_owned(),
                         name: name.to_owned(),
                         subresource: subresource.to_owned(),
                         by_resource: true,

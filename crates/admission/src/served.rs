@@ -202,6 +202,7 @@ mod tests {
         let check = |group: &str, name: &str, subresource: &str, by_resource, served: &Served, expect| {
             let kinds = Kinds {
                 group: group.to_owned(),
+                version: "*".to_owned(),
                 name: name.to_owned(),
                 subresource: subresource.to_owned(),
                 by_resource,
