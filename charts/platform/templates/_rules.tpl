@@ -44,13 +44,15 @@ golden paths need more on the cluster's side adds it under `services.rules`.
 {{/* The kinds of policies that say what the guardrails are. */}}
 {{- define "platform.policies.rules" -}}
 - apiGroups: [kyverno.io]
-  resources: [clusterpolicies, policies, policyexceptions]
+  resources: [cleanuppolicies, clustercleanuppolicies, clusterpolicies, policies, policyexceptions]
   verbs: [get, list, watch]
 - apiGroups: [policies.kyverno.io]
   resources:
+    - deletingpolicies
     - generatingpolicies
     - imagevalidatingpolicies
     - mutatingpolicies
+    - namespaceddeletingpolicies
     - namespacedgeneratingpolicies
     - namespacedimagevalidatingpolicies
     - namespacedmutatingpolicies

@@ -1,6 +1,6 @@
-//! What people are told of refusals, as Events beside the object that was refused.
+//! What people are told, as Events beside the object that it is about: refusals, and what became of what policies decide.
 //!
-//! The same refusal of the same object is one Event whose count goes up. Telling never holds up an answer: what comes
+//! The same words about the same object are one Event whose count goes up. Telling never holds up an answer: what comes
 //! faster than it can be told is dropped, the figures count it all the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -25,9 +25,10 @@ const PACE: Duration = Duration::from_millis(100);
 /// The API server takes no longer notes.
 const NOTE_LIMIT: usize = 1024;
 
-/// A request that was refused.
+/// What is told of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct Told {
+    pub(crate) topic: Topic,
     pub(crate) namespace: String,
     pub(crate) api_version: String,
     pub(crate) kind: String,
@@ -35,21 +36,43 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    /// A request was refused.
+    Refused,
+    /// A policy was carried out.
+    Applied,
+    /// A policy could not be carried out.
+    Failed,
+}
+
+impl Topic {
+    /// Type, reason, action and who says it.
+    fn words(self) -> [&'static str; 4] {
+        match self {
+            Topic::Refused => ["Warning", "PolicyViolation", "Refuse", "webhook"],
+            Topic::Applied => ["Normal", "PolicyApplied", "CarryOut", "guardrails"],
+            Topic::Failed => ["Warning", "PolicyError", "CarryOut", "guardrails"],
+        }
+    }
+}
+
 /// Where refusals are handed in.
 #[derive(Clone)]
 pub(crate) struct Events {
-    sender: mpsc::Sender<Refused>,
+    sender: mpsc::Sender<Told>,
 }
 
 impl Events {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Refused>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Told>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         (Self { sender }, receiver)
     }
 
-    pub(crate) fn tell(&self, refused: Refused) {
-        if self.sender.try_send(refused).is_err() {
-            tracing::debug!("more refusals than can be told");
+    pub(crate) fn tell(&self, told: Told) {
+        if self.sender.try_send(told).is_err() {
+            tracing::debug!("more than can be told");
         }
     }
 }
@@ -58,7 +81,7 @@ impl Events {
 pub(crate) async fn publish_all(
     client: Client,
     group: Group,
-    mut refusals: mpsc::Receiver<Refused>,
+    mut refusals: mpsc::Receiver<Told>,
     stop: CancellationToken,
 ) {
     loop {
@@ -74,38 +97,40 @@ pub(crate) async fn publish_all(
     }
 }
 
-async fn publish(client: &Client, group: &Group, refused: &Refused) -> Result<(), kube::Error> {
+/// Tells it now.
+pub(crate) async fn publish(client: &Client, group: &Group, told: &Told) -> Result<(), kube::Error> {
     let now = MicroTime(jiff::Timestamp::now());
-    let event = event(group, refused, now.clone());
+    let event = event(group, told, now.clone());
     let api: Api<Event> = Api::namespaced(client.clone(), &event.namespace().unwrap_or_default());
     match api.create(&PostParams::default(), &event).await {
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         other => return other.map(drop),
     }
     let name = event.name_any();
-    let told = api.get(&name).await?.series.map_or(1, |series| series.count);
+    let count = api.get(&name).await?.series.map_or(1, |series| series.count);
     let series = EventSeries {
-        count: told.saturating_add(1),
+        count: count.saturating_add(1),
         last_observed_time: now,
     };
     let patch = Patch::Merge(json!({"series": series}));
     api.patch(&name, &PatchParams::default(), &patch).await.map(drop)
 }
 
-fn event(group: &Group, refused: &Refused, now: MicroTime) -> Event {
+fn event(group: &Group, told: &Told, now: MicroTime) -> Event {
     // Events of what is in no namespace are kept in this one.
-    let namespace = if refused.namespace.is_empty() {
+    let namespace = if told.namespace.is_empty() {
         "default"
     } else {
-        &refused.namespace
+        &told.namespace
     };
     let mut hasher = DefaultHasher::new();
-    (&refused.kind, &refused.name, &refused.message).hash(&mut hasher);
-    let name = if refused.name.is_empty() {
+    (told.topic, &told.kind, &told.name, &told.message).hash(&mut hasher);
+    let name = if told.name.is_empty() {
         "unnamed"
     } else {
-        refused.name.trim_end_matches('-')
+        told.name.trim_end_matches('-')
     };
+    let [kind, reason, action, by] = told.topic.words();
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{name}.{:016x}", hasher.finish())),
@@ -113,16 +138,16 @@ fn event(group: &Group, refused: &Refused, now: MicroTime) -> Event {
             ..ObjectMeta::default()
         },
         event_time: Some(now),
-        type_: Some("Warning".to_owned()),
-        reason: Some("PolicyViolation".to_owned()),
-        note: Some(cut(refused.message.trim(), NOTE_LIMIT)),
-        action: Some("Refuse".to_owned()),
-        reporting_controller: Some(group.key("webhook")),
-        reporting_instance: Some("platform-webhook".to_owned()),
+        type_: Some(kind.to_owned()),
+        reason: Some(reason.to_owned()),
+        note: Some(cut(told.message.trim(), NOTE_LIMIT)),
+        action: Some(action.to_owned()),
+        reporting_controller: Some(group.key(by)),
+        reporting_instance: Some(format!("platform-{by}")),
         regarding: Some(ObjectReference {
-            api_version: Some(refused.api_version.clone()),
-            kind: Some(refused.kind.clone()),
-            name: Some(refused.name.clone()),
+            api_version: Some(told.api_version.clone()),
+            kind: Some(told.kind.clone()),
+            name: Some(told.name.clone()),
             namespace: Some(namespace.to_owned()),
             ..ObjectReference::default()
         }),
@@ -136,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_same_refusal_is_the_same_event() {
-        let refused = Refused {
+        let refused = Told {
+            topic: Topic::Refused,
             namespace: "shop".to_owned(),
             api_version: "v1".to_owned(),
             kind: "Pod".to_owned(),
@@ -151,7 +177,7 @@ mod tests {
         );
         assert!(first.metadata.name.unwrap().starts_with("web."));
         assert_eq!(first.note.unwrap().len(), NOTE_LIMIT);
-        let other = Refused {
+        let other = Told {
             message: "other".to_owned(),
             ..refused.clone()
         };
@@ -159,7 +185,7 @@ mod tests {
             event(&Group::default(), &other, at(1)).metadata.name,
             event(&Group::default(), &refused, at(1)).metadata.name
         );
-        let nowhere = Refused {
+        let nowhere = Told {
             namespace: String::new(),
             ..refused
         };

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use guardrails::{Call, Callee, Facts, Unavailable, may_read};
+use guardrails::{Call, Callee, Facts, Unavailable, may_copy, may_read};
 use kube::Client;
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -25,6 +25,8 @@ pub(crate) struct ClusterFacts<'a> {
     deadline: Instant,
     /// The only namespace that may be looked at.
     namespace: Option<&'a str>,
+    /// Whether objects are asked for to be copied or changed, and not only to be looked at.
+    carries_out: bool,
     /// The same question has the same answer throughout a request.
     known: RefCell<HashMap<String, Result<Value, Unavailable>>>,
     now: (i64, u32),
@@ -37,6 +39,7 @@ impl<'a> ClusterFacts<'a> {
             runtime,
             deadline,
             namespace: None,
+            carries_out: false,
             known: RefCell::default(),
             now: (now.as_second(), now.subsec_nanosecond().unsigned_abs()),
         }
@@ -49,9 +52,56 @@ impl<'a> ClusterFacts<'a> {
             runtime: self.runtime.clone(),
             deadline: self.deadline,
             namespace: Some(namespace),
+            carries_out: self.carries_out,
             known: RefCell::default(),
             now: self.now,
         }
+    }
+
+    /// The same, for whoever carries out what policies decide: what is copied or changed as a whole may be a Secret.
+    pub(crate) fn carrying_out(mut self) -> Self {
+        self.carries_out = true;
+        self
+    }
+
+    /// `secrets` says whether a Secret may be the answer.
+    fn answer(&self, call: &Call, secrets: bool) -> Result<Value, Unavailable> {
+        let Callee::Cluster(path) = &call.to else {
+            return Err(Unavailable::Unknown(call.to_string()));
+        };
+        if call.data.is_some() {
+            return Err(Unavailable::Failed(format!(
+                "cannot send anything to {path}: policies may read the cluster and not write to it"
+            )));
+        }
+        let may = if secrets { may_copy } else { may_read };
+        if !may(path, self.namespace) {
+            return Err(Unavailable::Failed(match self.namespace {
+                Some(namespace) => {
+                    format!("cannot read {path}: a policy of {namespace} sees its own namespace only")
+                }
+                None => {
+                    format!("cannot read {path}: it is no path of the cluster's API, or it holds secrets")
+                }
+            }));
+        }
+        self.once(path)
+    }
+
+    /// Reads a path, once.
+    fn once(&self, path: &str) -> Result<Value, Unavailable> {
+        let known = self.known.borrow().get(path).cloned();
+        if let Some(known) = known {
+            return known;
+        }
+        if self.known.borrow().len() >= QUESTIONS {
+            return Err(Unavailable::Failed(format!(
+                "more than {QUESTIONS} questions to the cluster"
+            )));
+        }
+        let answer = self.read(path);
+        self.known.borrow_mut().insert(path.to_owned(), answer.clone());
+        answer
     }
 
     fn read(&self, path: &str) -> Result<Value, Unavailable> {
@@ -80,36 +130,24 @@ impl<'a> ClusterFacts<'a> {
 
 impl Facts for ClusterFacts<'_> {
     fn call(&self, call: &Call) -> Result<Value, Unavailable> {
-        let Callee::Cluster(path) = &call.to else {
-            return Err(Unavailable::Unknown(call.to_string()));
-        };
-        if call.data.is_some() {
-            return Err(Unavailable::Failed(format!(
-                "cannot send anything to {path}: policies may read the cluster and not write to it"
-            )));
-        }
-        if !may_read(path, self.namespace) {
-            return Err(Unavailable::Failed(match self.namespace {
-                Some(namespace) => {
-                    format!("cannot read {path}: a policy of {namespace} sees its own namespace only")
-                }
-                None => {
-                    format!("cannot read {path}: it is no path of the cluster's API, or it holds secrets")
-                }
-            }));
-        }
-        let known = self.known.borrow().get(path).cloned();
-        if let Some(known) = known {
-            return known;
-        }
-        if self.known.borrow().len() >= QUESTIONS {
-            return Err(Unavailable::Failed(format!(
-                "more than {QUESTIONS} questions to the cluster"
-            )));
-        }
-        let answer = self.read(path);
-        self.known.borrow_mut().insert(path.clone(), answer.clone());
-        answer
+        self.answer(call, false)
+    }
+
+    fn object(&self, call: &Call) -> Result<Value, Unavailable> {
+        self.answer(call, self.carries_out)
+    }
+
+    fn resource(&self, api_version: &str, kind: &str) -> Result<(String, bool), Unavailable> {
+        let root = if api_version.contains('/') { "apis" } else { "api" };
+        let list = self.once(&format!("/{root}/{api_version}"))?;
+        let resources = list["resources"].as_array().into_iter().flatten();
+        let found = resources
+            .filter(|resource| resource["kind"] == kind)
+            .find_map(|resource| {
+                let name = resource["name"].as_str().filter(|name| !name.contains('/'))?;
+                Some((name.to_owned(), resource["namespaced"] == true))
+            });
+        found.ok_or_else(|| Unavailable::Missing(format!("the kind {kind} of {api_version}")))
     }
 
     fn now(&self) -> Option<(i64, u32)> {

@@ -6,13 +6,16 @@
 //!               |- policies      the policies in force, by watches
 //!               |- cluster       namespaces and roles, by watches
 //!               |- facts         what a policy asks beyond the object
-//!               `- words         what is answered
+//!               |- words         what is answered
+//!               `- acts/door    what rules have to do once it is let through, handed over
+//! leader       -> acts          that is carried out; scan reports on what is there
 //! keeper       -> certificate (when what is made anew), configuration (which requests are asked about: scope, served)
 //! ```
 //!
 //! Judging itself is the crate `guardrails`. Knows neither Git nor the command line, and of the platform's own kinds
 //! nothing but its group and its namespace.
 
+mod acts;
 mod certificate;
 mod cluster;
 mod configuration;
@@ -29,6 +32,7 @@ mod server;
 mod telemetry;
 mod words;
 
+pub use acts::Actor;
 pub use certificate::Lifetimes;
 pub use configuration::{CONFIGURATION, LEFT_OUT, Place, SERVICE};
 pub use error::AdmissionError;

@@ -20,13 +20,14 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::acts::acting::{Acting, CLEANING, Cleaning, acting, cleaning, is_cleaning};
 use crate::error::AdmissionError;
 use crate::scope::{FailurePolicy, Scope, failure, scopes};
 
 /// The groups whose policies are followed.
 const GROUPS: [&str; 2] = ["kyverno.io", "policies.kyverno.io"];
 /// The kinds that are followed. The rest of what Kyverno defines says nothing about requests.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 15] = [
     "ClusterPolicy",
     "Policy",
     EXCEPTION,
@@ -38,6 +39,10 @@ const KINDS: [&str; 11] = [
     "NamespacedGeneratingPolicy",
     "ImageValidatingPolicy",
     "NamespacedImageValidatingPolicy",
+    CLEANING[0],
+    CLEANING[1],
+    CLEANING[2],
+    CLEANING[3],
 ];
 /// Lets objects through that a policy would refuse.
 const EXCEPTION: &str = "PolicyException";
@@ -61,6 +66,10 @@ pub(crate) struct InForce {
     pub(crate) lenient: BTreeSet<String>,
     /// Whether some policy asks which roles a user has.
     pub(crate) asks_roles: bool,
+    /// Those that make or change other objects.
+    pub(crate) acting: Vec<Acting>,
+    /// Those that delete on a schedule.
+    pub(crate) cleaning: Vec<Cleaning>,
 }
 
 /// The policies for one occasion.
@@ -89,6 +98,7 @@ impl InForce {
     fn read<'a>(source: &str, values: impl IntoIterator<Item = &'a Value>) -> Result<Self, Vec<String>> {
         let values: Vec<&Value> = values.into_iter().collect();
         let mut in_force = Self {
+            acting: acting(&values),
             scopes: scopes(values.iter().copied()),
             asks_roles: values.iter().any(|policy| asks_roles(policy)),
             ..Self::default()
@@ -238,6 +248,13 @@ impl PolicyStore {
         *self.refused.borrow()
     }
 
+    /// Puts policies in force, for tests of what acts by them.
+    #[cfg(test)]
+    pub(crate) fn set(&self, in_force: InForce) {
+        self.replace(in_force);
+        self.read.send_replace(true);
+    }
+
     fn replace(&self, in_force: InForce) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
         self.changed.send_modify(|version| *version += 1);
@@ -282,15 +299,27 @@ impl PolicyStore {
     }
 
     fn load(&self, known: &BTreeMap<Key, Value>) {
-        if known.values().all(|policy| policy["kind"] == EXCEPTION) {
+        // What deletes on a schedule guards nothing: the guardrails are the same with it and without.
+        let (cleaners, guards): (Vec<&Value>, Vec<&Value>) =
+            known.values().partition(|policy| is_cleaning(policy));
+        let exceptions = guards
+            .iter()
+            .copied()
+            .filter(|policy| policy["kind"] == EXCEPTION);
+        let (cleaning, wrong) = cleaning(&cleaners.into_iter().chain(exceptions).collect::<Vec<_>>());
+        for refusal in wrong {
+            tracing::error!(%refusal, "a policy that deletes on a schedule cannot be read; it deletes nothing");
+        }
+        if guards.iter().all(|policy| policy["kind"] == EXCEPTION) {
             match InForce::shipped() {
-                Ok(shipped) => self.replace(shipped),
+                Ok(shipped) => self.replace(InForce { cleaning, ..shipped }),
                 Err(error) => tracing::error!(%error, "the last good guardrails stay"),
             }
             return;
         }
-        match InForce::read("the cluster", known.values()) {
+        match InForce::read("the cluster", guards.iter().copied()) {
             Ok(in_force) => {
+                let in_force = InForce { cleaning, ..in_force };
                 self.refused.send_replace(0);
                 self.replace(in_force);
             }

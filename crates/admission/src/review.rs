@@ -11,9 +11,11 @@ use guardrails::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::acts::door::{Unhanded, Wanted, wanted};
 use crate::cluster::Space;
 use crate::configuration::{LEFT_OUT, Side};
 use crate::policies::{InForce, Set};
+use crate::scope::FailurePolicy;
 use crate::words;
 
 /// The one version that is spoken.
@@ -248,6 +250,31 @@ pub(crate) struct Answer {
     /// What is to be changed, as a JSON patch.
     pub(crate) patch: Option<Value>,
     pub(crate) verdicts: Vec<Verdict>,
+    /// What is to be handed over before the answer is given.
+    pub(crate) orders: Vec<Wanted>,
+}
+
+impl Answer {
+    /// Takes in what could not be handed over: refused or warned of, as the policy says.
+    pub(crate) fn take(&mut self, asked: &Asked, unhanded: Vec<Unhanded>) {
+        let verdicts: Vec<Verdict> = unhanded
+            .into_iter()
+            .map(|unhanded| {
+                let about = About {
+                    policy: unhanded.policy,
+                    rule: unhanded.rule,
+                    ..About::default()
+                };
+                Verdict {
+                    enforce: unhanded.failure == FailurePolicy::Fail,
+                    ..Verdict::of_trouble(about, asked.shown(), unhanded.why)
+                }
+            })
+            .collect();
+        self.refusal = words::refusal(&asked.shown(), &verdicts);
+        self.warnings.extend(words::warnings(&verdicts, |_| true));
+        self.verdicts.extend(verdicts);
+    }
 }
 
 /// Changes or judges a request. `facts` answers the policies of the cluster, `own` those of the request's namespace.
@@ -290,11 +317,18 @@ pub(crate) fn judge(
         return change(in_force, asked, &request, own);
     }
     let verdicts = judge_by(&in_force.admission, &asked.namespace, &request, own);
+    let refusal = words::refusal(&asked.shown(), &verdicts);
+    let orders = if refusal.is_none() && !asked.is_dry_run() {
+        wanted(in_force, &asked.namespace, &request, own)
+    } else {
+        Vec::new()
+    };
     Answer {
         patch: None,
-        refusal: words::refusal(&asked.shown(), &verdicts),
+        refusal,
         warnings: words::warnings(&verdicts, |policy| in_force.loud.contains(policy)),
         verdicts,
+        orders,
     }
 }
 
@@ -361,6 +395,7 @@ fn change(in_force: &InForce, asked: &Asked, request: &Request<'_>, own: &dyn Fa
         refusal,
         warnings: Vec::new(),
         verdicts,
+        orders: Vec::new(),
     }
 }
 

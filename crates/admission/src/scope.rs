@@ -52,8 +52,10 @@ pub(crate) struct Scope {
     pub(crate) kinds: Kinds,
     /// What is about to happen to them.
     pub(crate) operations: BTreeSet<String>,
-    /// Whether the rule changes objects; else it judges them.
+    /// Whether the rule changes objects; else it judges them, or acts because of them.
     pub(crate) mutates: bool,
+    /// Whether the rule acts on other objects because of these, once the request is let through.
+    pub(crate) acts: bool,
     /// Whether it is asked when something is requested.
     pub(crate) admission: bool,
     /// Whether it is asked of what is there already.
@@ -113,6 +115,7 @@ fn base(policy: &Value, timeout: &Value) -> Scope {
         },
         operations: words(&["CREATE", "UPDATE"]),
         mutates: false,
+        acts: false,
         admission: true,
         background: true,
         failure: failure(policy),
@@ -145,33 +148,15 @@ fn in_rules(policy: &Value) -> Vec<Scope> {
         policy["metadata"]["annotations"]["pod-policies.kyverno.io/autogen-controllers"].as_str();
     let mut scopes = Vec::new();
     for rule in spec["rules"].as_array().into_iter().flatten() {
-        // What other objects become is no answer to a request.
-        if rule.get("generate").is_some() || rule["mutate"].get("targets").is_some() {
-            continue;
-        }
         let mut of_rule = policy_wide.clone();
-        of_rule.mutates = rule.get("mutate").is_some();
-        of_rule.background &= !of_rule.mutates;
+        // What other objects become is no answer to a request.
+        of_rule.acts = rule.get("generate").is_some() || rule["mutate"].get("targets").is_some();
+        of_rule.mutates = rule.get("mutate").is_some() && !of_rule.acts;
+        of_rule.background &= !of_rule.mutates && !of_rule.acts;
         if decides_deletions(rule) {
             of_rule.operations.insert("DELETE".to_owned());
         }
-        let matched = &rule["match"];
-        let blocks: Vec<&Value> = ["any", "all"]
-            .iter()
-            .flat_map(|key| matched[*key].as_array().into_iter().flatten())
-            .chain([matched])
-            .map(|block| &block["resources"])
-            .filter(|resources| resources.is_object())
-            .collect();
-        let silent = |resources: &&&Value| strings(&resources["kinds"]).next().is_none();
-        // Blocks without kinds narrow others down (`all`) or are for every kind.
-        let blocks: Vec<&Value> =
-            if blocks.iter().any(|block| !silent(&block)) && matched.get("any").is_none() {
-                blocks.iter().filter(|block| !silent(block)).copied().collect()
-            } else {
-                blocks
-            };
-        for resources in blocks {
+        for resources in blocks(&rule["match"]) {
             let mut scope = of_rule.clone();
             let named: BTreeSet<String> = strings(&resources["operations"]).map(str::to_owned).collect();
             if !named.is_empty() {
@@ -200,6 +185,43 @@ fn in_rules(policy: &Value) -> Vec<Scope> {
         }
     }
     scopes
+}
+
+/// What a `match` says of resources, block by block.
+fn blocks(matched: &Value) -> Vec<&Value> {
+    let blocks: Vec<&Value> = ["any", "all"]
+        .iter()
+        .flat_map(|key| matched[*key].as_array().into_iter().flatten())
+        .chain([matched])
+        .map(|block| &block["resources"])
+        .filter(|resources| resources.is_object())
+        .collect();
+    let silent = |resources: &&&Value| strings(&resources["kinds"]).next().is_none();
+    // Blocks without kinds narrow others down (`all`) or are for every kind.
+    if blocks.iter().any(|block| !silent(&block)) && matched.get("any").is_none() {
+        blocks.iter().filter(|block| !silent(block)).copied().collect()
+    } else {
+        blocks
+    }
+}
+
+/// What a policy that deletes on a schedule looks at.
+pub(crate) fn cleans(policy: &Value) -> Vec<Scope> {
+    let base = base(policy, &Value::Null);
+    if policy["kind"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("DeletingPolicy"))
+    {
+        return by_resources(policy, &base);
+    }
+    let kinds_of = |resources: &Value| strings(&resources["kinds"]).map(kinds).collect::<Vec<_>>();
+    let found = blocks(&policy["spec"]["match"]).into_iter().flat_map(kinds_of);
+    found
+        .map(|kinds| Scope {
+            kinds,
+            ..base.clone()
+        })
+        .collect()
 }
 
 /// Whether a rule can refuse a deletion when it names no operations: patterns are not judged then.
@@ -246,16 +268,24 @@ fn in_cel(policy: &Value) -> Vec<Scope> {
         .as_str()
         .unwrap_or_default()
         .trim_start_matches("Namespaced");
-    let mutates = match kind {
-        "ValidatingPolicy" | "ImageValidatingPolicy" => false,
-        "MutatingPolicy" => true,
+    let spec = &policy["spec"];
+    let existing = spec["evaluation"]["mutateExisting"]["enabled"] == true;
+    let (mutates, acts) = match kind {
+        "ValidatingPolicy" | "ImageValidatingPolicy" => (false, false),
+        "MutatingPolicy" => (!existing, existing),
+        "GeneratingPolicy" => (false, true),
         _ => return Vec::new(),
     };
-    let spec = &policy["spec"];
     let mut scope = base(policy, &spec["webhookConfiguration"]["timeoutSeconds"]);
-    scope.mutates = mutates;
+    (scope.mutates, scope.acts) = (mutates, acts);
     scope.admission = spec["evaluation"]["admission"]["enabled"] != false;
-    scope.background = !mutates && spec["evaluation"]["background"]["enabled"] != false;
+    scope.background = !mutates && !acts && spec["evaluation"]["background"]["enabled"] != false;
+    by_resources(policy, &scope)
+}
+
+/// The scopes of a policy that names resources.
+fn by_resources(policy: &Value, scope: &Scope) -> Vec<Scope> {
+    let spec = &policy["spec"];
     let mut scopes = Vec::new();
     let rules = spec["matchConstraints"]["resourceRules"]
         .as_array()
@@ -313,7 +343,11 @@ mod tests {
             } = &scope.kinds;
             let slash = if subresource.is_empty() { "" } else { "/" };
             let operations: Vec<&str> = scope.operations.iter().map(String::as_str).collect();
-            let mutates = if scope.mutates { " mutates" } else { "" };
+            let mutates = match (scope.mutates, scope.acts) {
+                (true, _) => " mutates",
+                (_, true) => " acts",
+                _ => "",
+            };
             let (failure, timeout) = (scope.failure.word(), scope.timeout);
             format!(
                 "{group}:{name}{slash}{subresource} {} {failure} {timeout}{mutates}",
@@ -361,7 +395,11 @@ mod tests {
         );
         check(
             "{rules: [{name: a, match: {resources: {kinds: [Namespace]}}, generate: {kind: Secret}}]}",
-            &[],
+            &["*:Namespace CREATE+UPDATE Fail 10 acts"],
+        );
+        check(
+            "{failurePolicy: Ignore, rules: [{name: a, match: {any: [{resources: {kinds: [ConfigMap], operations: [DELETE]}}]}, mutate: {targets: [{}]}}]}",
+            &["*:ConfigMap DELETE Ignore 10 acts"],
         );
     }
 
@@ -375,6 +413,26 @@ mod tests {
         };
         assert_eq!(pods(""), 8);
         assert_eq!(pods("pod-policies.kyverno.io/autogen-controllers: none"), 1);
+    }
+
+    #[test]
+    fn what_policies_clean() {
+        let check = |policy: &str, expect: &[&str]| {
+            let policy = yaml::parse(policy).unwrap().value;
+            let told: Vec<String> = cleans(&policy)
+                .into_iter()
+                .map(|scope| format!("{}:{}", scope.kinds.group, scope.kinds.name))
+                .collect();
+            assert_eq!(told, expect, "{policy}");
+        };
+        check(
+            "{kind: CleanupPolicy, spec: {match: {any: [{resources: {kinds: [Pod, apps/v1/Deployment]}}]}}}",
+            &["*:Pod", "apps:Deployment"],
+        );
+        check(
+            "{kind: DeletingPolicy, spec: {matchConstraints: {resourceRules: [{apiGroups: [batch], resources: [jobs]}]}}}",
+            &["batch:jobs"],
+        );
     }
 
     #[test]

@@ -26,11 +26,12 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::acts::door::Door;
 use crate::certificate::Lifetimes;
 use crate::cluster::{Space, Surroundings};
 use crate::configuration::{Place, Side};
 use crate::error::AdmissionError;
-use crate::events::{Events, Refused, publish_all};
+use crate::events::{Events, Told, Topic, publish_all};
 use crate::facts::ClusterFacts;
 use crate::keeper::{Clock, Keeper, Shown};
 use crate::policies::PolicyStore;
@@ -87,6 +88,7 @@ struct Desk {
     policies: PolicyStore,
     surroundings: Surroundings,
     kinds: KindNames,
+    door: Door,
     telemetry: Telemetry,
     events: Events,
     bodies: Arc<Semaphore>,
@@ -143,6 +145,7 @@ impl Webhook {
             policies: self.policies.clone(),
             surroundings: self.surroundings.clone(),
             kinds: KindNames::new(self.client.clone()),
+            door: Door::new(self.client.clone(), self.group.clone()),
             telemetry: self.telemetry.clone(),
             events,
             bodies: Arc::new(Semaphore::new(BODIES)),
@@ -333,7 +336,12 @@ impl Desk {
         }
         let judged = tokio::time::timeout_at(deadline.into(), Arc::clone(self).judge(side, asked, deadline));
         match judged.await {
-            Ok(Ok((asked, answer))) => {
+            Ok(Ok((asked, mut answer))) => {
+                let orders = std::mem::take(&mut answer.orders);
+                if !orders.is_empty() {
+                    let unhanded = self.door.hand_over(orders, deadline).await;
+                    answer.take(&asked, unhanded);
+                }
                 let ended = if answer.refusal.is_some() {
                     Ended::Denied
                 } else {
@@ -429,7 +437,8 @@ impl Desk {
             return;
         }
         let (api_version, kind) = asked.types();
-        self.events.tell(Refused {
+        self.events.tell(Told {
+            topic: Topic::Refused,
             namespace: asked.namespace.clone(),
             api_version,
             kind,

@@ -13,7 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{ListParams, PostParams};
+use kube::api::{DynamicObject, ListParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use rustls::pki_types::pem::PemObject;
@@ -39,8 +40,19 @@ struct World {
 
 impl World {
     async fn new(lifetime: Duration) -> World {
+        World::with(lifetime, &[]).await
+    }
+
+    /// With some objects in the cluster before the webhook begins.
+    async fn with(lifetime: Duration, objects: &[Value]) -> World {
         let sandbox = Sandbox::open(sandbox::Options::default()).unwrap();
         let client = sandbox.client("default");
+        for object in objects {
+            let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+            let gvk = GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap();
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&gvk));
+            api.create(&PostParams::default(), &object).await.unwrap();
+        }
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = serde_json::from_value(json!({"metadata": {"name": SYSTEM_NAMESPACE}})).unwrap();
         namespaces
@@ -235,5 +247,112 @@ async fn a_namespace_made_a_moment_ago_is_known() {
     review["request"]["object"]["metadata"]["namespace"] = json!("fresh");
     let refused = world.review(&bundle, &review).await;
     assert_eq!(refused["response"]["allowed"], false);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rule_has_to_do_is_handed_over_before_the_answer() {
+    let definition = |kind: &str, group: &str, scope: &str| {
+        let plural = guardrails::guessed_plural(kind);
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {
+                "group": group, "names": {"kind": kind, "plural": plural}, "scope": scope,
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+                }],
+            },
+        })
+    };
+    let policy = |name: &str, failure: &str| {
+        json!({
+            "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": name},
+            "spec": {"failurePolicy": failure, "rules": [{
+                "name": "begin",
+                "match": {"any": [{"resources": {"kinds": ["Pod"], "names": [name]}}]},
+                "generate": {
+                    "apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "namespace": "default",
+                    "data": {"data": {"a": "b"}},
+                },
+            }]},
+        })
+    };
+    let request = |name: &str, dry_run: bool| {
+        let mut review = pod("registry.internal/web:v1");
+        review["request"]["name"] = json!(name);
+        review["request"]["object"]["metadata"]["name"] = json!(name);
+        review["request"]["dryRun"] = json!(dry_run);
+        review
+    };
+    let group = Group::default();
+    let policies = definition("ClusterPolicy", "kyverno.io", "Cluster");
+    let all = [policies, policy("strict", "Fail"), policy("lenient", "Ignore")];
+    let world = World::with(Duration::from_hours(24), &all).await;
+    let bundle = world.bundle().await;
+    // Nowhere to hand it over: the policy says what becomes of the request.
+    let refused = world.review(&bundle, &request("strict", false)).await;
+    let message = refused["response"]["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("begin: 'what the rule makes because of this request cannot be handed over: "),
+        "{message}"
+    );
+    let allowed = world.review(&bundle, &request("lenient", false)).await;
+    assert_eq!(allowed["response"]["allowed"], true, "{allowed}");
+    let warning = allowed["response"]["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("policy lenient.begin: what the rule makes"),
+        "{warning}"
+    );
+
+    let requests = definition("GuardrailRequest", group.as_str(), "Namespaced");
+    let definitions: Api<DynamicObject> = Api::all_with(
+        world.client.clone(),
+        &ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+        )),
+    );
+    let requests = serde_json::from_value(requests).unwrap();
+    definitions
+        .create(&PostParams::default(), &requests)
+        .await
+        .unwrap();
+    let kind = GroupVersionKind::gvk(group.as_str(), "v1", "GuardrailRequest");
+    let orders: Api<DynamicObject> = Api::namespaced_with(
+        world.client.clone(),
+        SYSTEM_NAMESPACE,
+        &ApiResource::from_gvk(&kind),
+    );
+    let dry = world.review(&bundle, &request("strict", true)).await;
+    assert_eq!(dry["response"]["allowed"], true, "{dry}");
+    assert_eq!(
+        orders.list(&ListParams::default()).await.unwrap().items,
+        [],
+        "a dry run is none"
+    );
+    for _ in 0..2 {
+        let allowed = world.review(&bundle, &request("strict", false)).await;
+        assert_eq!(allowed["response"]["allowed"], true, "{allowed}");
+    }
+    let handed = orders.list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(handed.len(), 1, "the same request is one");
+    let spec = &handed[0].data["spec"];
+    assert_eq!(
+        (
+            &spec["policy"],
+            &spec["rule"],
+            &spec["trigger"]["name"],
+            &spec["request"]["user"]["name"]
+        ),
+        (
+            &json!("strict"),
+            &json!("begin"),
+            &json!("strict"),
+            &json!("jane")
+        )
+    );
     world.end().await;
 }

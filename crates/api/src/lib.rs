@@ -50,6 +50,8 @@ pub const VERSION: &str = "v1";
 pub const SYSTEM_NAMESPACE: &str = "platform-system";
 /// The account of each namespace that writes the objects of its services, and the cluster role that says what it may.
 pub const DEPLOYER: &str = "platform-deployer";
+/// The plural name of what the webhook hands over to the operator, under the platform's group.
+pub const GUARDRAIL_REQUESTS: &str = "guardrailrequests";
 /// Who wrote a field, by server-side apply: the sync loop, from Git.
 pub const MANAGER_SYNC: &str = "platform-sync";
 /// Who wrote a field, by server-side apply: the operator, from an Application or a Team.

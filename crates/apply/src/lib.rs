@@ -7,6 +7,7 @@
 //!
 //! Knows neither Git nor the platform's own kinds.
 
+mod acting;
 mod applier;
 mod conflict;
 mod field;
@@ -18,6 +19,7 @@ mod set;
 mod settled;
 mod tracking;
 
+pub use acting::acting_as;
 pub use applier::Applier;
 pub use field::pointer;
 pub use kinds::{Kind, Kinds};

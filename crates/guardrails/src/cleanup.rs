@@ -77,6 +77,7 @@ pub(crate) fn read_rule(
     });
     let context = read_context(spec.field("context"), &mut reading)?;
     Ok(Rule {
+        skips_background: true,
         properties: Vec::new(),
         name: name.to_owned(),
         written: name.to_owned(),

@@ -20,10 +20,12 @@ use crate::wildcard;
 mod delete;
 mod generate;
 mod mutate;
+mod trigger;
 
 pub use delete::Deletion;
 pub use generate::{Generated, Generation};
 pub use mutate::{Existing, Mutated};
+pub use trigger::Trigger;
 
 /// What is said of a rule whose subjects, roles or cluster roles cannot be checked.
 const UNKNOWN_USER: &str = "unknown: whether this rule applies depends on who asks, which is not known here";

@@ -17,6 +17,13 @@ pub trait Facts {
         Err(Unavailable::Unknown(call.to_string()))
     }
 
+    /// Answers a call for the sake of an object as a whole: the source of a copy, or what a rule changes although it is
+    /// there already. Its content goes into objects and not into words, so a Secret may be told here that
+    /// [`Facts::call`] keeps to itself.
+    fn object(&self, call: &Call) -> Result<Value, Unavailable> {
+        self.call(call)
+    }
+
     /// A `GlobalContextEntry`, as its projections have it: all of it, or one projection.
     fn global(&self, entry: &str, projection: Option<&str>) -> Result<Value, Unavailable> {
         Err(Unavailable::Unknown(match projection {
@@ -108,6 +115,15 @@ pub fn builtin_kind(group: &str, version: &str, plural: &str) -> Option<&'static
 /// Whether a policy may read a path of the Kubernetes API: one that leads where it seems to lead, to what has an end, and
 /// in `namespace` alone when that is all it may see. Secrets are told to no policy, whatever its reader may do.
 pub fn may_read(path: &str, namespace: Option<&str>) -> bool {
+    leads_well(path, namespace, false)
+}
+
+/// The same, of what is copied or changed as a whole ([`Facts::object`]): that may be a Secret.
+pub fn may_copy(path: &str, namespace: Option<&str>) -> bool {
+    leads_well(path, namespace, true)
+}
+
+fn leads_well(path: &str, namespace: Option<&str>, secrets: bool) -> bool {
     let (plain, query) = path.split_once('?').unwrap_or((path, ""));
     let clean = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
     let odd = |part: &&str| ["", ".", ".."].contains(part) || part.contains(['%', '\\']);
@@ -138,7 +154,7 @@ pub fn may_read(path: &str, namespace: Option<&str>) -> bool {
         [resource, ..] => (None, Some(*resource)),
         [] => (None, None),
     };
-    resource != Some("secrets") && namespace.is_none_or(|namespace| place == Some(namespace))
+    (secrets || resource != Some("secrets")) && namespace.is_none_or(|namespace| place == Some(namespace))
 }
 
 /// Nothing is known beyond the object.
@@ -273,6 +289,13 @@ mod tests {
         ] {
             assert_eq!(may_read(path, None), in_cluster, "{path}");
             assert_eq!(may_read(path, Some("shop")), in_shop, "{path} of shop");
+        }
+        for (path, expect) in [
+            ("/api/v1/namespaces/shop/secrets/a", true),
+            ("/api/v1/namespaces/other/secrets/a", false),
+            ("/api/v1/secrets", false),
+        ] {
+            assert_eq!(may_copy(path, Some("shop")), expect, "{path} to be copied");
         }
     }
 }

@@ -39,9 +39,11 @@
 //!
 //! `mutate` with strategic merge, JSON 6902 and `foreach` ([`Policies::mutate`]), also of objects that are there
 //! already ([`Policies::mutate_existing`]). `generate` says what is wanted ([`Policies::generate`]), cleanup policies
-//! what is to go ([`Policies::to_delete`]). `verifyImages` asks [`Facts::verify`] who signed an image; where nobody
-//! can say, that is an error; where images stand in other kinds is said by `imageExtractors`. `validate.assert` holds an
-//! object against a tree of assertions, `validate.manifests` asks [`Facts::verify_manifest`]. PolicyExceptions let through what they name: their conditions must hold, and with the
+//! what is to go ([`Policies::to_delete`]); [`Policies::triggers`] says which of the first two a request sets off.
+//! `verifyImages` asks [`Facts::verify`] who signed an image; where nobody can say, that is an error; where images stand
+//! in other kinds is said by `imageExtractors`. `validate.assert` holds an object against a tree of assertions,
+//! `validate.manifests` asks [`Facts::verify_manifest`]. PolicyExceptions let through what they name: their conditions must
+//! hold, and with the
 //! annotation `policies.towpath.dev/expires` (a date such as `2026-12-31`) they end with that day, UTC. Where nobody
 //! knows what day it is, an exception that ends does not hold. `policies.towpath.dev/owner` and
 //! `policies.towpath.dev/reason` are for people.
@@ -125,8 +127,10 @@ mod wildcard;
 
 pub use cel::evaluate_cel;
 pub use cursor::Refusal;
-pub use engine::{Deletion, Error, Existing, Generated, Generation, Mutated, Policies, Served};
-pub use facts::{Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, guessed_plural, may_read};
+pub use engine::{Deletion, Error, Existing, Generated, Generation, Mutated, Policies, Served, Trigger};
+pub use facts::{
+    Call, Callee, Clock, Facts, NoFacts, Unavailable, builtin_kind, guessed_plural, may_copy, may_read,
+};
 pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{About, Outcome, Task, Verdict};

@@ -9,10 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::{DEPLOYER, MANAGER_OPERATOR};
-use apply::{Applier, ApplySet, Bounds, Prune, Tracking};
-use http::{HeaderValue, Request};
-use kube::Client;
-use kube::client::Body;
+use apply::{Applier, ApplySet, Bounds, Prune, Tracking, acting_as};
 use serde_json::json;
 
 use crate::context::Context;
@@ -70,52 +67,5 @@ async fn make(context: &Context, namespace: &str) -> Result<(), String> {
     match applied.problems().next() {
         Some((object, problem)) => Err(format!("{object} cannot be applied: {problem}")),
         None => Ok(()),
-    }
-}
-
-/// The same connection, in the name of somebody else (Kubernetes' user impersonation).
-fn acting_as(client: &Client, user: &str) -> Result<Client, String> {
-    let through = client.clone();
-    let user =
-        HeaderValue::from_str(user).map_err(|_| format!("\"{user}\" is not the name of an account"))?;
-    let service = tower::service_fn(move |mut request: Request<Body>| {
-        request.headers_mut().insert("impersonate-user", user.clone());
-        let through = through.clone();
-        async move { through.send(request).await }
-    });
-    Ok(Client::new(service, client.default_namespace()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http::Response;
-    use k8s_openapi::api::core::v1::ConfigMap;
-    use kube::Api;
-
-    /// Answers with what the request says of its caller.
-    fn echo() -> Client {
-        let service = tower::service_fn(|request: Request<Body>| async move {
-            let user = request.headers().get("impersonate-user");
-            let user = user.and_then(|user| user.to_str().ok()).unwrap_or_default();
-            let body = json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "echo"}, "data": {"user": user},
-            });
-            Ok::<_, std::convert::Infallible>(Response::new(Body::from(body.to_string().into_bytes())))
-        });
-        Client::new(service, "shop-dev")
-    }
-
-    #[tokio::test]
-    async fn requests_go_out_in_the_accounts_name() {
-        let user = |client: Client| async move {
-            let api: Api<ConfigMap> = Api::default_namespaced(client);
-            let echoed = api.get("echo").await.unwrap();
-            echoed.data.unwrap_or_default()["user"].clone()
-        };
-        let account = "system:serviceaccount:shop-dev:platform-deployer";
-        assert_eq!(user(echo()).await, "");
-        assert_eq!(user(acting_as(&echo(), account).unwrap()).await, account);
-        assert!(acting_as(&echo(), "a\nb").is_err());
     }
 }

@@ -4,6 +4,7 @@
 //! Pods are simulated, so the operators run here, each with a token of the installed account: one from the image as a
 //! pod would, the other as anybody's program.
 
+pub(super) mod acts;
 mod cast;
 pub(super) mod door;
 

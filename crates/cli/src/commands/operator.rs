@@ -67,12 +67,17 @@ async fn operate(
                 Ok(policies) => policies,
                 Err(error) => return tracing::error!(%error, "the guardrails that ship cannot be loaded"),
             };
+            let actor = match admission::Actor::new(client.clone(), group.clone(), policies.clone()) {
+                Ok(actor) => actor,
+                Err(error) => return tracing::error!(%error, "what policies decide cannot be carried out"),
+            };
             let operator =
                 operator::Operator::new(client.clone(), group, policies.clone()).with_telemetry(telemetry);
             let scanner = admission::Scanner::new(client.clone(), policies.clone());
             tokio::join!(
                 policies.follow(client, term.clone()),
                 Box::pin(scanner.run(term.clone())),
+                Box::pin(actor.run(term.clone())),
                 operator.run(term)
             );
         }

@@ -15,7 +15,7 @@ use super::judge::{CelPolicies, Judged, verdict};
 use super::policy::{Policy, Variant};
 use crate::cel::world::{self, World};
 use crate::cursor::{Cursor, Refusal};
-use crate::engine::Existing;
+use crate::engine::{Existing, Trigger};
 use crate::facts::{Call, Callee, Unavailable};
 use crate::request::Request;
 use crate::secrets;
@@ -72,6 +72,37 @@ impl CelPolicies {
             }
         }
         all
+    }
+
+    /// The policies that act on other objects because of this one.
+    pub(crate) fn triggers(&self, request: &Request<'_>, generates: bool) -> Vec<Trigger> {
+        let (resource, subject) = (resource_of(request), subject_of(request));
+        let asked = Asked {
+            request,
+            subject: &subject,
+            resource: &resource,
+        };
+        let makes = self
+            .about(&resource, Task::Generate)
+            .filter(|_| generates)
+            .map(|policy| (policy, Task::Generate));
+        let changes = self
+            .about(&resource, Task::Mutate)
+            .filter(|policy| policy.existing)
+            .map(|policy| (policy, Task::Mutate));
+        makes
+            .chain(changes)
+            .filter(|(policy, _)| {
+                let variant = policy.variant(request, &subject, &resource);
+                variant.is_some_and(|variant| triggered(policy, variant, &asked).unwrap_or(true))
+            })
+            .map(|(policy, task)| Trigger {
+                policy: policy.name.clone(),
+                rule: String::new(),
+                task,
+                skips_background: true,
+            })
+            .collect()
     }
 
     fn change_targets(&self, policy: &Policy, variant: &Variant, asked: &Asked<'_>, all: &mut Vec<Existing>) {
@@ -235,7 +266,7 @@ fn labels_of(request: &Request<'_>, namespace: &str) -> Result<BTreeMap<String, 
 
 fn call(request: &Request<'_>, path: String) -> Result<Option<Json>, String> {
     let to = Callee::Cluster(path);
-    match request.facts.call(&Call { to, data: None }) {
+    match request.facts.object(&Call { to, data: None }) {
         Ok(found) => Ok(Some(found)),
         Err(Unavailable::Missing(_)) => Ok(None),
         Err(unavailable) => Err(unavailable.to_string()),

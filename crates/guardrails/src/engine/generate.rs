@@ -76,6 +76,12 @@ impl Policies {
             let judge = Judge::new(policy, rule, request, &subject, &exceptions);
             let (judged, made) = judge.generate(work);
             verdict.say(judged);
+            for made in &made {
+                crate::secrets::hide(
+                    std::slice::from_mut(&mut verdict),
+                    [Some(request.object), Some(&made.object)],
+                );
+            }
             if policy.apply_one && !made.is_empty() {
                 done = Some(at);
             }

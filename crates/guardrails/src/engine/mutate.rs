@@ -167,13 +167,16 @@ fn existing(policy: &Policy, rule: &Rule, request: &Request<'_>, exceptions: &[&
     let change = |found: Found<'_>| {
         let (judged, object) =
             Judge::new(policy, rule, request, &subject, exceptions).mutate_target(work, &found);
+        let mut said = [Verdict {
+            outcome: judged.outcome,
+            message: judged.message,
+            exception: judged.exception,
+            ..verdict.clone()
+        }];
+        crate::secrets::hide(&mut said, [Some(request.object), Some(&found.object)]);
+        let [verdict] = said;
         Existing {
-            verdict: Verdict {
-                outcome: judged.outcome,
-                message: judged.message,
-                exception: judged.exception,
-                ..verdict.clone()
-            },
+            verdict,
             before: Some(found.object),
             object,
         }

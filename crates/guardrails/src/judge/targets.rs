@@ -7,6 +7,7 @@ use super::{Judge, Judged};
 use crate::facts::{Call, Callee, Facts, Unavailable};
 use crate::mutate::{Mutate, Target};
 use crate::selector::Selector;
+use crate::verdict::Outcome;
 use crate::wildcard;
 
 /// How many objects the targets of one rule may stand for.
@@ -56,6 +57,15 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether the rule has anything to do because of this request. Where that cannot be said it may have: whoever
+    /// carries it out finds out why not.
+    pub(crate) fn is_triggered(&'a self) -> bool {
+        let Ok(context) = self.context() else { return true };
+        let skips = |judged: Judged| judged.outcome == Outcome::Skip;
+        !Self::precondition(&context, self.rule.preconditions.as_ref()).is_some_and(skips)
+            && self.excepting(&context).skip().is_none()
     }
 
     fn wanted<'s>(&'s self, selector: &'s Value) -> Result<Wanted<'s>, String> {
@@ -158,7 +168,7 @@ pub(crate) fn find(facts: &dyn Facts, wanted: &Wanted<'_>) -> Result<Vec<Value>,
     }
     let call = |path: String| {
         let to = Callee::Cluster(path);
-        facts.call(&Call { to, data: None })
+        facts.object(&Call { to, data: None })
     };
     let one = !wanted.name.is_empty() && !wildcard::has_wildcard(wanted.name);
     let objects = if one && (!namespaced || !listed_in.is_empty()) {

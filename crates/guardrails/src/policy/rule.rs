@@ -40,6 +40,8 @@ pub(crate) struct Rule {
     pub(crate) extractors: Extractors,
     /// What the rule adds to reports, its variables not filled in yet.
     pub(crate) properties: Vec<(String, String)>,
+    /// It is not triggered by what is written in its own account's name (`skipBackgroundRequests`).
+    pub(crate) skips_background: bool,
     pub(crate) work: Work,
     /// Why the rule cannot be judged, when something in it is not supported yet.
     pub(crate) unsupported: Option<String>,
@@ -180,6 +182,7 @@ impl Rule {
             unsupported: None,
         };
         let mut rule = Rule {
+            skips_background: cursor.flag("skipBackgroundRequests")?.unwrap_or(true),
             name: name.string()?.to_owned(),
             written: name.string()?.to_owned(),
             matches,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::{Group, Kind, SYSTEM_NAMESPACE};
+use api::{GUARDRAIL_REQUESTS, Group, Kind, SYSTEM_NAMESPACE};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -130,15 +130,19 @@ fn group_of(definition: &PartialObjectMeta<CustomResourceDefinition>) -> Option<
     marked.then(|| group.to_string())
 }
 
-/// The definitions under a group as they stand, in the order of [`Kind::ALL`].
+/// The definitions under a group as they stand, in the order of [`Kind::ALL`]; what the webhook hands over comes last.
 pub(super) async fn definitions(
     client: &Client,
     group: &Group,
 ) -> Result<Vec<CustomResourceDefinition>, OperationError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut found = Vec::new();
-    for kind in Kind::ALL {
-        let name = format!("{}.{group}", kind.plural());
+    for plural in Kind::ALL
+        .map(Kind::plural)
+        .into_iter()
+        .chain([GUARDRAIL_REQUESTS])
+    {
+        let name = format!("{plural}.{group}");
         let definition = api
             .get_opt(&name)
             .await

@@ -152,6 +152,14 @@ fn bundle(stage: &Stage<'_>) -> Result<Option<String>> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
+/// Whether the API server asks the webhook about a resource.
+pub(super) fn told(stage: &Stage<'_>, resource: &str) -> Result<bool> {
+    let rules = stage.kubectl(&format!(
+        "get {CONFIGURATION} -o jsonpath={{.webhooks[*].rules[*].resources}}"
+    ))?;
+    Ok(rules.contains(&format!("\"{resource}\"")))
+}
+
 fn apply(kubectl: &dyn Fn() -> Command, arguments: &str) -> Result<Finished> {
     let mut command = kubectl();
     command

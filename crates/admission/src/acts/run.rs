@@ -1,0 +1,358 @@
+//! What wakes what: orders that come, things that happen to what orders are about, policies that change, time that passes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::stream::SelectAll;
+use futures::{Stream, StreamExt};
+use kube::api::DynamicObject;
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use tokio_util::sync::CancellationToken;
+
+use super::Actor;
+use super::carry::Next;
+use super::order::{Order, Reference};
+
+/// After a change of policies, until there are no more of them.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How many orders are carried out at once.
+const AT_ONCE: usize = 8;
+/// How many kinds are watched for the sake of what was made.
+const KINDS: usize = 100;
+/// Between two looks at schedules and labels, at the most.
+const LONGEST: Duration = Duration::from_mins(1);
+/// After something changed that an order is about: it may change once more.
+const PAUSE: i64 = 2;
+
+/// What was heard.
+enum Heard {
+    /// Of an order, as it is.
+    Order(Box<DynamicObject>),
+    OrderGone(String),
+    /// Of an object that an order may be about.
+    Object(Reference, bool),
+    /// Of all objects of a kind, after some time without hearing of them: any may have changed.
+    Kind(String, String),
+    Nothing,
+}
+
+type Heards = Pin<Box<dyn Stream<Item = Heard> + Send>>;
+
+/// Which orders are due when, and what each is about.
+#[derive(Default)]
+struct Plan {
+    due: BTreeMap<String, i64>,
+    about: HashMap<Reference, BTreeSet<String>>,
+    /// By order: its policy, and what it is about.
+    orders: HashMap<String, (String, Vec<Reference>)>,
+}
+
+impl Plan {
+    /// No later than then.
+    fn by(&mut self, name: &str, at: i64) {
+        let due = self.due.entry(name.to_owned()).or_insert(at);
+        *due = (*due).min(at);
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.due.remove(name);
+        self.let_go(name);
+    }
+
+    fn let_go(&mut self, name: &str) {
+        let Some((_, references)) = self.orders.remove(name) else {
+            return;
+        };
+        for reference in references {
+            if let Some(orders) = self.about.get_mut(&reference) {
+                orders.remove(name);
+                if orders.is_empty() {
+                    self.about.remove(&reference);
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, name: &str, policy: &str, references: Vec<Reference>) {
+        self.let_go(name);
+        for reference in &references {
+            let orders = self.about.entry(reference.clone()).or_default();
+            orders.insert(name.to_owned());
+        }
+        self.orders
+            .insert(name.to_owned(), (policy.to_owned(), references));
+    }
+
+    /// Takes what is due, so many at the most.
+    fn take(&mut self, now: i64) -> Vec<String> {
+        let due = self.due.iter().filter(|(_, at)| **at <= now).take(AT_ONCE);
+        let names: Vec<String> = due.map(|(name, _)| name.clone()).collect();
+        for name in &names {
+            self.due.remove(name);
+        }
+        names
+    }
+}
+
+impl Actor {
+    /// Carries out, until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let work = async { tokio::join!(self.keep_acting(), self.keep_cleaning()) };
+        stop.run_until_cancelled(work).await;
+    }
+
+    async fn keep_acting(&self) {
+        self.has_read().await;
+        let mut changes = self.policies.changes();
+        let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
+        let mut plan = Plan::default();
+        let mut watched: HashSet<(String, String)> = HashSet::new();
+        let mut heard: SelectAll<Heards> = SelectAll::new();
+        heard.push(self.hear_orders());
+        self.policies_changed(&mut plan, &mut revisions).await;
+        loop {
+            let now = self.now().as_second();
+            let names = plan.take(now);
+            if !names.is_empty() {
+                let carried = names.iter().map(|name| self.carry(name));
+                let results = futures::future::join_all(carried).await;
+                for (name, result) in names.iter().zip(results) {
+                    match result {
+                        Some((_, Next::Gone)) | None => plan.let_go(name),
+                        Some((policy, Next::At(at, references))) => {
+                            for reference in &references {
+                                let kind = (reference.api_version.clone(), reference.kind.clone());
+                                if watched.len() < KINDS
+                                    && !watched.contains(&kind)
+                                    && let Some(stream) = self.hear_kind(reference).await
+                                {
+                                    watched.insert(kind);
+                                    heard.push(stream);
+                                }
+                            }
+                            plan.learn(name, &policy, references);
+                            plan.by(name, at);
+                        }
+                    }
+                }
+                continue;
+            }
+            let next = plan.due.values().min().map_or(LONGEST, |at| {
+                Duration::from_secs(u64::try_from(at - now).unwrap_or_default().clamp(1, 60))
+            });
+            tokio::select! {
+                Some(heard) = heard.next() => self.take_in(&mut plan, heard),
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(SETTLE).await;
+                    changes.mark_unchanged();
+                    self.policies_changed(&mut plan, &mut revisions).await;
+                }
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+    }
+
+    /// Waits until the policies are read.
+    async fn has_read(&self) {
+        while !self.policies.is_read() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What is known of an order and of what it is about.
+    fn take_in(&self, plan: &mut Plan, heard: Heard) {
+        let now = self.now().as_second();
+        match heard {
+            Heard::Order(object) => {
+                let Some(order) = Order::read(&object) else {
+                    return tracing::debug!(order = object.name_any(), "a request that cannot be read");
+                };
+                // What it says of itself was written here.
+                let told = order.status.next.is_some() || order.is_done();
+                if !told || !plan.orders.contains_key(&order.name) {
+                    plan.by(&order.name, now);
+                }
+            }
+            Heard::OrderGone(name) => plan.forget(&name),
+            Heard::Object(reference, gone) => {
+                let orders = plan.about.get(&reference).cloned().unwrap_or_default();
+                for name in orders {
+                    plan.by(&name, if gone { now } else { now + PAUSE });
+                }
+            }
+            Heard::Kind(api_version, kind) => {
+                let of_kind = |reference: &&Reference| {
+                    (&reference.api_version, &reference.kind) == (&api_version, &kind)
+                };
+                let names: BTreeSet<String> = plan
+                    .about
+                    .keys()
+                    .filter(of_kind)
+                    .flat_map(|key| plan.about[key].clone())
+                    .collect();
+                for name in names {
+                    plan.by(&name, now + PAUSE);
+                }
+            }
+            Heard::Nothing => {}
+        }
+    }
+
+    /// What policies changed, their orders are looked at again; what was there before them is looked for.
+    async fn policies_changed(&self, plan: &mut Plan, revisions: &mut BTreeMap<String, u64>) {
+        let in_force = self.policies.in_force();
+        let acting = in_force.acting.iter();
+        let new: BTreeMap<String, u64> = acting.map(|one| (one.name.clone(), one.revision)).collect();
+        let now = self.now().as_second();
+        let names: Vec<String> = plan
+            .orders
+            .iter()
+            .filter(|(_, (policy, _))| new.get(policy) != revisions.get(policy))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            plan.by(&name, now);
+        }
+        for acting in &in_force.acting {
+            if revisions.get(&acting.name) == Some(&acting.revision) {
+                continue;
+            }
+            if let Err(error) = self.order_existing(acting).await {
+                tracing::warn!(%error, policy = acting.name, "not all that is there was acted on");
+            }
+        }
+        *revisions = new;
+    }
+
+    /// Carries out an order as it is now; its policy, and what is next.
+    async fn carry(&self, name: &str) -> Option<(String, Next)> {
+        let later = |policy: String| Some((policy, Next::At(self.now().as_second() + 30, Vec::new())));
+        let found = match self.orders().get_opt(name).await {
+            Ok(found) => found?,
+            Err(error) => {
+                tracing::warn!(%error, name, "a request to carry out cannot be read");
+                return later(String::new());
+            }
+        };
+        let order = Order::read(&found)?;
+        match self.carry_out(&order).await {
+            Ok(next) => Some((order.spec.policy, next)),
+            Err(error) => {
+                tracing::warn!(%error, name, "will try again");
+                later(order.spec.policy)
+            }
+        }
+    }
+
+    fn hear_orders(&self) -> Heards {
+        let events = watcher(self.orders(), watcher::Config::default()).default_backoff();
+        Box::pin(events.map(|event| match event {
+            Ok(watcher::Event::Apply(order) | watcher::Event::InitApply(order)) => {
+                Heard::Order(Box::new(order))
+            }
+            Ok(watcher::Event::Delete(order)) => Heard::OrderGone(order.name_any()),
+            Ok(_) => Heard::Nothing,
+            Err(error) => {
+                tracing::debug!(%error, "requests to carry out cannot be watched");
+                Heard::Nothing
+            }
+        }))
+    }
+
+    /// What happens to objects of a kind, in the account's name. `None` where there is no such kind.
+    async fn hear_kind(&self, reference: &Reference) -> Option<Heards> {
+        let found = self
+            .hands
+            .kinds
+            .find(&reference.api_version, &reference.kind)
+            .await;
+        let kind = found.ok().flatten()?;
+        let api: Api<PartialObjectMeta<DynamicObject>> =
+            Api::all_with(self.hands.client.clone(), &kind.resource);
+        let (api_version, kind) = (reference.api_version.clone(), reference.kind.clone());
+        let named = move |object: &PartialObjectMeta<DynamicObject>| Reference {
+            api_version: api_version.clone(),
+            kind: kind.clone(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: String::new(),
+        };
+        let all = (reference.api_version.clone(), reference.kind.clone());
+        let events = watcher(api, watcher::Config::default()).default_backoff();
+        Some(Box::pin(events.map(move |event| match event {
+            Ok(watcher::Event::Apply(object)) => Heard::Object(named(&object), false),
+            Ok(watcher::Event::Delete(object)) => Heard::Object(named(&object), true),
+            Ok(watcher::Event::InitDone) => Heard::Kind(all.0.clone(), all.1.clone()),
+            Ok(_) => Heard::Nothing,
+            Err(error) => {
+                tracing::debug!(%error, "what rules are about cannot be watched; it is looked at now and then");
+                Heard::Nothing
+            }
+        })))
+    }
+
+    async fn keep_cleaning(&self) {
+        self.has_read().await;
+        let mut changes = self.policies.changes();
+        loop {
+            let mut next = None;
+            match self.clean().await {
+                Ok(cleaned) => next = cleaned.next,
+                Err(error) => tracing::warn!(%error, "not everything was deleted by schedule"),
+            }
+            match self.expire().await {
+                Ok(expired) => next = [next, expired.next].into_iter().flatten().min(),
+                Err(error) => tracing::debug!(%error, "not everything whose time is over was deleted"),
+            }
+            let until = next.map_or(LONGEST, |at| {
+                let left = at.duration_since(self.now()).as_secs().clamp(1, 60);
+                Duration::from_secs(left.unsigned_abs())
+            });
+            tokio::select! {
+                () = tokio::time::sleep(until) => {}
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(name: &str) -> Reference {
+        Reference {
+            name: name.to_owned(),
+            ..Reference::default()
+        }
+    }
+
+    #[test]
+    fn a_plan_knows_what_is_due_and_what_it_is_about() {
+        let mut plan = Plan::default();
+        plan.by("a", 10);
+        plan.by("a", 20);
+        plan.by("b", 30);
+        plan.learn("a", "keep", vec![reference("x"), reference("y")]);
+        plan.learn("b", "keep", vec![reference("x")]);
+        assert_eq!(plan.take(9), Vec::<String>::new());
+        assert_eq!(plan.take(10), ["a"]);
+        assert_eq!(plan.take(10), Vec::<String>::new(), "it was taken");
+        assert_eq!(plan.about[&reference("x")].len(), 2);
+        plan.learn("a", "keep", vec![reference("y")]);
+        assert_eq!(plan.about[&reference("x")].len(), 1);
+        plan.forget("b");
+        assert!(!plan.about.contains_key(&reference("x")) && plan.due.is_empty());
+        plan.by("c", i64::MAX);
+        for name in 0..20 {
+            plan.by(&format!("n{name:02}"), 1);
+        }
+        assert_eq!(plan.take(1).len(), AT_ONCE, "not all at once");
+    }
+}
