@@ -298,7 +298,10 @@ fn by_resources(policy: &Value, scope: &Scope) -> Vec<Scope> {
             scope.operations = words(&["CREATE", "UPDATE", "DELETE", "CONNECT"]);
         }
         let groups = strings(&rule["apiGroups"]);
-        let versions: Vec<&str> = strings(&rule["apiVersions"]).collect();
+        let mut versions: Vec<&str> = strings(&rule["apiVersions"]).collect();
+        if versions.is_empty() {
+            versions.push("*");
+        }
         for (group, version) in groups.flat_map(|group| versions.iter().map(move |version| (group, *version)))
         {
             for resource in strings(&rule["resources"]) {
