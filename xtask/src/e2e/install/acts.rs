@@ -8,6 +8,7 @@ use super::{IMAGE, SYSTEM, Stage};
 use crate::cluster::{CONTEXT, free_ports};
 use crate::e2e::platform::Platform;
 use crate::failure::{Result, fail};
+use std::cell::Cell;
 
 const POLICIES: &str = "e2e/fixtures/acting-policies.yaml";
 const DEFINITIONS: &str = "e2e/fixtures/policy-definitions.yaml";
@@ -59,11 +60,15 @@ fn carried_out(stage: &Stage<'_>) -> Result<()> {
             Ok(value(what, path) == expect)
         })
     };
-    // An API server hears of a new webhook some moments later.
+    // An API server hears of a new webhook some moments later, so the namespace is changed until it has.
+    stage.kubectl("create namespace shop")?;
+    let changes = Cell::new(0);
     stage.eventually("a namespace to begin with a network policy", || {
-        stage.kubectl("delete namespace shop --ignore-not-found --wait")?;
-        stage.kubectl("create namespace shop")?;
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        changes.set(changes.get() + 1);
+        let count = changes.get();
+        stage.kubectl(&format!(
+            "annotate namespace shop example.com/changes={count} --overwrite"
+        ))?;
         Ok(!value("networkpolicy/default-deny -n shop", ".metadata.name").is_empty())
     })?;
     let uid = value("networkpolicy/default-deny -n shop", ".metadata.uid");
