@@ -5,11 +5,14 @@
 //! and the same exit behaviour; equal bytes are counted beside it. What Helm itself changes from run to run (random
 //! and time functions) is found by running it again, and left out of the comparison.
 
+pub(crate) mod asked;
 pub(crate) mod cel;
 pub(crate) mod charts;
 mod compare;
 pub(crate) mod jmespath;
+mod known;
 mod language;
+pub(crate) mod merge;
 pub(crate) mod policies;
 mod render;
 pub(crate) mod sandbox;

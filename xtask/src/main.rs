@@ -78,6 +78,9 @@ Chores of this repository: cargo xtask <chore>
       --only PART      only sequences whose name or area contains PART (may be repeated)
       --server PATH    serve the sandbox with this program, the example `serve` of its crate, instead of building it
       --report FILE    write every difference, listed or not
+  conformance merge    the published tests of Kubernetes' own merge library, recorded and replayed by our engine
+      --only PART      only cases whose name contains PART (may be repeated)
+      --report FILE    write every difference, listed or not
   generate [schema | protobuf | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
                        definitions for its chart";
@@ -115,6 +118,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
         }
         ["conformance", "sandbox", rest @ ..] => {
             conformance::sandbox::run(&conformance::sandbox::Options::parse(rest)?)
+        }
+        ["conformance", "merge", rest @ ..] => {
+            conformance::merge::run(&conformance::asked::Asked::parse(rest)?)
         }
         ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
         ["conformance", "cel", rest @ ..] => conformance::cel::run(rest),

@@ -6,6 +6,7 @@
 
 mod go_module;
 pub(crate) mod helm_sdk;
+pub(crate) mod merge_tests;
 pub(crate) mod source;
 
 use crate::failure::{Doing, Result, fail};

@@ -63,7 +63,7 @@ fn differs(given: &Value, case: &Value) -> Option<String> {
 }
 
 /// Whether two values are the same; `1` and `1.0` are.
-fn equal(left: &Value, right: &Value) -> bool {
+pub(super) fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left.as_f64() == right.as_f64(),
         (Value::Array(left), Value::Array(right)) => {

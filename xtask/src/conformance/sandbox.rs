@@ -21,6 +21,7 @@ use crate::failure::{Doing, Result, fail};
 use crate::say;
 use differ::Difference;
 use listed::Listed;
+pub(crate) use listed::fits;
 use play::Side;
 use sequence::Sequence;
 use server::Server;
