@@ -5,6 +5,7 @@
 //! are printed and the median is held against the goal.
 
 pub(crate) mod chart;
+mod load;
 pub(crate) mod policies;
 pub(crate) mod sandbox;
 pub(crate) mod webhook;

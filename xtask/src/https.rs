@@ -5,13 +5,15 @@
 
 mod connection;
 
+pub(crate) use connection::Connection;
+
 use crate::failure::{Doing, Result, fail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -69,13 +71,26 @@ impl ApiServer {
                 kubeconfig.display()
             );
         };
+        Self::new(address, &cluster, &user)
+    }
+
+    /// A server at a host and port that is trusted by this file of certificates; it is shown no credentials.
+    pub(crate) fn at(address: &str, authority: &Path) -> Result<Self> {
+        Self::new(
+            address,
+            &json!({"certificate-authority": authority}),
+            &Value::Null,
+        )
+    }
+
+    fn new(address: &str, cluster: &Value, user: &Value) -> Result<Self> {
         let Some((host, _port)) = address.rsplit_once(':') else {
-            fail!("{server} has no port");
+            fail!("{address} has no port");
         };
         Ok(Self {
             address: address.to_owned(),
             name: ServerName::try_from(host.to_owned()).doing(|| format!("understand {host}"))?,
-            config: Arc::new(client(&cluster, &user)?),
+            config: Arc::new(client(cluster, user)?),
             token: user["token"].as_str().map(str::to_owned),
         })
     }

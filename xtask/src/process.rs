@@ -253,6 +253,32 @@ impl Daemon {
         })
     }
 
+    /// Looks again and again until `look` finds something; fails when the process ends before, or in `limit`.
+    pub(crate) fn until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        look: impl Fn() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            self.check()?;
+            if started.elapsed() > limit {
+                let limit = crate::say::duration(limit);
+                fail!(
+                    "waited {limit} for {what}; the last lines of {}:\n{}",
+                    self.name,
+                    self.last_lines()
+                );
+            }
+            // Short, since what is waited for may be what is measured.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The process id.
     pub(crate) fn id(&self) -> Result<u32> {
         match book().running.get(&self.number) {

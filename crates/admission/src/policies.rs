@@ -243,6 +243,12 @@ impl PolicyStore {
         *self.read.borrow()
     }
 
+    /// Waits until what the cluster has was read once.
+    pub(crate) async fn has_read(&self) {
+        // It cannot end before: this is whom it hears.
+        let _ = self.read.subscribe().wait_for(|read| *read).await;
+    }
+
     /// How many of the cluster's policies could not be read when they were looked at last.
     pub fn refused(&self) -> usize {
         *self.refused.borrow()

@@ -1,12 +1,12 @@
 //! The sandbox's API over HTTPS beside etcd and kube-apiserver: start, memory, writes, lists, watches.
 //!
-//! Both keep what they acknowledge. Writes are sent when they are due, whether or not earlier ones were answered, and
-//! are timed from when they were due. The server is asked from this process, on the same cores.
+//! Both keep what they acknowledge. The server is asked from this process, on the same cores.
 
+use super::load::{self, Load};
 use crate::cluster::Cluster;
-use crate::e2e::platform::Platform;
-use crate::failure::{Doing, Failure, Result, fail};
-use crate::https::ApiServer;
+use crate::e2e::platform::{Platform, User, ready};
+use crate::failure::{Doing, Result, fail};
+use crate::https::{ApiServer, Connection};
 use crate::peers::{self, ETCD, KUBERNETES};
 use crate::process::Daemon;
 use crate::say;
@@ -102,20 +102,11 @@ fn sandbox(platform: &Platform) -> Result<Measured> {
 }
 
 /// A bare API that keeps what it is told, and how long it took until it answered.
-fn serve(user: &crate::e2e::platform::User<'_>, data: &str) -> Result<(Daemon, Duration)> {
+fn serve(user: &User<'_>, data: &str) -> Result<(Daemon, Duration)> {
     let started = Instant::now();
     let daemon = user.start(None, &format!("sandbox serve --api-only --port 0 --data {data}"))?;
-    let kubeconfig = user.work().join(data).join("kubeconfig");
-    loop {
-        if kubeconfig.exists() && ApiServer::of(&kubeconfig).is_ok_and(|server| server.is_ready()) {
-            return Ok((daemon, started.elapsed()));
-        }
-        daemon.check()?;
-        if started.elapsed() > START {
-            fail!("the sandbox is not ready:\n{}", daemon.last_lines());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    ready(&daemon, &user.work().join(data).join("kubeconfig"))?;
+    Ok((daemon, started.elapsed()))
 }
 
 fn kubernetes() -> Result<Measured> {
@@ -128,13 +119,13 @@ fn kubernetes() -> Result<Measured> {
 
 fn measure(api: &ApiServer, start: f64, parts: &[&Daemon]) -> Result<Measured> {
     // Namespaces are made by the servers themselves, a little after they answer.
-    let began = Instant::now();
-    while api.get("/api/v1/namespaces/default", "application/json")?.status != 200 {
-        if began.elapsed() > START {
-            fail!("there is no namespace default");
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
+    let [first, ..] = parts else {
+        fail!("there is no process to measure")
+    };
+    first.until("the namespace default", START, || {
+        let answer = api.get("/api/v1/namespaces/default", "application/json")?;
+        Ok((answer.status == 200).then_some(()))
+    })?;
     let (errors, writes) = write(api)?;
     let lists = list(api)?;
     let mut memory = 0.0;
@@ -164,40 +155,17 @@ fn object(number: u32) -> Vec<u8> {
 
 /// Makes all objects at the rate; how many failed, and how long each took.
 fn write(api: &ApiServer) -> Result<(u32, Vec<f64>)> {
-    let begin = Instant::now() + Duration::from_millis(200);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|which| {
-                scope.spawn(move || -> Result<(u32, Vec<f64>)> {
-                    let mut connection = api.open()?;
-                    let (mut errors, mut times) = (0, Vec::new());
-                    for number in (which..OBJECTS).step_by(CONNECTIONS as usize) {
-                        let due = begin + Duration::from_secs(1) / RATE * number;
-                        thread::sleep(due.saturating_duration_since(Instant::now()));
-                        match connection.ask("POST", MAPS, &object(number)) {
-                            Ok((201, _)) => {}
-                            Ok(_) => errors += 1,
-                            Err(_) => {
-                                errors += 1;
-                                connection = api.open()?;
-                            }
-                        }
-                        times.push(milliseconds(due.elapsed()));
-                    }
-                    Ok((errors, times))
-                })
-            })
-            .collect();
-        let (mut errors, mut times) = (0, Vec::new());
-        for thread in threads {
-            let joined = thread
-                .join()
-                .map_err(|_| Failure::new("a connection panicked".to_owned()))??;
-            errors += joined.0;
-            times.extend(joined.1);
-        }
-        Ok((errors, times))
-    })
+    let load = Load {
+        total: OBJECTS,
+        rate: RATE,
+        connections: CONNECTIONS,
+    };
+    let ask = |connection: &mut Connection, number| {
+        let (status, _) = connection.ask("POST", MAPS, &object(number))?;
+        Ok(status == 201)
+    };
+    let told = load.run(|| api.open(), ask)?;
+    Ok((told.errors, told.times.into_iter().map(milliseconds).collect()))
 }
 
 /// Lists all objects a few times.
@@ -303,8 +271,7 @@ fn median(times: &[f64]) -> f64 {
 }
 
 fn at(times: &[f64], share: f64) -> f64 {
-    let index = ((times.len() as f64 - 1.0) * share).round() as usize;
-    times.get(index).copied().unwrap_or(f64::NAN)
+    load::at(times, share).unwrap_or(f64::NAN)
 }
 
 /// One line: what it is, its unit, its goal, and where the figure is.

@@ -1,29 +1,23 @@
 //! The webhook under load: 500 requests a second from another process, judged by 50 policies.
-//!
-//! Requests are sent when they are due, whether or not earlier ones were answered, and are timed from when they were
-//! due: a webhook that stalls cannot slow down who measures it.
 
+use super::load::{self, Load};
 use crate::cluster::free_ports;
 use crate::e2e::platform::{Platform, User};
-use crate::failure::{Doing, Failure, Result, fail};
-use crate::https::ApiServer;
+use crate::failure::{Doing, Result, fail};
+use crate::https::{ApiServer, Connection};
 use crate::peers::KUBERNETES;
 use crate::process::{Daemon, run};
 use crate::{cluster, say};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(2);
 /// Requests a second.
@@ -150,28 +144,18 @@ fn more_policies() -> Result<String> {
 fn wait(webhook: &Daemon, user: &User<'_>, kubeconfig: &Path, metrics: u16, authority: &Path) -> Result<()> {
     let api = ApiServer::of(kubeconfig)?;
     let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/platform-guardrails";
-    let started = Instant::now();
-    loop {
-        webhook.check()?;
+    let wanted = format!("platform_webhook_policies {POLICIES}");
+    let what = format!("the webhook of {}", user.work().display());
+    let bundle = webhook.until(&what, LIMIT, || {
         let answer = api.get(path, "application/json")?;
         let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let bundle = found["webhooks"][0]["clientConfig"]["caBundle"]
-            .as_str()
-            .and_then(|text| STANDARD.decode(text).ok());
-        let wanted = format!("platform_webhook_policies {POLICIES}");
+        let bundle = found["webhooks"][0]["clientConfig"]["caBundle"].as_str();
         let ready = figures(metrics).is_ok_and(|text| text.lines().any(|line| line == wanted));
-        if let (Some(bundle), true) = (bundle, ready) {
-            return fs::write(authority, bundle).doing(|| "write the authority".to_owned());
-        }
-        if started.elapsed() > LIMIT {
-            fail!(
-                "the webhook of {} is not ready:\n{}",
-                user.work().display(),
-                webhook.last_lines()
-            );
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
+        Ok(bundle
+            .filter(|_| ready)
+            .and_then(|text| STANDARD.decode(text).ok()))
+    })?;
+    fs::write(authority, bundle).doing(|| "write the authority".to_owned())
 }
 
 fn figures(port: u16) -> std::io::Result<String> {
@@ -184,100 +168,37 @@ fn figures(port: u16) -> std::io::Result<String> {
 }
 
 /// The other process: asks at the rate, and prints how many failed and how long each took, in microseconds.
-pub(crate) fn load(arguments: &[&str]) -> Result<()> {
+pub(crate) fn ask_it(arguments: &[&str]) -> Result<()> {
     let &[port, seconds, authority] = arguments else {
         fail!("load-webhook needs a port, seconds and an authority")
     };
     let seconds: u32 = seconds.parse().doing(|| format!("understand {seconds}"))?;
-    let pem = fs::read(authority).doing(|| format!("read {authority}"))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let what = || "read the authority".to_owned();
-        roots.add(certificate.doing(what)?).doing(what)?;
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .doing(|| "set up TLS".to_owned())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let config = Arc::new(config);
-    let begin = Instant::now() + Duration::from_millis(200);
-    let total = RATE * seconds;
-    let threads: Vec<_> = (0..CONNECTIONS)
-        .map(|which| {
-            let (config, port) = (Arc::clone(&config), port.to_owned());
-            thread::spawn(move || {
-                one_connection(
-                    &config,
-                    &port,
-                    begin,
-                    (which..total).step_by(CONNECTIONS as usize),
-                )
-            })
-        })
-        .collect();
-    let (mut errors, mut times) = (0, Vec::new());
-    for thread in threads {
-        let joined = thread
-            .join()
-            .map_err(|_| Failure::new("a connection panicked".to_owned()))??;
-        errors += joined.0;
-        times.extend(joined.1);
-    }
-    times.sort_unstable();
-    let at = |share: f64| {
-        let index = ((times.len() as f64 - 1.0) * share).round() as usize;
-        times.get(index).copied().unwrap_or_default()
+    let api = ApiServer::at(&format!("127.0.0.1:{port}"), Path::new(authority))?;
+    let bodies = [body(true), body(false)];
+    let load = Load {
+        total: RATE * seconds,
+        rate: RATE,
+        connections: CONNECTIONS,
     };
+    let ask = |connection: &mut Connection, number: u32| {
+        let good = number.is_multiple_of(2);
+        let body = bodies[usize::from(!good)].as_bytes();
+        let (status, answer) = connection.ask("POST", "/validate?timeout=10s", body)?;
+        let answer: Value = serde_json::from_slice(&answer)?;
+        Ok(status == 200 && answer["response"]["allowed"] == good)
+    };
+    let told = load.run(|| api.open(), ask)?;
+    let at = |share| load::at(&told.times, share).unwrap_or_default().as_micros();
     say::line(format!(
-        "{} {errors} {} {} {} {}",
-        times.len(),
+        "{} {} {} {} {} {}",
+        told.times.len(),
+        told.errors,
         at(0.5),
         at(0.99),
         at(0.999),
         at(1.0)
     ));
     Ok(())
-}
-
-type Measured = (u32, Vec<u64>);
-
-fn one_connection(
-    config: &Arc<ClientConfig>,
-    port: &str,
-    begin: Instant,
-    requests: impl Iterator<Item = u32>,
-) -> Result<Measured> {
-    let what = || format!("ask 127.0.0.1:{port}");
-    let connect = || -> Result<StreamOwned<ClientConnection, TcpStream>> {
-        let stream = TcpStream::connect(format!("127.0.0.1:{port}")).doing(what)?;
-        stream.set_nodelay(true).doing(what)?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .doing(what)?;
-        let name = ServerName::try_from("127.0.0.1").doing(what)?;
-        let connection = ClientConnection::new(Arc::clone(config), name).doing(what)?;
-        Ok(StreamOwned::new(connection, stream))
-    };
-    let bodies = [body(true), body(false)];
-    let mut stream = connect()?;
-    let (mut errors, mut times) = (0, Vec::new());
-    for number in requests {
-        let due = begin + Duration::from_secs(1) / RATE * number;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        let good = number % 2 == 0;
-        let body = &bodies[usize::from(!good)];
-        match ask(&mut stream, body) {
-            Ok(answer) if answer["response"]["allowed"] == good => {}
-            Ok(_) => errors += 1,
-            Err(_) => {
-                errors += 1;
-                stream = connect()?;
-            }
-        }
-        times.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
-    }
-    Ok((errors, times))
 }
 
 /// A Deployment that every policy lets through, or one that some refuse.
@@ -332,40 +253,6 @@ fn body(good: bool) -> String {
         },
     })
     .to_string()
-}
-
-fn ask(stream: &mut StreamOwned<ClientConnection, TcpStream>, body: &str) -> std::io::Result<Value> {
-    let bad = |why: &str| std::io::Error::other(why.to_owned());
-    let head = format!(
-        "POST /validate?timeout=10s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
-    stream.flush()?;
-    let (mut got, mut piece) = (Vec::new(), [0; 16 * 1024]);
-    loop {
-        let read = stream.read(&mut piece)?;
-        if read == 0 {
-            return Err(bad("the connection ended"));
-        }
-        got.extend_from_slice(&piece[..read]);
-        let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8_lossy(&got[..end]).to_lowercase();
-        if !head.starts_with("http/1.1 200") {
-            return Err(bad(&head));
-        }
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-        let Some(length) = length else {
-            return Err(bad("no length"));
-        };
-        if got.len() >= end + 4 + length {
-            return Ok(serde_json::from_slice(&got[end + 4..])?);
-        }
-    }
 }
 
 fn table(told: &str) -> Result<String> {

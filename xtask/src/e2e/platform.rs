@@ -7,7 +7,6 @@ use crate::test::built;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What any command of the platform may take on a loaded machine.
@@ -146,19 +145,19 @@ impl User<'_> {
         let started = Instant::now();
         let daemon = self.start(None, "up --port 0")?;
         let kubeconfig = self.sandbox_kubeconfig();
-        loop {
-            // A kubeconfig of an earlier run may lead to where nobody listens any more, so it is read each time.
-            if kubeconfig.exists() && ApiServer::of(&kubeconfig).is_ok_and(|server| server.is_ready()) {
-                return Ok((daemon, started.elapsed()));
-            }
-            daemon.check()?;
-            if started.elapsed() > LIMIT {
-                fail!(
-                    "platform up is not ready; its last lines:\n{}",
-                    daemon.last_lines()
-                );
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        ready(&daemon, &kubeconfig)?;
+        Ok((daemon, started.elapsed()))
     }
+}
+
+/// Waits until the API server of a kubeconfig, which a process is about to write, is ready.
+pub(crate) fn ready(daemon: &Daemon, kubeconfig: &Path) -> Result<ApiServer> {
+    // A kubeconfig of an earlier run may lead to where nobody listens any more, so it is read each time.
+    daemon.until("the API server to be ready", LIMIT, || {
+        let written = kubeconfig
+            .exists()
+            .then(|| ApiServer::of(kubeconfig).ok())
+            .flatten();
+        Ok(written.filter(ApiServer::is_ready))
+    })
 }

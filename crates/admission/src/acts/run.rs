@@ -105,7 +105,7 @@ impl Actor {
     }
 
     async fn keep_acting(&self) {
-        self.has_read().await;
+        self.policies.has_read().await;
         let mut changes = self.policies.changes();
         let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
         let mut plan = Plan::default();
@@ -153,15 +153,12 @@ impl Actor {
                     changes.mark_unchanged();
                     self.policies_changed(&mut plan, &mut revisions).await;
                 }
-                () = tokio::time::sleep(next) => {}
+                () = tokio::time::sleep(next) => {
+                    if revisions.len() < self.policies.in_force().acting.len() {
+                        self.policies_changed(&mut plan, &mut revisions).await;
+                    }
+                }
             }
-        }
-    }
-
-    /// Waits until the policies are read.
-    async fn has_read(&self) {
-        while !self.policies.is_read() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -204,11 +201,12 @@ impl Actor {
         }
     }
 
-    /// What policies changed, their orders are looked at again; what was there before them is looked for.
+    /// What policies changed, their orders are looked at again; what was there before them is looked for. A policy for
+    /// which that failed counts as changed until it is done.
     async fn policies_changed(&self, plan: &mut Plan, revisions: &mut BTreeMap<String, u64>) {
         let in_force = self.policies.in_force();
         let acting = in_force.acting.iter();
-        let new: BTreeMap<String, u64> = acting.map(|one| (one.name.clone(), one.revision)).collect();
+        let mut new: BTreeMap<String, u64> = acting.map(|one| (one.name.clone(), one.revision)).collect();
         let now = self.now().as_second();
         let names: Vec<String> = plan
             .orders
@@ -224,7 +222,8 @@ impl Actor {
                 continue;
             }
             if let Err(error) = self.order_existing(acting).await {
-                tracing::warn!(%error, policy = acting.name, "not all that is there was acted on");
+                tracing::warn!(%error, policy = acting.name, "not all that is there was acted on; will try again");
+                new.remove(&acting.name);
             }
         }
         *revisions = new;
@@ -298,7 +297,7 @@ impl Actor {
     }
 
     async fn keep_cleaning(&self) {
-        self.has_read().await;
+        self.policies.has_read().await;
         let mut changes = self.policies.changes();
         loop {
             let mut next = None;

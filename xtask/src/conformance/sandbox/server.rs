@@ -1,13 +1,12 @@
 //! The sandbox as a process of its own, over HTTPS.
 
-use crate::failure::{Result, fail};
+use crate::failure::Result;
 use crate::https::ApiServer;
 use crate::process::{Daemon, Scratch};
 use crate::test::built;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long it may take to be ready.
 const START: Duration = Duration::from_mins(1);
@@ -41,14 +40,9 @@ impl Server {
             command.arg("bare");
         }
         let daemon = Daemon::start(&mut command, &folder.path().join("serve.log"))?;
-        let started = Instant::now();
-        while !daemon.output().contains("KUBECONFIG=") {
-            daemon.check()?;
-            if started.elapsed() > START {
-                fail!("the sandbox is not ready after {}", crate::say::duration(START));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        daemon.until("the sandbox to be ready", START, || {
+            Ok(daemon.output().contains("KUBECONFIG=").then_some(()))
+        })?;
         Ok(Self {
             daemon,
             api: ApiServer::of(&place.join("kubeconfig"))?,
