@@ -187,6 +187,11 @@ fn rules(policy: &Value) -> Vec<Rule> {
 }
 
 impl Acting {
+    /// Its name with what it says, in short.
+    pub(crate) fn says(&self) -> (String, u64) {
+        (self.name.clone(), self.revision)
+    }
+
     /// Its rule of this name.
     pub(crate) fn rule(&self, name: &str, act: Act) -> Option<&Rule> {
         self.rules

@@ -67,8 +67,10 @@ impl Actor {
     pub(crate) async fn carry_out(&self, order: &Order) -> Result<Next, AdmissionError> {
         let in_force = self.policies.in_force();
         let spec = &order.spec;
-        let acting = in_force.acting.iter().find(|acting| acting.name == spec.policy);
-        let Some(acting) = acting.filter(|acting| acting.rule(&spec.rule, spec.act).is_some()) else {
+        // Policies of two kinds may have one name.
+        let asked =
+            |acting: &&Acting| acting.name == spec.policy && acting.rule(&spec.rule, spec.act).is_some();
+        let Some(acting) = in_force.acting.iter().find(asked) else {
             if self.policies.refused() > 0 {
                 let message = "not all policies of the cluster can be read: what they made stays".to_owned();
                 return self

@@ -13,6 +13,7 @@ use kube::{Api, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
 use super::Actor;
+use super::acting::Acting;
 use super::carry::Next;
 use super::order::{Order, Reference};
 
@@ -38,6 +39,9 @@ enum Heard {
     Kind(String, String),
     Nothing,
 }
+
+/// What was looked for among the objects that were there already: policies by name, with what they said.
+type Done = BTreeSet<(String, u64)>;
 
 type Heards = Pin<Box<dyn Stream<Item = Heard> + Send>>;
 
@@ -107,12 +111,12 @@ impl Actor {
     async fn keep_acting(&self) {
         self.policies.has_read().await;
         let mut changes = self.policies.changes();
-        let mut revisions: BTreeMap<String, u64> = BTreeMap::new();
+        let mut done = Done::new();
         let mut plan = Plan::default();
         let mut watched: HashSet<(String, String)> = HashSet::new();
         let mut heard: SelectAll<Heards> = SelectAll::new();
         heard.push(self.hear_orders());
-        self.policies_changed(&mut plan, &mut revisions).await;
+        self.policies_changed(&mut plan, &mut done).await;
         loop {
             let now = self.now().as_second();
             let names = plan.take(now);
@@ -151,11 +155,12 @@ impl Actor {
                     }
                     tokio::time::sleep(SETTLE).await;
                     changes.mark_unchanged();
-                    self.policies_changed(&mut plan, &mut revisions).await;
+                    self.policies_changed(&mut plan, &mut done).await;
                 }
                 () = tokio::time::sleep(next) => {
-                    if revisions.len() < self.policies.in_force().acting.len() {
-                        self.policies_changed(&mut plan, &mut revisions).await;
+                    let in_force = self.policies.in_force();
+                    if !in_force.acting.iter().all(|acting| done.contains(&acting.says())) {
+                        self.policies_changed(&mut plan, &mut done).await;
                     }
                 }
             }
@@ -203,30 +208,34 @@ impl Actor {
 
     /// What policies changed, their orders are looked at again; what was there before them is looked for. A policy for
     /// which that failed counts as changed until it is done.
-    async fn policies_changed(&self, plan: &mut Plan, revisions: &mut BTreeMap<String, u64>) {
+    async fn policies_changed(&self, plan: &mut Plan, done: &mut Done) {
         let in_force = self.policies.in_force();
-        let acting = in_force.acting.iter();
-        let mut new: BTreeMap<String, u64> = acting.map(|one| (one.name.clone(), one.revision)).collect();
+        let mut new: Done = in_force.acting.iter().map(Acting::says).collect();
+        let changed: BTreeSet<&str> = new
+            .symmetric_difference(done)
+            .map(|(name, _)| name.as_str())
+            .collect();
         let now = self.now().as_second();
         let names: Vec<String> = plan
             .orders
             .iter()
-            .filter(|(_, (policy, _))| new.get(policy) != revisions.get(policy))
+            .filter(|(_, (policy, _))| changed.contains(policy.as_str()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
             plan.by(&name, now);
         }
         for acting in &in_force.acting {
-            if revisions.get(&acting.name) == Some(&acting.revision) {
+            let says = acting.says();
+            if done.contains(&says) {
                 continue;
             }
             if let Err(error) = self.order_existing(acting).await {
                 tracing::warn!(%error, policy = acting.name, "not all that is there was acted on; will try again");
-                new.remove(&acting.name);
+                new.remove(&says);
             }
         }
-        *revisions = new;
+        *done = new;
     }
 
     /// Carries out an order as it is now; its policy, and what is next.
