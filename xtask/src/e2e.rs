@@ -17,7 +17,7 @@ mod walk;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result, fail};
 use crate::peers::{self, KUBERNETES};
-use crate::{generate, say};
+use crate::{generate, say, security_data};
 use platform::Platform;
 use std::cell::OnceCell;
 use std::path::Path;
@@ -62,6 +62,7 @@ type Scenario = (&'static str, fn(&World) -> Result<()>);
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
+    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?.api())),
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
     ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),

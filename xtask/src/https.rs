@@ -52,15 +52,35 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+impl Answer {
+    /// The body, if it is JSON.
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).doing(|| "read an answer of the API server".to_owned())
+    }
+}
+
 impl ApiServer {
     /// Reads the kubeconfig's current context.
     pub(crate) fn of(kubeconfig: &Path) -> Result<Self> {
+        Self::read(kubeconfig, true)
+    }
+
+    /// The same, for somebody without its credentials.
+    pub(crate) fn for_stranger(kubeconfig: &Path) -> Result<Self> {
+        Self::read(kubeconfig, false)
+    }
+
+    fn read(kubeconfig: &Path, with_credentials: bool) -> Result<Self> {
         let what = || format!("read {}", kubeconfig.display());
         let text = fs::read_to_string(kubeconfig).doing(what)?;
         let config = yaml::parse(&text).doing(what)?.value;
         let context = &named(&config, "contexts", "context", &config["current-context"])?;
         let cluster = named(&config, "clusters", "cluster", &context["cluster"])?;
-        let user = named(&config, "users", "user", &context["user"])?;
+        let user = if with_credentials {
+            named(&config, "users", "user", &context["user"])?
+        } else {
+            Value::Null
+        };
         let server = cluster["server"].as_str().unwrap_or_default();
         let Some(address) = server
             .strip_prefix("https://")

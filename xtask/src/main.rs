@@ -21,6 +21,7 @@ mod say;
     reason = "an example of the schema crate includes the file too, and the names it reads are our own"
 )]
 mod schema_data;
+mod security_data;
 mod test;
 mod tools;
 
@@ -81,8 +82,9 @@ Chores of this repository: cargo xtask <chore>
   conformance merge    the published tests of Kubernetes' own merge library, recorded and replayed by our engine
       --only PART      only cases whose name contains PART (may be repeated)
       --report FILE    write every difference, listed or not
-  generate [schema | protobuf | definitions]
-                       write generated files anew: the facts about Kubernetes' own kinds, and the platform's own
+  generate [schema | protobuf | security | definitions]
+                       write generated files anew: the facts about Kubernetes' own kinds, its roles and what it says to
+                       whom, and the platform's own
                        definitions for its chart";
 
 fn main() -> ExitCode {
@@ -137,9 +139,11 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()
             .and_then(|()| protobuf_data::generate())
+            .and_then(|()| security_data::generate())
             .and_then(|()| generate::definitions()),
         ["generate", "schema"] => generate::schema(),
         ["generate", "definitions"] => generate::definitions(),
+        ["generate", "security"] => security_data::generate(),
         ["generate", "protobuf"] => protobuf_data::generate(),
         [] | ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             say::line(USAGE);

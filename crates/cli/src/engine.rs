@@ -133,3 +133,6 @@ pub(crate) fn open_sandbox(
         ..sandbox::Options::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

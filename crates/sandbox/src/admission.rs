@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::User;
+
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -31,25 +33,6 @@ pub struct ResourceName {
     pub kind: String,
     /// The subresource, such as `status`; empty for the object itself.
     pub subresource: String,
-}
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct User {
-    /// The user name.
-    pub name: String,
-    /// The groups of the user.
-    pub groups: Vec<String>,
-}
-
-impl User {
-    /// The one who may do everything: whoever opened the sandbox.
-    pub fn administrator() -> Self {
-        Self {
-            name: "sandbox-admin".to_owned(),
-            groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
-        }
-    }
 }
 
 /// One write under review.

@@ -9,6 +9,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
 use crate::catalog::Catalog;
+use crate::security::rbac::Rights;
+use crate::security::{LastModes, Signer};
 use crate::status::ApiError;
 use crate::store::{Collection, Object, Store};
 use crate::verbs::text;
@@ -21,6 +23,14 @@ pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     /// The catalog with the revision of the CRDs it was made of.
     catalog: RwLock<Option<(u64, Arc<Catalog>)>>,
+    /// Who may do what; see [`Engine::decide`].
+    pub(crate) rights: RwLock<Rights>,
+    /// Tokens of those who may do everything.
+    pub(crate) owners: RwLock<Vec<Arc<str>>>,
+    /// Which way of impersonation was open to whom.
+    pub(crate) impersonated: LastModes,
+    /// Signs the tokens of ServiceAccounts.
+    pub(crate) signer: Signer,
     random: Mutex<StdRng>,
     /// How far service addresses and node ports have been given out.
     given: Mutex<(u32, i64)>,
@@ -29,22 +39,32 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens the store and makes what every cluster has.
     pub(crate) fn open(options: Options) -> Result<Self, OpenError> {
-        let store = Store::open(options.path.as_deref())?;
-        let random = options
-            .seed
-            .map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
+        let Options {
+            path,
+            clock,
+            admission,
+            seed,
+        } = options;
+        let store = Store::open(path.as_deref())?;
+        let random = seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
+        let failed = |error: ApiError| OpenError::Io {
+            path: path.clone(),
+            source: std::io::Error::other(error.message),
+        };
+        let signer = crate::security::signer(&store).map_err(failed)?;
         let engine = Self {
             store,
-            admission: options.admission,
-            clock: options.clock,
+            admission,
+            clock,
             catalog: RwLock::default(),
+            rights: RwLock::default(),
+            owners: RwLock::default(),
+            impersonated: LastModes::default(),
+            signer,
             random: Mutex::new(random),
             given: Mutex::new((0, 0)),
         };
-        engine.found().map_err(|error| OpenError::Io {
-            path: options.path,
-            source: std::io::Error::other(error.message),
-        })?;
+        engine.found().map_err(failed)?;
         Ok(engine)
     }
 

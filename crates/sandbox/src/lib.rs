@@ -10,18 +10,20 @@
 //! - `store`: objects by place, one resource version for all, durable group commits, the recent past for watches;
 //! - `catalog`: which resources there are, built-in ones and those of CRDs, with their schemas;
 //! - `verbs`: what get, list, watch, create, update, patch and delete mean;
+//! - `security`: who asks, what they may do, and what they may give to others;
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
 //! - `backup`: all of the store as text, and back;
 //! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal.
 //!
 //! # What it leaves out
 //!
-//! Authorization (whoever gets in may do everything), admission webhooks and quotas (there is one in-process
-//! [`Admission`]), CEL rules of CRDs (`x-kubernetes-validations` are kept and not evaluated), conversion between API
-//! versions (the served versions of a CRD show the same fields; `autoscaling/v1` is not served), `exec`, `attach`,
-//! `port-forward` and tokens (nothing runs), consistent snapshots of the past (later pages of a list show the present,
-//! with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2. Pods go at once when
-//! they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//! Admission webhooks and quotas (there is one in-process [`Admission`]), CEL rules of CRDs
+//! (`x-kubernetes-validations` are kept and not evaluated), conversion between API versions (the served versions of a
+//! CRD show the same fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs),
+//! certificate requests and Secrets with tokens, authorization by selectors and by node, consistent snapshots of the
+//! past (later pages of a list show the present, with the revision of the first page, so that a watch from there
+//! misses nothing), OpenAPI v2. Pods go at once when they are deleted. Messages about bodies that cannot be decoded
+//! are worded by this crate, not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 
@@ -35,6 +37,7 @@ mod http;
 pub mod life;
 
 mod machinery;
+mod security;
 mod status;
 mod store;
 mod verbs;
@@ -44,10 +47,11 @@ use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use admission::{Admission, AdmissionRequest, Denial, Operation, ResourceName, User};
+pub use admission::{Admission, AdmissionRequest, Denial, Operation, ResourceName};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ImportError, OpenError, ServeError};
 pub use http::serve::{ServeOptions, Serving};
+pub use security::User;
 
 use engine::Engine;
 
@@ -109,8 +113,15 @@ impl Sandbox {
         kube::Client::new(self.router(), default_namespace)
     }
 
-    /// The server as an HTTP service. Every request is taken as the administrator's (or as whom it impersonates):
-    /// whoever exposes it must authenticate first, as [`Sandbox::serve`] does.
+    /// The same, for somebody else than the administrator: who may do what their roles say and no more.
+    pub fn client_of(&self, user: User, default_namespace: &str) -> kube::Client {
+        let entrance = security::Entrance::Inside(user);
+        let service = self.router().layer(axum::Extension(entrance));
+        kube::Client::new(service, default_namespace)
+    }
+
+    /// The server as an HTTP service. A request that shows no token is taken as the administrator's (or as whom it
+    /// impersonates): whoever exposes it must authenticate first, as [`Sandbox::serve`] does.
     pub fn router(&self) -> axum::Router {
         http::router(Arc::clone(&self.engine))
     }

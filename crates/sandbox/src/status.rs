@@ -151,6 +151,13 @@ impl ApiError {
         error
     }
 
+    /// Like [`ApiError::forbidden`], of what is no resource.
+    pub(crate) fn forbidden_path(why: &str) -> Self {
+        let mut error = Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("forbidden: {why}"));
+        error.details = Some(json!({}));
+        error
+    }
+
     /// The object does not keep to its schema or rules.
     pub(crate) fn invalid(about: About<'_>, causes: &[Cause]) -> Self {
         let mut listed: Vec<String> = causes
@@ -163,7 +170,11 @@ impl ApiError {
             many => format!("[{}]", many.join(", ")),
         };
         let mut details = about.details();
-        details["kind"] = json!(about.kind);
+        if about.kind.is_empty() {
+            details.as_object_mut().and_then(|details| details.remove("kind"));
+        } else {
+            details["kind"] = json!(about.kind);
+        }
         details["causes"] = causes.iter().map(Cause::json).collect();
         Self {
             code: StatusCode::UNPROCESSABLE_ENTITY,

@@ -8,6 +8,7 @@ use crate::model::Schema;
 use crate::validate::finding;
 
 mod names;
+mod roles;
 mod update;
 mod workload;
 
@@ -30,5 +31,6 @@ pub(crate) fn check(schema: &Schema, object: &Value, errors: &mut Vec<FieldError
     names::metadata(schema, object, &mut report);
     if schema.typed {
         workload::check(schema, object, &mut report);
+        roles::check(schema, object, &mut report);
     }
 }

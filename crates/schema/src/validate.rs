@@ -447,7 +447,11 @@ fn must_be_written(schema: &Schema, name: &str) -> bool {
     written
         && !matches!(
             (schema.name.as_str(), name),
-            ("core.v1.LimitRangeSpec", "limits") | ("discovery.v1.EndpointSlice", "endpoints")
+            ("core.v1.LimitRangeSpec", "limits")
+                | ("discovery.v1.EndpointSlice", "endpoints")
+                // Their own rules say more.
+                | ("rbac.v1.PolicyRule", "verbs")
+                | ("rbac.v1.RoleRef" | "rbac.v1.Subject", "kind")
         )
 }
 

@@ -13,13 +13,12 @@ const LEFT_OUT: [(&str, &str, &str); 3] = [
     ("", "v1", "componentstatuses"),
 ];
 
-/// Subresources that need a node to talk to, or identities that mean something.
-const WITHOUT_NODES: [&str; 8] = [
+/// Subresources that need a node to talk to, or somebody who signs.
+const WITHOUT_NODES: [&str; 7] = [
     "attach",
     "exec",
     "portforward",
     "proxy",
-    "token",
     "resize",
     "ephemeralcontainers",
     "approval",

@@ -10,6 +10,7 @@ use super::path::Path;
 use super::{negotiate, openapi, respond};
 use crate::catalog::{Catalog, Resource, Subresource};
 use crate::engine::Engine;
+use crate::security::openid;
 use crate::status::ApiError;
 
 /// The version of Kubernetes whose behaviour this follows; the suffix says that it is not one.
@@ -63,6 +64,8 @@ pub(super) fn answer(
             group
         }
         Path::Version { group, version } => resource_list(&catalog, group, version)?,
+        Path::OpenId => openid(),
+        Path::OpenIdKeys => engine.openid_keys(),
         Path::OpenApiV3 => openapi::index(&catalog),
         Path::OpenApiV3Of { group, version } => openapi::document(&catalog, group, version)?,
         Path::Resource(_) | Path::OpenApiV2 => {

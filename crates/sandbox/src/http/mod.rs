@@ -4,6 +4,7 @@
 //! `metav1.Status` or an object. What the verbs mean is not decided here.
 
 mod body;
+mod caller;
 mod discovery;
 mod negotiate;
 mod openapi;

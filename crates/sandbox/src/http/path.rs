@@ -19,6 +19,10 @@ pub(super) enum Path {
     ServerVersion,
     /// `/healthz`, `/livez`, `/readyz` and what is under them
     Health,
+    /// `/.well-known/openid-configuration`
+    OpenId,
+    /// `/openid/v1/jwks`
+    OpenIdKeys,
     /// `/openapi/v2`
     OpenApiV2,
     /// `/openapi/v3`
@@ -40,19 +44,23 @@ pub(super) struct ResourcePath {
     pub(super) subresource: String,
 }
 
+/// The parts of a path, decoded.
+pub(super) fn segments(path: &str) -> Result<Vec<String>, ApiError> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let decoded: Option<Vec<String>> = parts.map(percent_decode).collect();
+    decoded.ok_or_else(|| ApiError::bad_request("the path is not valid UTF-8"))
+}
+
 /// Takes a path apart.
 pub(super) fn parse(path: &str) -> Result<Path, ApiError> {
-    let decoded: Option<Vec<String>> = path
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .map(percent_decode)
-        .collect();
-    let decoded = decoded.ok_or_else(|| ApiError::bad_request("the path is not valid UTF-8"))?;
+    let decoded = segments(path)?;
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match parts.as_slice() {
         [] => Ok(Path::Root),
         ["version"] => Ok(Path::ServerVersion),
         ["healthz" | "livez" | "readyz", ..] => Ok(Path::Health),
+        [".well-known", "openid-configuration"] => Ok(Path::OpenId),
+        ["openid", "v1", "jwks"] => Ok(Path::OpenIdKeys),
         ["openapi", "v2"] => Ok(Path::OpenApiV2),
         ["openapi", "v3"] => Ok(Path::OpenApiV3),
         ["openapi", "v3", "api", version] => Ok(Path::OpenApiV3Of {
@@ -105,7 +113,7 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Result<Path, ApiError>
     }))
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());
     }

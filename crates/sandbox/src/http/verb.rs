@@ -11,19 +11,21 @@ use super::negotiate::{Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
 use super::table::{Include, Style};
-use super::{body, options, respond, table, watch};
+use super::{body, caller, options, respond, table, watch};
 use crate::User;
 use crate::engine::Engine;
+use crate::security::is_question;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
     DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, WatchOptions,
-    WriteOptions, is_question,
+    WriteOptions,
 };
 
 /// Answers one request.
 pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let user = caller::admitted(engine, &parts)?;
     let path = parse(parts.uri.path())?;
     let query = Query::parse(&parts.uri)?;
     let Path::Resource(path) = path else {
@@ -32,7 +34,7 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
     let target = target(engine, &path)?;
     let call = Call {
         engine,
-        user: caller(&parts.headers, parts.extensions.get::<User>()),
+        user,
         target,
         method: parts.method,
         headers: parts.headers,
@@ -141,7 +143,9 @@ impl Call<'_> {
             (&Method::POST, false) => {
                 let object = body::object(&self.headers, bytes)?;
                 if is_question(&self.target.resource.group, &self.target.resource.plural) {
-                    let answer = self.engine.answer(&self.target, object, &self.write_options()?);
+                    // What is asked wrongly is refused like a write.
+                    self.write_options()?;
+                    let answer = self.engine.answer(&self.target, object, &self.user)?;
                     return Ok(respond::value(StatusCode::CREATED, &answer));
                 }
                 self.engine
@@ -208,6 +212,11 @@ impl Call<'_> {
                 options.dry_run |= dry_run;
                 engine.evict(&self.target, &how, &options).await?;
                 respond::value(StatusCode::CREATED, &created)
+            }
+            ("token", _) => {
+                let sent = body::object(&self.headers, bytes)?;
+                self.write_options()?;
+                respond::value(StatusCode::CREATED, &engine.issue_token(&self.target, sent)?)
             }
             ("binding", _) => {
                 let sent = body::object(&self.headers, bytes)?;
@@ -353,29 +362,4 @@ fn target(engine: &Engine, path: &ResourcePath) -> Result<Target, ApiError> {
         name: path.name.clone(),
         subresource: path.subresource.clone(),
     })
-}
-
-/// Who asks: whom the listener authenticated, else the administrator; or whom that one impersonates.
-fn caller(headers: &HeaderMap, authenticated: Option<&User>) -> User {
-    let words = |name: &str| -> Vec<String> {
-        headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok().map(str::to_owned))
-            .collect()
-    };
-    match words("impersonate-user").into_iter().next() {
-        Some(name) => {
-            let mut groups = words("impersonate-group");
-            if let Some(account) = name.strip_prefix("system:serviceaccount:")
-                && let Some((namespace, _)) = account.split_once(':')
-            {
-                groups.push("system:serviceaccounts".to_owned());
-                groups.push(format!("system:serviceaccounts:{namespace}"));
-            }
-            groups.push("system:authenticated".to_owned());
-            User { name, groups }
-        }
-        None => authenticated.cloned().unwrap_or_else(User::administrator),
-    }
 }

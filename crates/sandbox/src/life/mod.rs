@@ -46,6 +46,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
+pub(crate) use selector::chooses;
 
 /// The annotation on everything that is only simulated; its value is `true`.
 pub const SIMULATED: &str = "sandbox.towpath.dev/simulated";

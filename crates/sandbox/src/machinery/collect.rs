@@ -87,6 +87,7 @@ impl Collector {
                 .collect();
             (dependents, terminating)
         };
+        self.aggregate_all().await;
         self.examine_all(dependents).await;
         for key in terminating {
             self.finish(&key).await;
@@ -94,6 +95,7 @@ impl Collector {
     }
 
     async fn follow(&self, event: &Event) {
+        self.aggregate(event).await;
         if event.removed {
             let dependents = self.engine.store.read().dependents(event.object.uid());
             self.examine_all(dependents).await;

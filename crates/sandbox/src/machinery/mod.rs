@@ -1,9 +1,11 @@
 //! What the API server's own controllers do, so that the API behaves as clients expect even without [`crate::life`]:
-//! objects without an owner go, namespaces are emptied, the objects of a removed CRD go with it.
+//! objects without an owner go, namespaces are emptied, the objects of a removed CRD go with it, ClusterRoles are put
+//! together.
 //!
 //! One thread follows every change, as any watcher would, and works through the same verbs as clients do; its
 //! writes are not put before admission.
 
+mod aggregate;
 mod collect;
 mod empty;
 

@@ -30,6 +30,8 @@ pub(crate) struct Memory {
     revision: u64,
     /// The revision of the last change of a CRD, for whoever keeps something that follows from them.
     definitions: Arc<AtomicU64>,
+    /// The same for roles and their bindings.
+    roles: Arc<AtomicU64>,
     ring: Ring,
 }
 
@@ -41,6 +43,7 @@ impl Memory {
             dependents: HashMap::new(),
             revision,
             definitions: Arc::new(AtomicU64::new(revision)),
+            roles: Arc::new(AtomicU64::new(revision)),
             ring: Ring::new(revision),
         };
         for (key, object) in objects {
@@ -57,6 +60,10 @@ impl Memory {
 
     pub(super) fn definitions(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.definitions)
+    }
+
+    pub(super) fn roles(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.roles)
     }
 
     /// The oldest revision a watch may start from.
@@ -120,6 +127,9 @@ impl Memory {
         self.revision = object.revision;
         if key.collection.is_definitions() {
             self.definitions.store(object.revision, Ordering::Release);
+        }
+        if key.collection.is_roles() {
+            self.roles.store(object.revision, Ordering::Release);
         }
         let previous = self.unindex(key);
         if !removed {

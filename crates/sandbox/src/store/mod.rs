@@ -43,6 +43,11 @@ impl Collection {
         }
     }
 
+    /// What the server keeps for itself. No path leads there: this is the name of no API group.
+    pub(crate) fn own() -> Self {
+        Self::new("(server)", "secrets")
+    }
+
     /// The CRDs.
     pub(crate) fn definitions() -> Self {
         Self::new("apiextensions.k8s.io", "customresourcedefinitions")
@@ -50,6 +55,10 @@ impl Collection {
 
     fn is_definitions(&self) -> bool {
         self.is("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
+    fn is_roles(&self) -> bool {
+        &*self.group == "rbac.authorization.k8s.io"
     }
 
     pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
@@ -126,6 +135,7 @@ pub(crate) struct Store {
     memory: Arc<RwLock<Memory>>,
     revision: watch::Receiver<u64>,
     definitions: Arc<AtomicU64>,
+    roles: Arc<AtomicU64>,
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -141,7 +151,7 @@ impl Store {
             None => (None, Memory::new(Vec::new(), 1)),
         };
         let (announce, revision) = watch::channel(memory.revision());
-        let definitions = memory.definitions();
+        let (definitions, roles) = (memory.definitions(), memory.roles());
         let memory = Arc::new(RwLock::new(memory));
         let (requests, queue) = mpsc::channel();
         let writer = writer::Writer {
@@ -161,6 +171,7 @@ impl Store {
             memory,
             revision,
             definitions,
+            roles,
             requests: Mutex::new(Some(requests)),
             writer: Mutex::new(Some(writer)),
         })
@@ -178,6 +189,11 @@ impl Store {
     /// The revision of the last change of a CRD.
     pub(crate) fn definitions_revision(&self) -> u64 {
         self.definitions.load(Ordering::Acquire)
+    }
+
+    /// The revision of the last change of a role or of a binding.
+    pub(crate) fn roles_revision(&self) -> u64 {
+        self.roles.load(Ordering::Acquire)
     }
 
     /// A receiver that changes with every commit and closes with the store.

@@ -38,6 +38,9 @@ impl Engine {
                     "uid mismatch: the provided object specified a uid, and no existing object was found",
                 ));
             }
+            if options.reviewed {
+                self.authorize_create(target, &options.user)?;
+            }
             let object = self.merge(target, None, &body, options)?;
             let done = self
                 .create_named(target, object, Managed::Applied, options, Vec::new())

@@ -1,10 +1,12 @@
 //! What every cluster has from its first moment.
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{FieldValidation, Target, WriteOptions};
+use super::{FieldValidation, Target, WriteOptions, text};
 use crate::User;
 use crate::engine::Engine;
+use crate::security::rbac;
 use crate::status::ApiError;
 use crate::store::{Key, Object};
 
@@ -16,7 +18,7 @@ impl WriteOptions {
         Self {
             user: User {
                 name: format!("system:{manager}"),
-                groups: vec!["system:masters".to_owned()],
+                ..User::administrator()
             },
             manager: manager.to_owned(),
             manager_named: true,
@@ -29,7 +31,7 @@ impl WriteOptions {
 }
 
 impl Engine {
-    /// Makes the namespaces that every cluster has and the one Service, where they are missing.
+    /// Makes the namespaces that every cluster has, the one Service, roles and accounts, where they are missing.
     pub(crate) fn found(&self) -> Result<(), ApiError> {
         for name in NAMESPACES {
             let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -54,10 +56,34 @@ impl Engine {
                 .map(|((_, name), _)| name.clone())
                 .collect()
         };
+        self.found_roles()?;
         for namespace in active {
             futures::executor::block_on(self.found_service_account(&namespace))?;
         }
         Ok(())
+    }
+
+    /// Makes the roles and bindings that every cluster has, where they are missing: all at once, for they share their
+    /// commits.
+    fn found_roles(&self) -> Result<(), ApiError> {
+        let catalog = self.catalog();
+        let options = WriteOptions::internal("sandbox");
+        let mut missing = Vec::new();
+        for (plural, object) in rbac::shipped().map_err(ApiError::internal)? {
+            let target = Target {
+                resource: catalog.find(rbac::GROUP, "v1", plural)?,
+                namespace: String::new(),
+                name: text(&object, &["metadata", "name"]).to_owned(),
+                subresource: String::new(),
+            };
+            if self.store.get(&target.key()).is_none() {
+                missing.push((target, object));
+            }
+        }
+        let made = missing
+            .into_iter()
+            .map(|(target, object)| async { self.create(&{ target }, object, &options).await });
+        futures::executor::block_on(try_join_all(made)).map(drop)
     }
 
     fn found_one(&self, plural: &str, namespace: &str, name: &str, body: Value) -> Result<(), ApiError> {

@@ -3,7 +3,6 @@
 //! Each is a method of [`crate::engine::Engine`] from parsed arguments to objects or an
 //! [`ApiError`](crate::status::ApiError). HTTP and representations live in `http`.
 
-mod answers;
 mod apply;
 mod create;
 mod delete;
@@ -29,7 +28,6 @@ use crate::User;
 use crate::catalog::Resource;
 use crate::store::{Key, Object};
 
-pub(crate) use answers::is_question;
 pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };

@@ -1,4 +1,5 @@
-//! Putting a write before the embedding program's admission.
+//! Putting a write before those who may refuse it: the rules about giving rights away, and the embedding program's
+//! admission.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::store::Key;
 use crate::{AdmissionRequest, Operation, ResourceName};
 
 impl Engine {
-    /// Asks admission about a write; the answer is the object to go on with, `None` when it stays as it is.
+    /// Asks about a write; the answer is the object to go on with, `None` when it stays as it is.
     pub(super) fn review(
         &self,
         target: &Target,
@@ -21,6 +22,9 @@ impl Engine {
         object: &Value,
         old: Option<&Value>,
     ) -> Result<Option<Value>, ApiError> {
+        if options.reviewed && operation != Operation::Delete {
+            self.check_grant(target, &options.user, object, old)?;
+        }
         let Some(admission) = self.admission.as_ref().filter(|_| options.reviewed) else {
             return Ok(None);
         };

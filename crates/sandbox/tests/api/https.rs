@@ -6,11 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use kube::api::{ListParams, PostParams, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use sandbox::{Sandbox, ServeError, ServeOptions, Serving};
 
 use crate::server::sandbox;
@@ -62,6 +66,7 @@ async fn a_stranger_learns_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (_sandbox, serving) = serving(directory.path()).await;
     for token in [None, Some("wrong".to_owned())] {
+        let nothing = token.is_none();
         let client = client(serving.kubeconfig(), |kubeconfig| {
             let info = kubeconfig.auth_infos[0].auth_info.as_mut().unwrap();
             info.token = token.map(Into::into);
@@ -70,11 +75,88 @@ async fn a_stranger_learns_nothing() {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let refused = namespaces.list(&ListParams::default()).await.unwrap_err();
         assert!(matches!(refused, kube::Error::Api(status) if status.code == 401));
-        assert!(
+        assert_eq!(
             client.apiserver_version().await.is_ok(),
-            "whether it lives is no secret"
+            nothing,
+            "whether it lives is no secret, but not for those who say they are somebody"
         );
     }
+}
+
+/// A certificate for somebody, signed by the authority in a directory, and its key; both in PEM.
+fn certificate(directory: &Path, name: &str, group: &str) -> (String, String) {
+    let key = std::fs::read_to_string(directory.join("ca.key")).unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "sandbox authority");
+    let authority = Issuer::new(authority, KeyPair::from_pem(&key).unwrap());
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::OrganizationName, group);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+async fn who(client: &Client) -> Result<(String, Vec<String>), kube::Error> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let user = api
+        .create(&PostParams::default(), &SelfSubjectReview::default())
+        .await?;
+    let user = user.status.unwrap().user_info.unwrap();
+    Ok((user.username.unwrap(), user.groups.unwrap()))
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_authority_names_a_user_and_no_other_does() {
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_sandbox, serving) = serving(directory.path()).await;
+    let (_other, _serving) = crate::https::serving(elsewhere.path()).await;
+    let by = |(certificate, key): (String, String), token: Option<String>| {
+        client(serving.kubeconfig(), move |kubeconfig| {
+            let info = kubeconfig.auth_infos[0].auth_info.as_mut().unwrap();
+            info.token = token.map(Into::into);
+            info.client_certificate_data = Some(STANDARD.encode(certificate));
+            info.client_key_data = Some(STANDARD.encode(key).into());
+        })
+    };
+    let jo = by(certificate(directory.path(), "jo", "shop"), None).await;
+    let groups = vec!["shop".to_owned(), "system:authenticated".to_owned()];
+    assert_eq!(who(&jo).await.unwrap(), ("jo".to_owned(), groups));
+    let namespaces: Api<Namespace> = Api::all(jo);
+    let refused = namespaces.list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(refused, kube::Error::Api(status) if status.code == 403));
+
+    let foreign = certificate(elsewhere.path(), "jo", "system:masters");
+    let refused = who(&by(foreign.clone(), None).await).await.unwrap_err();
+    assert!(matches!(refused, kube::Error::Api(status) if status.code == 401));
+    // It is no worse than none: a token still counts.
+    let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
+    assert_eq!(
+        who(&by(foreign, Some(token)).await).await.unwrap().0,
+        "sandbox-admin"
+    );
+}
+
+#[tokio::test]
+async fn a_token_of_an_account_gets_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sandbox, serving) = serving(directory.path()).await;
+    let accounts: Api<ServiceAccount> = Api::namespaced(sandbox.client("default"), "default");
+    let (params, request) = (PostParams::default(), TokenRequest::default());
+    let made = accounts.create_token_request("default", &params, &request).await;
+    let token = made.unwrap().status.unwrap().token;
+    let client = client(serving.kubeconfig(), |kubeconfig| {
+        let info = kubeconfig.auth_infos[0].auth_info.as_mut().unwrap();
+        info.token = token.map(Into::into);
+    })
+    .await;
+    assert_eq!(
+        who(&client).await.unwrap().0,
+        "system:serviceaccount:default:default"
+    );
 }
 
 #[tokio::test]

@@ -358,7 +358,8 @@ async fn events_have_two_faces() {
 async fn questions_are_answered_and_not_kept() {
     let sandbox = sandbox();
     let kind = "SelfSubjectAccessReview";
-    let body = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": {} });
+    let spec = json!({ "resourceAttributes": { "verb": "get", "resource": "pods" } });
+    let body = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec });
     let answer = post(
         &sandbox,
         "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",

@@ -13,5 +13,6 @@ mod durability;
 mod https;
 mod kinds;
 mod objects;
+mod security;
 mod server;
 mod watches;

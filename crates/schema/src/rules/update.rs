@@ -25,7 +25,6 @@ pub(crate) fn check_update(schema: &Schema, old: &Value, new: &Value, errors: &m
         "apps.v1.Deployment" | "apps.v1.ReplicaSet" | "apps.v1.DaemonSet" => &["/spec/selector"],
         "batch.v1.Job" => &["/spec/selector", "/spec/template", "/spec/completionMode"],
         "core.v1.Secret" => &["/type"],
-        "rbac.v1.RoleBinding" | "rbac.v1.ClusterRoleBinding" => &["/roleRef"],
         "storage.v1.StorageClass" => &[
             "/provisioner",
             "/parameters",
@@ -74,6 +73,9 @@ pub(crate) fn check_update(schema: &Schema, old: &Value, new: &Value, errors: &m
             }
         }
         "core.v1.Pod" => pod(old, new, &mut report),
+        "rbac.v1.RoleBinding" | "rbac.v1.ClusterRoleBinding" => {
+            super::roles::check_update(old, new, &mut report);
+        }
         _ => {}
     }
 }

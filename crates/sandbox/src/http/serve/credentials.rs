@@ -13,10 +13,12 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::files;
 use crate::ServeError;
+use crate::security::ClientCertificates;
 
 const DAY: i64 = 24 * 3600;
 
@@ -25,6 +27,8 @@ pub(super) struct Credentials {
     pub(super) authority: String,
     pub(super) token: Arc<str>,
     pub(super) tls: Arc<ServerConfig>,
+    /// Judges what clients show.
+    pub(super) clients: Arc<ClientCertificates>,
 }
 
 impl Credentials {
@@ -49,7 +53,10 @@ impl Credentials {
             files::write_private(&certificate_path, &certificate)?;
             (certificate, key)
         };
-        let tls = server_config(&key, address, now).map_err(unusable)?;
+        let root = CertificateDer::from_pem_slice(authority.as_bytes());
+        let root = root.map_err(|error| unusable(error.to_string()))?;
+        let clients = Arc::new(ClientCertificates::of(&root).map_err(unusable)?);
+        let tls = server_config(&key, address, Arc::clone(&clients), now).map_err(unusable)?;
         let token_path = directory.join("token");
         let token = match files::read(&token_path)? {
             Some(token) if token.trim().len() >= 32 => token.trim().to_owned(),
@@ -65,18 +72,9 @@ impl Credentials {
             authority,
             token: token.into(),
             tls: Arc::new(tls),
+            clients,
         })
     }
-}
-
-/// Compares without telling by the time it takes where two secrets differ.
-pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .fold(0, |seen, (left, right)| seen | (left ^ right))
-            == 0
 }
 
 fn validity(params: &mut CertificateParams, now: Timestamp, days: i64) {
@@ -115,7 +113,12 @@ fn new_authority(now: Timestamp) -> Result<(String, String), rcgen::Error> {
     ))
 }
 
-fn server_config(key: &str, address: IpAddr, now: Timestamp) -> Result<ServerConfig, String> {
+fn server_config(
+    key: &str,
+    address: IpAddr,
+    clients: Arc<ClientCertificates>,
+    now: Timestamp,
+) -> Result<ServerConfig, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let key = KeyPair::from_pem(key).map_err(|error| words(&error))?;
     let issuer = Issuer::new(authority_params(now).map_err(|error| words(&error))?, key);
@@ -143,7 +146,7 @@ fn server_config(key: &str, address: IpAddr, now: Timestamp) -> Result<ServerCon
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| words(&error))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)
         .map_err(|error| words(&error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

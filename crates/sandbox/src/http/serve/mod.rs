@@ -1,8 +1,9 @@
 //! The server over HTTPS, for kubectl and everything else outside the process.
 //!
-//! Certificates come from an authority of its own that is made once and kept in a directory; clients show a bearer
-//! token from the same place. Whoever can read that directory is the administrator, so its files are the owner's
-//! only. Anonymous requests learn nothing but that the server lives.
+//! Certificates come from an authority of its own that is made once and kept in a directory; the owner's clients show a
+//! bearer token from the same place. Whoever can read that directory is the administrator, so its files are the owner's
+//! only. Others show a token of a ServiceAccount or a certificate that the authority signed; who shows nothing learns
+//! nothing but that the server lives.
 
 mod credentials;
 mod files;
@@ -17,8 +18,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
-use http::header;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -27,12 +26,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tower::{ServiceExt, service_fn};
+use tower::ServiceExt;
 
-use super::respond;
+use crate::ServeError;
 use crate::engine::Engine;
-use crate::status::ApiError;
-use crate::{ServeError, User};
+use crate::security::{ClientCertificates, Entrance};
 use credentials::Credentials;
 
 /// How long a client may take to finish its TLS handshake.
@@ -125,9 +123,14 @@ pub(crate) async fn serve(engine: Arc<Engine>, options: ServeOptions) -> Result<
         .unwrap_or_else(|| options.directory.join("kubeconfig"));
     files::write_private(&kubeconfig, &kubeconfig::text(address, &credentials))?;
     let acceptor = TlsAcceptor::from(Arc::clone(&credentials.tls));
-    let service = guarded(super::router(engine), credentials.token.clone());
+    engine.trust(Arc::clone(&credentials.token));
+    let door = Door {
+        acceptor,
+        router: super::router(engine),
+        authority: credentials.clients,
+    };
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(listener, acceptor, service, stopped));
+    let task = tokio::spawn(accept(listener, door, stopped));
     Ok(Serving {
         address,
         kubeconfig,
@@ -136,39 +139,15 @@ pub(crate) async fn serve(engine: Arc<Engine>, options: ServeOptions) -> Result<
     })
 }
 
-/// The router behind a check of the bearer token.
-fn guarded(router: Router, token: Arc<str>) -> Router {
-    Router::new().fallback_service(service_fn(move |mut request: Request<Body>| {
-        let (router, token) = (router.clone(), Arc::clone(&token));
-        async move {
-            let open = matches!(
-                request.uri().path(),
-                "/livez" | "/readyz" | "/healthz" | "/version"
-            );
-            let given = request
-                .headers()
-                .get(header::AUTHORIZATION)
-                .and_then(|value| value.to_str().ok());
-            let given = given
-                .and_then(|value| value.strip_prefix("Bearer "))
-                .unwrap_or_default();
-            if credentials::same(given.as_bytes(), token.as_bytes()) {
-                request.extensions_mut().insert(User::administrator());
-            } else if !open {
-                return Ok(respond::failure(&ApiError::unauthorized()));
-            }
-            let response: Result<Response, std::convert::Infallible> = router.oneshot(request).await;
-            response
-        }
-    }))
+/// What a connection goes through.
+#[derive(Clone)]
+struct Door {
+    acceptor: TlsAcceptor,
+    router: Router,
+    authority: Arc<ClientCertificates>,
 }
 
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    service: Router,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, door: Door, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     loop {
         let stream = tokio::select! {
@@ -184,13 +163,7 @@ async fn accept(
             _ = stop.changed() => break,
         };
         let watcher = graceful.watcher();
-        tokio::spawn(connection(
-            stream,
-            acceptor.clone(),
-            service.clone(),
-            watcher,
-            stop.clone(),
-        ));
+        tokio::spawn(connection(stream, door.clone(), watcher, stop.clone()));
     }
     drop(listener);
     // Requests may finish, watches would go on for ever.
@@ -199,20 +172,30 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    service: Router,
+    door: Door,
     watcher: hyper_util::server::graceful::Watcher,
     mut stop: watch::Receiver<bool>,
 ) {
     // Small answers should not wait for more.
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    let stream = match tokio::time::timeout(HANDSHAKE, door.acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake timed out"),
     };
     let builder = auto::Builder::new(TokioExecutor::new());
-    let service = TowerToHyperService::new(service.map_request(|request: Request<_>| request.map(Body::new)));
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown = shown.iter().map(|one| one.clone().into_owned()).collect();
+    let entrance = Entrance::Network {
+        authority: door.authority,
+        shown,
+    };
+    let service = door.router.map_request(move |request: Request<_>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(entrance.clone());
+        request
+    });
+    let service = TowerToHyperService::new(service);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let connection = watcher.watch(connection.into_owned());
     tokio::select! {
