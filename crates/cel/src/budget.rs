@@ -44,6 +44,11 @@ impl Budget {
         }
     }
 
+    /// How many steps are left.
+    pub fn left(&self) -> u64 {
+        self.left.get()
+    }
+
     /// Takes `steps` from what is left.
     pub fn spend(&self, steps: usize) -> Result<(), Exhausted> {
         let steps = steps as u64;

@@ -8,6 +8,7 @@
 //! functions that are neither CEL's nor Kubernetes' own.
 
 pub mod budget;
+pub mod check;
 mod compile;
 pub mod escapes;
 mod evaluate;

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 160;
 /// What an expression says, before any name in it has a meaning.
 #[derive(Debug, Clone)]
 pub(crate) struct Ast {
-    /// Where it stands, in bytes.
+    /// Where it stands, in bytes: what joins its parts, if something does, else its beginning.
     pub(crate) at: usize,
     depth: usize,
     pub(crate) form: Form,
@@ -203,8 +203,8 @@ impl Parser {
             return Err((self.at(), "the expression nests too deep".to_owned()));
         }
         self.depth += 1;
-        let at = self.at();
         let condition = self.any()?;
+        let at = self.at();
         let result = if self.take("?") {
             let yes = self.any()?;
             self.need(":")?;
@@ -373,12 +373,12 @@ impl Parser {
                         ));
                     }
                 };
-                let form = if access == Access::Plain && !quoted && self.take("(") {
-                    Form::Call(Some(Box::new(value)), name, self.arguments()?)
+                let open = self.at();
+                value = if access == Access::Plain && !quoted && self.take("(") {
+                    ast(open, Form::Call(Some(Box::new(value)), name, self.arguments()?))?
                 } else {
-                    Form::Select(Box::new(value), name, access)
+                    ast(at, Form::Select(Box::new(value), name, access))?
                 };
-                value = ast(at, form)?;
             } else if self.take("[") {
                 let access = self.access();
                 let index = self.expression()?;
@@ -388,8 +388,9 @@ impl Parser {
                 let Some(name) = dotted(&value) else {
                     return Ok(value);
                 };
+                let open = self.at();
                 self.next += 1;
-                value = ast(value.at, Form::Message(name, self.fields()?))?;
+                value = ast(open, Form::Message(name, self.fields()?))?;
             } else {
                 return Ok(value);
             }
@@ -449,8 +450,9 @@ impl Parser {
             if RESERVED.contains(&name.as_str()) {
                 return Err((at, format!("{name} is a reserved word")));
             }
+            let open = self.at();
             if self.take("(") {
-                return ast(at, Form::Call(None, name, self.arguments()?));
+                return ast(open, Form::Call(None, name, self.arguments()?));
             }
             return ast(at, Form::Name(format!(".{name}")));
         }
@@ -469,7 +471,11 @@ impl Parser {
                 _ if RESERVED.contains(&name.as_str()) => {
                     return Err((at, format!("{name} is a reserved word")));
                 }
-                _ if self.take("(") => return ast(at, Form::Call(None, name, self.arguments()?)),
+                _ if matches!(self.peek(), Word::Mark("(")) => {
+                    let open = self.at();
+                    self.advance();
+                    return ast(open, Form::Call(None, name, self.arguments()?));
+                }
                 _ => return ast(at, Form::Name(name)),
             },
             Word::Mark("(") => {
@@ -514,6 +520,31 @@ impl Parser {
                 return ast(at, Form::Map(entries));
             }
         }
+    }
+}
+
+impl Ast {
+    /// Whether something holds for this or any part of it.
+    pub(crate) fn any(&self, holds: &impl Fn(&Ast) -> bool) -> bool {
+        let all = |asts: &[Ast]| asts.iter().any(|ast| ast.any(holds));
+        holds(self)
+            || match &self.form {
+                Form::Literal(_) | Form::Name(_) => false,
+                Form::Select(inner, ..) | Form::Not(inner) | Form::Negate(inner) => inner.any(holds),
+                Form::Index(left, right, _) | Form::Binary(_, left, right) => {
+                    left.any(holds) || right.any(holds)
+                }
+                Form::Call(target, _, arguments) => {
+                    target.as_ref().is_some_and(|target| target.any(holds)) || all(arguments)
+                }
+                Form::List(items) => items.iter().any(|(item, _)| item.any(holds)),
+                Form::Map(entries) => entries
+                    .iter()
+                    .any(|(key, value, _)| key.any(holds) || value.any(holds)),
+                Form::Message(_, fields) => fields.iter().any(|(_, value, _)| value.any(holds)),
+                Form::All(terms) | Form::Any(terms) => all(terms),
+                Form::If(condition, yes, no) => condition.any(holds) || yes.any(holds) || no.any(holds),
+            }
     }
 }
 

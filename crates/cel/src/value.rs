@@ -84,6 +84,8 @@ impl From<String> for Text<'_> {
 #[derive(Debug)]
 pub struct List<'v> {
     pub(crate) items: Vec<Value<'v>>,
+    /// Whether the same items in another order are the same list.
+    unordered: bool,
     nesting: u16,
 }
 
@@ -196,8 +198,21 @@ impl<'v> Value<'v> {
 
     /// A list of values, when they do not nest too deep.
     pub fn list(items: Vec<Value<'v>>) -> Result<Value<'v>, Failure> {
+        Value::listed(items, false)
+    }
+
+    /// A list of values that is the same in any order.
+    pub fn set(items: Vec<Value<'v>>) -> Result<Value<'v>, Failure> {
+        Value::listed(items, true)
+    }
+
+    fn listed(items: Vec<Value<'v>>, unordered: bool) -> Result<Value<'v>, Failure> {
         let nesting = nest(items.iter())?;
-        Ok(Value::List(Rc::new(List { items, nesting })))
+        Ok(Value::List(Rc::new(List {
+            items,
+            unordered,
+            nesting,
+        })))
     }
 
     /// A map of values, when they do not nest too deep.
@@ -445,6 +460,9 @@ impl<'v> Value<'v> {
                     if a != b {
                         return Ok(false);
                     }
+                    if self.is_unordered() || other.is_unordered() {
+                        return self.same_items(other, budget);
+                    }
                     for index in 0..a {
                         if let (Some(a), Some(b)) = (self.item(index), other.item(index))
                             && !a.same(&b, budget)?
@@ -470,6 +488,28 @@ impl<'v> Value<'v> {
                 false
             }
         })
+    }
+
+    fn is_unordered(&self) -> bool {
+        matches!(self, Value::List(list) if list.unordered)
+    }
+
+    /// Whether every item of this list is one of another's.
+    fn same_items(&self, other: &Value<'v>, budget: &Budget) -> Result<bool, Failure> {
+        let others = other.elements().unwrap_or_default();
+        for item in self.elements().unwrap_or_default() {
+            let mut found = false;
+            for other in &others {
+                if item.same(other, budget)? {
+                    found = true;
+                    break;
+                }
+            }
+            if !found {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The value of a key, if this is a map that has it.

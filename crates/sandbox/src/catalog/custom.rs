@@ -1,7 +1,7 @@
 //! Custom resource definitions: what may be in one, what the server writes into its status, and the resources that
 //! follow from it.
 //!
-//! Not here: CEL rules (`x-kubernetes-validations`), which are kept and not evaluated, and conversion webhooks.
+//! Not here: conversion webhooks.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use schema::Schema;
 use serde_json::{Value, json};
 
 use super::{Catalog, Column, JsonPath, Resource, Source, Subresource};
+use crate::rules::{self, Rules};
 use crate::status::Cause;
 use crate::store::{Collection, Object};
 
@@ -16,6 +17,8 @@ use crate::store::{Collection, Object};
 #[derive(Debug)]
 pub(crate) struct Version {
     pub(crate) schema: Schema,
+    /// What its objects must keep to beyond that.
+    pub(crate) rules: Rules,
     /// The schema as it was written, descriptions and all.
     pub(crate) written: Value,
     pub(crate) columns: Vec<Column>,
@@ -151,6 +154,7 @@ fn resource(spec: &Value, version: &Value, stored: &str, terminating: bool) -> O
             .collect(),
         source: Source::Custom(Box::new(Version {
             schema,
+            rules: rules::read(written),
             written: written.clone(),
             columns,
             scale,
@@ -215,6 +219,14 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
         let message = "Invalid value: must have exactly one version marked as storage version".to_owned();
         report("FieldValueInvalid", "spec.versions", message);
     }
+    // What all versions have in common is told of as one.
+    let schemas = || {
+        versions
+            .iter()
+            .map(|version| &version["schema"]["openAPIV3Schema"])
+    };
+    let common = schemas().all(|schema| Some(schema) == schemas().next());
+    let mut unruly = Vec::new();
     for (index, version) in versions.iter().enumerate() {
         let at = format!("spec.versions[{index}]");
         let repeated = versions[..index]
@@ -241,6 +253,11 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
         if let Err(error) = Schema::from_crd(schema) {
             report("FieldValueInvalid", &field, format!("Invalid value: {error}"));
         }
+        if !common {
+            unruly.extend(rules::check(schema, &field));
+        } else if index == 0 {
+            unruly.extend(rules::check(schema, "spec.validation.openAPIV3Schema"));
+        }
         let scale = &version["subresources"]["scale"];
         if !scale.is_null() && read_scale(scale).is_none() {
             let message = "Invalid value: the paths must be JSON paths of plain fields".to_owned();
@@ -261,6 +278,7 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
             }
         }
     }
+    causes.extend(unruly);
     causes
 }
 

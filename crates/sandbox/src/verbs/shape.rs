@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::meta::{metadata_mut, text};
 use super::{FieldValidation, Target, WriteOptions, kinds};
+use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -105,11 +106,31 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
     }
     let mut causes: Vec<Cause> = found.iter().map(cause).collect();
     causes.extend(kinds::check(target, new, old));
+    if let Source::Custom(version) = &resource.source
+        && !version.rules.is_empty()
+    {
+        if found.iter().any(|error| blocks_rules(error.cause)) {
+            let message = "Invalid value: null: some validation rules were not checked because the object was invalid; \
+                           correct the existing errors to complete validation";
+            causes.push(Cause::new("FieldValueInvalid", "<nil>", message));
+        } else {
+            causes.extend(version.rules.judge(new, old));
+        }
+    }
     if causes.is_empty() {
         Ok(())
     } else {
         Err(ApiError::invalid(resource.about(&target.name), &causes))
     }
+}
+
+/// Whether a fault keeps rules from being asked: they could not count on what the schema says.
+fn blocks_rules(cause: schema::Cause) -> bool {
+    use schema::Cause;
+    matches!(
+        cause,
+        Cause::Required | Cause::Unsupported | Cause::TypeInvalid | Cause::TooLong | Cause::TooMany
+    )
 }
 
 /// A body that does not fit the kind it claims.

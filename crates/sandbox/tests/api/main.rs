@@ -13,6 +13,7 @@ mod durability;
 mod https;
 mod kinds;
 mod objects;
+mod rules;
 mod security;
 mod server;
 mod watches;
