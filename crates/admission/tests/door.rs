@@ -236,6 +236,55 @@ async fn requests_are_answered_and_what_is_none_is_turned_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_refuses_what_the_webhook_refuses() {
+    let world = World::new(Duration::from_hours(24)).await;
+    world.bundle().await;
+    let web = pod("nginx:1.27")["request"]["object"].take();
+    let template = json!({ "metadata": { "labels": { "app": "web" } }, "spec": web["spec"] });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "selector": { "matchLabels": { "app": "web" } }, "template": template },
+    });
+    let check = async |path: &str, object: &Value, words: &[&str]| {
+        let request = http::Request::post(path)
+            .header("content-type", "application/json")
+            .body(object.to_string().into_bytes())
+            .unwrap();
+        let refused = world.client.request::<Value>(request).await.unwrap_err();
+        let kube::Error::Api(status) = refused else {
+            unreachable!("{refused}")
+        };
+        assert!(matches!(status.code, 400 | 403), "{}", status.message);
+        for words in words {
+            assert!(status.message.contains(words), "{}", status.message);
+        }
+    };
+    check(
+        "/api/v1/namespaces/default/pods",
+        &web,
+        &[
+            "admission webhook \"",
+            "denied the request: ",
+            "resource Pod/default/web was blocked due to the following policies",
+            "require-limits: 'validation error: CPU and memory limits are required. rule require-limits failed at path \
+             /spec/containers/0/resources/limits/'",
+            "hint: ",
+        ],
+    )
+    .await;
+    check(
+        "/apis/apps/v1/namespaces/default/deployments",
+        &deployment,
+        &[
+            "resource Deployment/default/web was blocked due to the following policies",
+            "autogen-require-limits: 'validation error: CPU and memory limits are required.",
+        ],
+    )
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_made_a_moment_ago_is_known() {
     let world = World::new(Duration::from_hours(24)).await;
     let bundle = world.bundle().await;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
+use crate::admission::Ledger;
 use crate::catalog::Catalog;
 use crate::security::rbac::Rights;
 use crate::security::{LastModes, Signer};
@@ -20,6 +21,8 @@ use crate::{Admission, Clock, OpenError, Options};
 pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) admission: Option<Arc<dyn Admission>>,
+    /// What writes on their way will use of quotas.
+    pub(crate) ledger: Ledger,
     clock: Arc<dyn Clock>,
     /// The catalog with the revision of the CRDs it was made of.
     catalog: RwLock<Option<(u64, Arc<Catalog>)>>,
@@ -55,6 +58,7 @@ impl Engine {
         let engine = Self {
             store,
             admission,
+            ledger: Ledger::default(),
             clock,
             catalog: RwLock::default(),
             rights: RwLock::default(),

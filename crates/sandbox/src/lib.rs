@@ -10,6 +10,7 @@
 //! - `store`: objects by place, one resource version for all, durable group commits, the recent past for watches;
 //! - `catalog`: which resources there are, built-in ones and those of CRDs, with their schemas;
 //! - `rules`: CEL rules of CRDs, and what expressions see of an object;
+//! - `admission`: who may change or refuse a write: webhooks, quotas, limit ranges;
 //! - `verbs`: what get, list, watch, create, update, patch and delete mean;
 //! - `security`: who asks, what they may do, and what they may give to others;
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
@@ -18,13 +19,14 @@
 //!
 //! # What it leaves out
 //!
-//! Admission webhooks and quotas (there is one in-process [`Admission`]), what a CEL rule of a CRD may cost before it meets
-//! an object (`rules` says what becomes of one that costs too much), conversion between API versions (the served versions
-//! of a CRD show the same fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs),
-//! certificate requests and Secrets with tokens, authorization by selectors and by node, consistent snapshots of the
-//! past (later pages of a list show the present, with the revision of the first page, so that a watch from there
-//! misses nothing), OpenAPI v2. Pods go at once when they are deleted. Messages about bodies that cannot be decoded
-//! are worded by this crate, not by Go.
+//! Admission policies in CEL (kept and not evaluated; webhooks, quotas and limit ranges are there, and [`Admission`] for the
+//! embedding program; a match condition that asks the authorizer fails, and a quota with the scope
+//! `VolumeAttributesClass` counts nothing), what a CEL rule of a CRD may cost before it meets an object (`rules` says what
+//! becomes of one that costs too much), conversion between API versions (the served versions of a CRD show the same
+//! fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
+//! Secrets with tokens, authorization by selectors and by node, consistent snapshots of the past (later pages of a list
+//! show the present, with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2. Pods go
+//! at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 

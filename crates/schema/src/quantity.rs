@@ -121,6 +121,33 @@ fn scaled(whole: &str, fraction: &str, base: u32, exponent: i32) -> i128 {
 }
 
 impl Quantity {
+    /// So many, such as a count of objects.
+    pub fn whole(number: i64) -> Quantity {
+        Quantity {
+            nano: i128::from(number) * NANO,
+            suffix: Suffix::Decimal,
+        }
+    }
+
+    /// The sum, written as the first of the two that is not zero.
+    #[must_use]
+    pub fn plus(self, other: Quantity) -> Quantity {
+        let largest = LARGEST * NANO;
+        Quantity {
+            nano: self.nano.saturating_add(other.nano).clamp(-largest, largest),
+            suffix: if self.nano == 0 { other.suffix } else { self.suffix },
+        }
+    }
+
+    /// What is left, but never less than nothing.
+    #[must_use]
+    pub fn less(self, other: Quantity) -> Quantity {
+        Quantity {
+            nano: self.nano.saturating_sub(other.nano).max(0),
+            suffix: if self.nano == 0 { other.suffix } else { self.suffix },
+        }
+    }
+
     /// The value in billionths.
     pub fn nano(&self) -> i128 {
         self.nano
@@ -219,6 +246,26 @@ mod tests {
         check("9223372036854775807", "9223372036854775807");
         check("99999999999999999999999", "9223372036854775807");
         check("100Ei", "9223372036854775807");
+    }
+
+    #[test]
+    fn sums_and_rests() {
+        fn check(one: &str, other: &str, sum: &str, rest: &str) {
+            let [one, other]: [Quantity; 2] = [one, other].map(|text| text.parse().expect(text));
+            assert_eq!(one.plus(other).to_string(), sum, "{one} + {other}");
+            assert_eq!(one.less(other).to_string(), rest, "{one} - {other}");
+        }
+        check("1Gi", "512Mi", "1536Mi", "512Mi");
+        check("500m", "1", "1500m", "0");
+        check("0", "2Ki", "2Ki", "0");
+        check("3", "1Ki", "1027", "0");
+        check(
+            "9223372036854775807",
+            "1",
+            "9223372036854775807",
+            "9223372036854775806",
+        );
+        assert_eq!(Quantity::whole(3).to_string(), "3");
     }
 
     #[test]

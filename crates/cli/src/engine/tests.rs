@@ -26,7 +26,7 @@ impl World {
             None => Api::all_with(client, &resource),
         };
         let object = json!({
-            "apiVersion": self.group.api_version(), "kind": kind.name(),
+            "apiVersion": self.group.api_version(), "kind": kind.as_str(),
             "metadata": {"name": name}, "spec": spec,
         });
         api.patch(name, &PatchParams::apply("test"), &Patch::Apply(object))

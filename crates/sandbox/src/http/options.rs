@@ -1,12 +1,12 @@
 //! How to write and how to delete, as the query, the headers and the body of a delete say.
 
 use http::{HeaderMap, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::query::Query;
 use crate::User;
 use crate::status::{About, ApiError, Cause};
-use crate::verbs::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
+use crate::verbs::{DeleteOptions, FieldValidation, Propagation, Warnings, WriteOptions};
 
 /// The longest name of a field manager.
 const LONGEST_MANAGER: usize = 128;
@@ -62,6 +62,18 @@ pub(super) fn write(
             ));
         }
     };
+    let mut sent = json!({ "kind": kind, "apiVersion": "meta.k8s.io/v1" });
+    for field in ["fieldManager", "fieldValidation"] {
+        if !query.text(field).is_empty() {
+            sent[field] = json!(query.text(field));
+        }
+    }
+    if dry_run {
+        sent["dryRun"] = json!(["All"]);
+    }
+    if query.flag("force") {
+        sent["force"] = json!(true);
+    }
     Ok(WriteOptions {
         user: user.clone(),
         manager: if given.is_empty() {
@@ -74,6 +86,8 @@ pub(super) fn write(
         validation,
         force: query.flag("force"),
         reviewed: true,
+        sent,
+        warnings: Warnings::default(),
     })
 }
 
@@ -122,4 +136,31 @@ pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, boo
         revision: precondition("resourceVersion"),
     };
     Ok((how, !dry_runs.is_empty()))
+}
+
+/// The options of a delete as those see them whom admission asks.
+pub(super) fn shown_delete(query: &Query, given: &Value) -> Value {
+    let mut shown = json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" });
+    for field in [
+        "gracePeriodSeconds",
+        "preconditions",
+        "orphanDependents",
+        "propagationPolicy",
+        "dryRun",
+    ] {
+        if let Some(value) = given.get(field).filter(|value| !value.is_null()) {
+            shown[field] = value.clone();
+        }
+    }
+    for field in ["propagationPolicy", "dryRun"] {
+        let asked = query.text(field);
+        if !asked.is_empty() {
+            shown[field] = if field == "dryRun" {
+                json!([asked])
+            } else {
+                json!(asked)
+            };
+        }
+    }
+    shown
 }

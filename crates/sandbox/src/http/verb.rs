@@ -18,7 +18,7 @@ use crate::security::is_question;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, WatchOptions,
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, Warnings, WatchOptions,
     WriteOptions,
 };
 
@@ -39,12 +39,17 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
         method: parts.method,
         headers: parts.headers,
         query,
+        warnings: Warnings::default(),
     };
     match call.method {
         Method::GET | Method::HEAD => call.read(),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
             let bytes = body::read(body).await?;
-            call.write(&bytes).await
+            let warnings = call.warnings.clone();
+            let answer = call.write(&bytes).await;
+            let mut response = answer.unwrap_or_else(|error| respond::failure(&error));
+            respond::warn(&mut response, &warnings.take());
+            Ok(response)
         }
         _ => Err(ApiError::method_not_allowed()),
     }
@@ -58,6 +63,8 @@ struct Call<'a> {
     method: Method,
     headers: HeaderMap,
     query: Query,
+    /// What the client is to be told beside the answer.
+    warnings: Warnings,
 }
 
 impl Call<'_> {
@@ -210,7 +217,7 @@ impl Call<'_> {
                 let (how, dry_run) = options::delete(&self.query, &sent["deleteOptions"])?;
                 let mut options = self.write_options()?;
                 options.dry_run |= dry_run;
-                engine.evict(&self.target, &how, &options).await?;
+                engine.evict(&self.target, sent, &how, &options).await?;
                 respond::value(StatusCode::CREATED, &created)
             }
             ("token", _) => {
@@ -252,9 +259,7 @@ impl Call<'_> {
     }
 
     async fn delete(&self, bytes: &[u8]) -> Result<Response, ApiError> {
-        let (how, dry_run) = self.delete_options(bytes)?;
-        let mut options = self.write_options()?;
-        options.dry_run |= dry_run;
+        let (how, options) = self.delete_options(bytes)?;
         Ok(match self.engine.delete(&self.target, &how, &options).await? {
             Deleted::Gone(object) => {
                 respond::value(StatusCode::OK, &respond::deleted(&self.target.resource, &object))
@@ -264,9 +269,7 @@ impl Call<'_> {
     }
 
     async fn delete_collection(&self, bytes: &[u8]) -> Result<Response, ApiError> {
-        let (how, dry_run) = self.delete_options(bytes)?;
-        let mut options = self.write_options()?;
-        options.dry_run |= dry_run;
+        let (how, options) = self.delete_options(bytes)?;
         let selector = self.query.selector(&self.target.resource)?;
         let objects = self
             .engine
@@ -289,16 +292,24 @@ impl Call<'_> {
             Method::PATCH => "PatchOptions",
             _ => "DeleteOptions",
         };
-        options::write(&self.query, &self.headers, &self.user, kind)
+        let options = options::write(&self.query, &self.headers, &self.user, kind)?;
+        Ok(WriteOptions {
+            warnings: self.warnings.clone(),
+            ..options
+        })
     }
 
-    fn delete_options(&self, bytes: &[u8]) -> Result<(DeleteOptions, bool), ApiError> {
+    fn delete_options(&self, bytes: &[u8]) -> Result<(DeleteOptions, WriteOptions), ApiError> {
         let given = if bytes.is_empty() {
             json!({})
         } else {
             body::object(&self.headers, bytes)?
         };
-        options::delete(&self.query, &given)
+        let (how, dry_run) = options::delete(&self.query, &given)?;
+        let mut options = self.write_options()?;
+        options.dry_run |= dry_run;
+        options.sent = options::shown_delete(&self.query, &given);
+        Ok((how, options))
     }
 
     fn style(&self) -> Style {

@@ -52,13 +52,15 @@ impl Collector {
                 (events, memory.revision())
             };
             at = revision;
-            match events {
-                Ok(events) => {
-                    for event in events {
-                        self.follow(&event).await;
-                    }
+            if let Ok(events) = events {
+                for event in &events {
+                    self.follow(event).await;
                 }
-                Err(_) => self.sweep().await,
+                let touched = events.iter().map(|event| event.key.namespace.as_str());
+                self.count(touched.collect()).await;
+            } else {
+                self.sweep().await;
+                self.count_all().await;
             }
             if revisions.changed().await.is_err() {
                 return;

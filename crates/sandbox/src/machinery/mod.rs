@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod collect;
+mod count;
 mod empty;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ impl Engine {
             }
             let object = self.merge(target, None, &body, options)?;
             let done = self
-                .create_named(target, object, Managed::Applied, options, Vec::new())
+                .create_decoded(target, object, Managed::Applied, options, Vec::new())
                 .await;
             match done {
                 Err(error) if error.reason == "AlreadyExists" => {}

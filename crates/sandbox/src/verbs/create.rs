@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::meta::{metadata_mut, text};
 use super::{Outcome, Target, WriteOptions, shape};
 use crate::Operation;
+use crate::admission::Attributes;
 use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
@@ -31,26 +32,17 @@ impl Engine {
                 "resourceVersion should not be set on objects to be created",
             ));
         }
-        let generated = text(&body, &["metadata", "name"]).is_empty();
-        let mut draws = 0;
-        loop {
-            let mut body = body.clone();
-            let mut target = target.clone();
-            target.name = self.name_new(&target, &mut body)?;
-            let managed = Managed::Update;
-            match self
-                .create_named(&target, body, managed, options, warnings.clone())
-                .await
-            {
-                Err(error) if generated && error.reason == "AlreadyExists" && draws < DRAWS => draws += 1,
-                done => return done,
-            }
-        }
+        let target = Target {
+            name: text(&body, &["metadata", "name"]).to_owned(),
+            ..target.clone()
+        };
+        self.create_decoded(&target, body, Managed::Update, options, warnings)
+            .await
     }
 
     /// The second half of a create, shared with server-side apply of an object that is not there yet. `target` has
-    /// the name.
-    pub(super) async fn create_named(
+    /// the name, unless it is to be made.
+    pub(super) async fn create_decoded(
         &self,
         target: &Target,
         mut object: Value,
@@ -58,6 +50,41 @@ impl Engine {
         options: &WriteOptions,
         warnings: Vec<String>,
     ) -> Result<Outcome, ApiError> {
+        self.check_place(target)?;
+        wipe(target, &mut object)?;
+        // What the server fills in after this is nobody's.
+        if managed == Managed::Update {
+            object = self.track(target, None, object, options);
+        }
+        let write = Attributes {
+            target,
+            operation: Operation::Create,
+            options,
+            old: None,
+        };
+        self.admit(&write, &mut object).await?;
+        if !target.name.is_empty() {
+            return self.create_named(target, object, options, warnings).await;
+        }
+        let mut draws = 0;
+        loop {
+            let mut object = object.clone();
+            let target = Target {
+                name: self.name_new(target, &mut object)?,
+                ..target.clone()
+            };
+            match self
+                .create_named(&target, object, options, warnings.clone())
+                .await
+            {
+                Err(error) if error.reason == "AlreadyExists" && draws < DRAWS => draws += 1,
+                done => return done,
+            }
+        }
+    }
+
+    /// Refuses a new object where none can be.
+    fn check_place(&self, target: &Target) -> Result<(), ApiError> {
         let resource = &target.resource;
         if matches!(&resource.source, Source::Custom(version) if version.terminating) {
             return Err(ApiError::new(
@@ -66,33 +93,32 @@ impl Engine {
                 "create not allowed while custom resource definition is terminating",
             ));
         }
-        let about = resource.about(&target.name);
+        let Some(guard) = guard_of(target) else {
+            return Ok(());
+        };
+        let namespace = self.store.get(&guard);
+        if namespace
+            .as_ref()
+            .is_some_and(|namespace| !namespace.is_terminating())
+        {
+            return Ok(());
+        }
+        let terminating = namespace.is_some();
+        let missing = CommitError::Guarded { guard, terminating };
+        Err(ApiError::commit(missing, resource.about(&target.name)))
+    }
+
+    /// Makes an object that has its name and has been admitted.
+    async fn create_named(
+        &self,
+        target: &Target,
+        mut object: Value,
+        options: &WriteOptions,
+        warnings: Vec<String>,
+    ) -> Result<Outcome, ApiError> {
+        let about = target.resource.about(&target.name);
         let key = target.key();
-        let guard = resource.namespaced.then(|| Key::namespace(&target.namespace));
-        if let Some(guard) = &guard {
-            let namespace = self.store.get(guard);
-            if namespace
-                .as_ref()
-                .is_none_or(|namespace| namespace.is_terminating())
-            {
-                let terminating = namespace.is_some();
-                return Err(ApiError::commit(
-                    CommitError::Guarded {
-                        guard: guard.clone(),
-                        terminating,
-                    },
-                    about,
-                ));
-            }
-        }
-        if self.store.get(&key).is_some() {
-            return Err(ApiError::already_exists(about));
-        }
         self.stamp_new(target, &mut object)?;
-        // What the server fills in after this is nobody's.
-        if managed == Managed::Update {
-            object = self.track(target, None, object, options);
-        }
         self.begin(target, &mut object)?;
         if let Some(changed) = self.review(target, Operation::Create, options, &object, None)? {
             object = changed;
@@ -100,6 +126,16 @@ impl Engine {
         }
         shape::validate(target, &object, None)?;
         shape::limit(&object)?;
+        let write = Attributes {
+            target,
+            operation: Operation::Create,
+            options,
+            old: None,
+        };
+        let charge = self.scrutinize(&write, &object).await?;
+        if self.store.get(&key).is_some() {
+            return Err(ApiError::already_exists(about));
+        }
         if options.dry_run {
             return Ok(Outcome {
                 object: Arc::new(Object::unstored(object)),
@@ -110,7 +146,7 @@ impl Engine {
         let change = Change {
             key,
             expect: Expect::Absent,
-            guard,
+            guard: guard_of(target),
             object: Some(object),
         };
         let stored = self
@@ -119,6 +155,7 @@ impl Engine {
             .await
             .map_err(|error| ApiError::commit(error, about))?;
         self.after_write(target, &stored).await;
+        self.settle_charge(target, charge).await;
         Ok(Outcome {
             object: stored,
             code: StatusCode::CREATED,
@@ -152,22 +189,8 @@ impl Engine {
 
     /// The metadata only the server writes.
     fn stamp_new(&self, target: &Target, object: &mut Value) -> Result<(), ApiError> {
+        wipe(target, object)?;
         let metadata = metadata_mut(object)?;
-        for field in [
-            "resourceVersion",
-            "selfLink",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "generation",
-        ] {
-            metadata.remove(field);
-        }
-        metadata.insert("name".to_owned(), json!(target.name));
-        if target.resource.namespaced {
-            metadata.insert("namespace".to_owned(), json!(target.namespace));
-        } else {
-            metadata.remove("namespace");
-        }
         metadata.insert("uid".to_owned(), json!(self.uid()));
         metadata.insert("creationTimestamp".to_owned(), json!(self.timestamp()));
         if target.resource.has_generation {
@@ -175,6 +198,39 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Takes off a new object what its maker has no say in.
+fn wipe(target: &Target, object: &mut Value) -> Result<(), ApiError> {
+    let metadata = metadata_mut(object)?;
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "uid",
+        "creationTimestamp",
+    ] {
+        metadata.remove(field);
+    }
+    if !target.name.is_empty() {
+        metadata.insert("name".to_owned(), json!(target.name));
+    }
+    if target.resource.namespaced {
+        metadata.insert("namespace".to_owned(), json!(target.namespace));
+    } else {
+        metadata.remove("namespace");
+    }
+    Ok(())
+}
+
+/// What must be there for an object to be: its namespace.
+fn guard_of(target: &Target) -> Option<Key> {
+    target
+        .resource
+        .namespaced
+        .then(|| Key::namespace(&target.namespace))
 }
 
 /// Who writes `managedFields`.

@@ -9,6 +9,7 @@ use super::read::ListOptions;
 use super::update::is_finished;
 use super::{Selector, Target, WriteOptions};
 use crate::Operation;
+use crate::admission::Attributes;
 use crate::engine::Engine;
 use crate::status::{About, ApiError};
 use crate::store::{Change, Collection, CommitError, Expect, Object};
@@ -67,13 +68,32 @@ impl Engine {
         how: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<Deleted, ApiError> {
+        self.delete_asked(target, target, how, options).await
+    }
+
+    /// Deletes one object for a request that may have been about the whole collection.
+    async fn delete_asked(
+        &self,
+        asked: &Target,
+        target: &Target,
+        how: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Deleted, ApiError> {
         let about = target.resource.about(&target.name);
         let mut attempts = 0;
         loop {
             let old = self.get(target)?;
             check_preconditions(target, how, &old)?;
             check_deletable(target, &old)?;
+            let write = Attributes {
+                target: asked,
+                operation: Operation::Delete,
+                options,
+                old: Some(&*old.value),
+            };
+            self.admit(&write, &mut Value::Null).await?;
             self.review(target, Operation::Delete, options, &Value::Null, Some(&old.value))?;
+            self.scrutinize(&write, &Value::Null).await?;
             let new = self.terminate(target, how, &old)?;
             let gone = is_finished(&new);
             if new == *old.value {
@@ -130,7 +150,11 @@ impl Engine {
                 name: text(&object.value, &["metadata", "name"]).to_owned(),
                 ..target.clone()
             };
-            match self.delete(&one, how, options).await {
+            let asked = Target {
+                name: String::new(),
+                ..one.clone()
+            };
+            match self.delete_asked(&asked, &one, how, options).await {
                 Ok(done) => deleted.push(Arc::clone(done.object())),
                 Err(error) if error.reason == "NotFound" => {}
                 Err(error) => return Err(error),

@@ -11,7 +11,6 @@ use super::create::Managed;
 use super::delete::DeleteOptions;
 use super::meta::text;
 use super::read::ListOptions;
-use super::subresource::selector_text;
 use super::update::Proposal;
 use super::{Selector, Target, WriteOptions};
 use crate::engine::Engine;
@@ -22,13 +21,21 @@ use crate::store::Object;
 const MOST_LEAVING: usize = 2000;
 
 impl Engine {
-    /// Deletes a pod for whoever drains its node.
+    /// Deletes a pod for whoever drains its node. To admission it is the eviction that is new, not the pod that goes.
     pub(crate) async fn evict(
         &self,
         target: &Target,
+        mut eviction: Value,
         how: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
+        eviction["apiVersion"] = json!("policy/v1");
+        eviction["kind"] = json!("Eviction");
+        self.admit_subresource(target, eviction, options).await?;
+        let options = &WriteOptions {
+            reviewed: false,
+            ..options.clone()
+        };
         let target = Target {
             subresource: String::new(),
             ..target.clone()
@@ -51,7 +58,7 @@ impl Engine {
             subresource: String::new(),
         };
         let mut budgets: Vec<Arc<Object>> = self.list(&every, &ListOptions::default())?.objects;
-        budgets.retain(|budget| chooses(&every, &budget.value["spec"]["selector"], pod));
+        budgets.retain(|budget| chooses(&budget.value["spec"]["selector"], pod));
         let budget = match budgets.as_slice() {
             [] => return Ok(()),
             [budget] => budget,
@@ -64,17 +71,13 @@ impl Engine {
         if !is_ready(&pod.value) && spares_unready(&budget.value) {
             return Ok(());
         }
-        let own = WriteOptions {
-            reviewed: false,
-            ..options.clone()
-        };
         let place = Target {
             name: text(&budget.value, &["metadata", "name"]).to_owned(),
             subresource: "status".to_owned(),
             ..every
         };
         let now = self.timestamp();
-        self.modify(&place, &own, |budget| {
+        self.modify(&place, options, |budget| {
             let mut object = budget.value.clone();
             let allowed = room(&object)?;
             let status = &mut object["status"];
@@ -121,10 +124,8 @@ fn no_room(why: &str, seconds: u32) -> ApiError {
     )
 }
 
-fn chooses(budgets: &Target, selector: &Value, pod: &Object) -> bool {
-    selector.is_object()
-        && Selector::parse(&budgets.resource, &selector_text(selector), "")
-            .is_ok_and(|selector| selector.chooses(pod))
+fn chooses(selector: &Value, pod: &Object) -> bool {
+    selector.is_object() && Selector::of(selector).is_ok_and(|selector| selector.chooses(pod))
 }
 
 fn is_ready(pod: &Value) -> bool {

@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{FieldValidation, Target, WriteOptions, text};
+use super::{FieldValidation, Target, Warnings, WriteOptions, text};
 use crate::User;
 use crate::engine::Engine;
 use crate::security::rbac;
@@ -26,6 +26,8 @@ impl WriteOptions {
             validation: FieldValidation::Ignore,
             force: false,
             reviewed: false,
+            sent: Value::Null,
+            warnings: Warnings::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::meta::{finalizers, text};
 use super::update::keep_field;
 use super::{Target, events, shape};
+use crate::admission::{limits, pods};
 use crate::catalog::{Resource, check_definition, settle_definition};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
@@ -18,8 +19,11 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
     if resource.is("events.k8s.io", "events") {
         events::to_core(object);
     }
-    if resource.is("", "secrets") {
-        secret_data(object);
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "secrets") => secret_data(object),
+        ("", "pods") => pods::default_requests(object),
+        ("", "limitranges") => limits::settle(object),
+        _ => {}
     }
     if text(object, &["apiVersion"]) != resource.stored {
         object["apiVersion"] = json!(resource.stored);
@@ -41,7 +45,10 @@ impl Engine {
                 object["status"] = json!({ "phase": "Active" });
                 object["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(target.name);
             }
-            ("", "pods") => begin_pod(object),
+            ("", "pods") => {
+                object["status"] =
+                    json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
+            }
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -191,50 +198,8 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Ca
     causes
 }
 
-fn begin_pod(object: &mut Value) {
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        let given = spec
-            .get("serviceAccountName")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let account = if given.is_empty() {
-            "default".to_owned()
-        } else {
-            given.to_owned()
-        };
-        spec.insert("serviceAccountName".to_owned(), json!(account));
-        spec.insert("serviceAccount".to_owned(), json!(account));
-        spec.entry("priority").or_insert_with(|| json!(0));
-        spec.entry("preemptionPolicy")
-            .or_insert_with(|| json!("PreemptLowerPriority"));
-    }
-    tolerate(object);
-    object["status"] = json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
-}
-
-/// Pods stay for five minutes on a node that is in trouble, unless they say otherwise.
-fn tolerate(object: &mut Value) {
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let given = object["spec"]["tolerations"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let covered = given.iter().any(|one| {
-            let whole = one["key"].is_null() && one["operator"] == "Exists";
-            (whole || one["key"] == key) && (one["effect"].is_null() || one["effect"] == "NoExecute")
-        });
-        if !covered {
-            let toleration =
-                json!({ "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 });
-            let mut all = given.to_vec();
-            all.push(toleration);
-            object["spec"]["tolerations"] = json!(all);
-        }
-    }
-}
-
 /// Guaranteed when every container has equal requests and limits for CPU and memory, best effort when none has any.
-fn quality_of_service(spec: &Value) -> &'static str {
+pub(crate) fn quality_of_service(spec: &Value) -> &'static str {
     let containers = ["containers", "initContainers"]
         .iter()
         .filter_map(|list| spec[*list].as_array())

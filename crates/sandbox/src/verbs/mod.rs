@@ -20,9 +20,10 @@ mod subresource;
 mod update;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
+use serde_json::Value;
 
 use crate::User;
 use crate::catalog::Resource;
@@ -31,11 +32,12 @@ use crate::store::{Key, Object};
 pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };
-pub(crate) use kinds::shown;
+pub(crate) use kinds::{quality_of_service, shown};
 pub(crate) use meta::text;
-pub(crate) use patch::{Patch, PatchKind};
+pub(crate) use patch::{Patch, PatchKind, Unpatched, json_patch_in_bounds};
 pub(crate) use read::{ListOptions, Listed, Resume};
 pub(crate) use selector::Selector;
+pub(crate) use shape::restore;
 pub(crate) use subresource::ScaleChange;
 pub(crate) use watch::{Change, WatchOptions, Watcher};
 
@@ -79,6 +81,30 @@ pub(crate) struct WriteOptions {
     pub(crate) force: bool,
     /// Whether admission looks at it; the machinery's own writes go past it.
     pub(crate) reviewed: bool,
+    /// The options as the client sent them, for those whom admission asks.
+    pub(crate) sent: Value,
+    /// What the client is to be told whatever becomes of the write.
+    pub(crate) warnings: Warnings,
+}
+
+/// Words for the client beside the answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// Adds words that are not there yet.
+    pub(crate) fn add(&self, words: &[String]) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for word in words {
+            if !word.is_empty() && !held.contains(word) {
+                held.push(word.clone());
+            }
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A write that happened (or would have, in a dry run).

@@ -73,7 +73,7 @@ fn patched(target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiErro
 /// Lays a patch that needs no schema over a value.
 pub(super) fn apply_to(value: &mut Value, patch: &Patch) -> Result<(), ApiError> {
     if patch.kind == PatchKind::Json {
-        return json_patch_in_bounds(value, &patch.body);
+        return json_patch_in_bounds(value, &patch.body).map_err(ApiError::from);
     }
     if !patch.body.is_object() {
         return Err(ApiError::bad_request("a merge patch must be an object"));
@@ -82,12 +82,37 @@ pub(super) fn apply_to(value: &mut Value, patch: &Patch) -> Result<(), ApiError>
     Ok(())
 }
 
+/// Why a JSON patch cannot be applied.
+#[derive(Debug)]
+pub(crate) enum Unpatched {
+    /// It is no JSON patch.
+    Unreadable(String),
+    /// It is too long, or makes too much of the object.
+    TooLarge(usize),
+    /// An operation that cannot be done.
+    Operation(Box<json_patch::PatchOperation>, String),
+}
+
+impl From<Unpatched> for ApiError {
+    fn from(why: Unpatched) -> Self {
+        match why {
+            Unpatched::Unreadable(why) => Self::bad_request(format!("error decoding patch: {why}")),
+            Unpatched::TooLarge(limit) => Self::too_large(limit),
+            Unpatched::Operation(_, why) => Self::new(
+                http::StatusCode::UNPROCESSABLE_ENTITY,
+                "Invalid",
+                format!("the server rejected our request due to an error in our request: {why}"),
+            ),
+        }
+    }
+}
+
 /// Applies a JSON patch one operation at a time, so that copies of copies cannot grow without bound.
-fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(), ApiError> {
-    let patch: json_patch::Patch = serde_json::from_value(body.clone())
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+pub(crate) fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(), Unpatched> {
+    let patch: json_patch::Patch =
+        serde_json::from_value(body.clone()).map_err(|error| Unpatched::Unreadable(error.to_string()))?;
     if patch.0.len() > OPERATIONS {
-        return Err(ApiError::too_large(OPERATIONS));
+        return Err(Unpatched::TooLarge(OPERATIONS));
     }
     let mut copied = 0;
     for operation in patch.0 {
@@ -97,16 +122,14 @@ fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(), ApiError
                 .map(|value| value.to_string().len());
             copied += source.unwrap_or(0);
             if copied > COPIED {
-                return Err(ApiError::too_large(COPIED));
+                return Err(Unpatched::TooLarge(COPIED));
             }
         }
-        json_patch::patch(object, &[operation]).map_err(|error| {
-            ApiError::new(
-                http::StatusCode::UNPROCESSABLE_ENTITY,
-                "Invalid",
-                format!("the server rejected our request due to an error in our request: {error}"),
-            )
-        })?;
+        let operation = [operation];
+        if let Err(error) = json_patch::patch(object, &operation) {
+            let [operation] = operation;
+            return Err(Unpatched::Operation(Box::new(operation), error.to_string()));
+        }
     }
     Ok(())
 }

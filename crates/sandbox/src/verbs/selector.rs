@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::meta::text;
+use super::subresource::selector_text;
 use crate::catalog::Resource;
 use crate::status::ApiError;
 use crate::store::Object;
@@ -47,6 +48,14 @@ impl Selector {
         })
     }
 
+    /// A label selector as objects hold it.
+    pub(crate) fn of(selector: &Value) -> Result<Self, ApiError> {
+        Ok(Self {
+            labels: parse_labels(&selector_text(selector))?,
+            fields: Vec::new(),
+        })
+    }
+
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
@@ -56,7 +65,7 @@ impl Selector {
         self.is_everything() || self.matches(&object.look())
     }
 
-    fn matches(&self, object: &Value) -> bool {
+    pub(crate) fn matches(&self, object: &Value) -> bool {
         let labels = object
             .get("metadata")
             .and_then(|metadata| metadata.get("labels"))

@@ -74,14 +74,16 @@ pub(super) fn identify(target: &Target, body: &mut Value) -> Result<(), ApiError
 }
 
 /// Puts an object that admission changed back into shape.
-pub(super) fn restore(target: &Target, object: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn restore(target: &Target, object: &mut Value) -> Result<(), ApiError> {
     if !object.is_object() {
         return Err(ApiError::internal(
             "admission made something of the object that is none",
         ));
     }
+    limit_depth(object)?;
+    kinds::to_stored(target, object);
     schema::prepare(target.resource.stored_schema(), object);
-    limit_depth(object)
+    Ok(())
 }
 
 /// Checks an object that is to be stored. What was wrong before with a custom resource may stay wrong.

@@ -1,23 +1,26 @@
 //! Subresources other than `status`: scale, finalize, binding, log. Eviction has a file of its own.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::create::Managed;
-use super::meta::text;
+use super::meta::{metadata_mut, text};
 use super::patch::{Patch, PatchKind, apply_to};
 use super::update::Proposal;
 use super::{Outcome, Target, WriteOptions};
+use crate::Operation;
+use crate::admission::Attributes;
 use crate::catalog::{Resource, Source};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
-use crate::store::Object;
 
 impl Engine {
     /// What a get of a subresource shows.
     pub(crate) fn get_subresource(&self, target: &Target) -> Result<Value, ApiError> {
         let object = self.get(target)?;
         match target.subresource.as_str() {
-            "scale" => scale_of(&target.resource, &object),
+            "scale" => scale_of(&target.resource, &object.value),
             _ => Ok(object.value.clone()),
         }
     }
@@ -35,7 +38,7 @@ impl Engine {
                 let scale = match &sent {
                     ScaleChange::Whole(scale) => scale.clone(),
                     ScaleChange::Patch(patch) => {
-                        let mut scale = scale_of(&target.resource, old)?;
+                        let mut scale = scale_of(&target.resource, &old.value)?;
                         apply_to(&mut scale, patch)?;
                         scale
                     }
@@ -65,7 +68,7 @@ impl Engine {
                 })
             })
             .await?;
-        scale_of(&target.resource, &outcome.object)
+        scale_of(&target.resource, &outcome.object.value)
     }
 
     /// Replaces the finalizers in a namespace's spec.
@@ -108,6 +111,14 @@ impl Engine {
             let cause = Cause::new("FieldValueRequired", "target.name", "Required value");
             return Err(ApiError::invalid(about, &[cause]));
         }
+        let mut binding = body.clone();
+        binding["apiVersion"] = json!("v1");
+        binding["kind"] = json!("Binding");
+        self.admit_subresource(target, binding, options).await?;
+        let options = &WriteOptions {
+            reviewed: false,
+            ..options.clone()
+        };
         self.modify(target, options, |old| {
             let placed = text(&old.value, &["spec", "nodeName"]);
             if !placed.is_empty() {
@@ -124,6 +135,26 @@ impl Engine {
         })
         .await
         .map(drop)
+    }
+
+    /// Puts what is posted to a subresource before admission, as the object of its own that it is there.
+    pub(super) async fn admit_subresource(
+        &self,
+        target: &Target,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<(), ApiError> {
+        let metadata = metadata_mut(&mut object)?;
+        metadata.insert("name".to_owned(), json!(target.name));
+        metadata.insert("namespace".to_owned(), json!(target.namespace));
+        let write = Attributes {
+            target,
+            operation: Operation::Create,
+            options,
+            old: None,
+        };
+        self.admit(&write, &mut object).await?;
+        self.scrutinize(&write, &object).await.map(drop)
     }
 
     /// The log of a simulated container: what happened to it, and nothing it said, since it never ran.
@@ -222,11 +253,28 @@ fn put(value: &mut Value, path: &[String], new: Value) {
     *place = new;
 }
 
+/// An object as admission sees it: of a write to `scale` that is the Scale.
+pub(super) fn face<'a>(target: &Target, object: &'a Value) -> Result<Cow<'a, Value>, ApiError> {
+    if target.subresource != "scale" {
+        return Ok(Cow::Borrowed(object));
+    }
+    scale_of(&target.resource, object).map(Cow::Owned)
+}
+
+/// Gives an object the size that a Scale says.
+pub(super) fn rescale(target: &Target, object: &mut Value, scale: &Value) -> Result<(), ApiError> {
+    let path = replicas_path(&target.resource).ok_or_else(ApiError::no_such_resource)?;
+    put(object, &path, scale["spec"]["replicas"].clone());
+    Ok(())
+}
+
 /// The object as an `autoscaling/v1` Scale.
-fn scale_of(resource: &Resource, object: &Object) -> Result<Value, ApiError> {
-    let value = &object.value;
+fn scale_of(resource: &Resource, value: &Value) -> Result<Value, ApiError> {
     let path = replicas_path(resource).ok_or_else(ApiError::no_such_resource)?;
-    let wanted = at(value, &path).and_then(Value::as_i64);
+    // What is zero is not written, as upstream.
+    let wanted = at(value, &path)
+        .and_then(Value::as_i64)
+        .filter(|wanted| *wanted != 0);
     let (present, selector) = match &resource.source {
         Source::Builtin(_) => (
             value["status"]["replicas"].as_i64(),
@@ -247,7 +295,7 @@ fn scale_of(resource: &Resource, object: &Object) -> Result<Value, ApiError> {
     };
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        if let Some(value) = object.metadata(field) {
+        if let Some(value) = value["metadata"].get(field) {
             metadata[field] = value.clone();
         }
     }

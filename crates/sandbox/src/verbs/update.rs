@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use super::create::Managed;
 use super::meta::{carry, finalizers, metadata_mut, text};
+use super::subresource::{face, rescale};
 use super::{Outcome, Target, WriteOptions, shape};
 use crate::Operation;
+use crate::admission::{Attributes, Charge};
 use crate::engine::Engine;
 use crate::status::{About, ApiError, Cause};
 use crate::store::{Change, CommitError, Expect, Key, Object};
@@ -69,7 +71,8 @@ impl Engine {
                 managed,
                 warnings,
             } = propose(&old)?;
-            let Some(new) = self.settle(target, &old, object, managed, options)? else {
+            let settled = self.settle(target, &old, object, managed, options).await?;
+            let Some((new, charge)) = settled else {
                 return Ok(Outcome {
                     object: old,
                     code: StatusCode::OK,
@@ -93,6 +96,7 @@ impl Engine {
             match self.store.commit(change).await {
                 Ok(stored) => {
                     self.after_write(target, &stored).await;
+                    self.settle_charge(target, charge).await;
                     // Who took the last finalizer sees the object without it.
                     let object = if gone {
                         Arc::new(Object::unstored(new))
@@ -144,18 +148,41 @@ impl Engine {
     }
 
     /// Makes a proposal into the object to store; `None` when nothing changes.
-    fn settle(
+    async fn settle(
         &self,
         target: &Target,
         old: &Arc<Object>,
         mut new: Value,
         managed: Managed,
         options: &WriteOptions,
-    ) -> Result<Option<Value>, ApiError> {
+    ) -> Result<Option<(Value, Option<Charge>)>, ApiError> {
+        let sent = options.reviewed.then(|| placed(target, &new));
         carry_over(target, old, &mut new)?;
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             new = self.track(target, Some(&old.value), new, options);
+        }
+        let before = face(target, &old.value)?;
+        let write = Attributes {
+            target,
+            operation: Operation::Update,
+            options,
+            old: Some(&before),
+        };
+        if target.subresource == "scale" {
+            let mut scale = face(target, &new)?.into_owned();
+            if self.admit(&write, &mut scale).await? {
+                rescale(target, &mut new, &scale)?;
+            }
+        } else if let Some(mut sent) = sent
+            && self.admit(&write, &mut sent).await?
+        {
+            let managed = metadata_mut(&mut new)?.remove("managedFields");
+            new = sent;
+            carry_over(target, old, &mut new)?;
+            if let Some(managed) = managed {
+                metadata_mut(&mut new)?.insert("managedFields".to_owned(), managed);
+            }
         }
         self.go_on(target, &old.value, &mut new)?;
         count_generation(target, &old.value, &mut new)?;
@@ -167,11 +194,14 @@ impl Engine {
             count_generation(target, &old.value, &mut new)?;
         }
         shape::validate(target, &new, Some(&old.value))?;
+        let shown = face(target, &new)?;
+        let charge = self.scrutinize(&write, &shown).await?;
+        drop(shown);
         if same(&old.value, &new) && !is_finished(&new) {
             return Ok(None);
         }
         shape::limit(&new)?;
-        Ok(Some(new))
+        Ok(Some((new, charge)))
     }
 }
 
@@ -183,6 +213,18 @@ fn check_name(target: &Target, name: &str) -> Result<(), ApiError> {
         "the name of the object ({name}) does not match the name on the URL ({})",
         target.name
     )))
+}
+
+/// What the client sent, with the name and namespace that the path says.
+fn placed(target: &Target, sent: &Value) -> Value {
+    let mut sent = sent.clone();
+    if let Ok(metadata) = metadata_mut(&mut sent) {
+        metadata.insert("name".to_owned(), json!(target.name));
+        if target.resource.namespaced {
+            metadata.insert("namespace".to_owned(), json!(target.namespace));
+        }
+    }
+    sent
 }
 
 /// Checks identity and resource version, and keeps what only the server writes.

@@ -9,6 +9,7 @@
 
 mod admission;
 mod custom;
+mod door;
 mod durability;
 mod https;
 mod kinds;

@@ -1,13 +1,25 @@
-//! The one place where the embedding program may look at a write before it happens.
+//! Who may change or refuse a write before it happens.
 //!
-//! It stands where a real cluster has its admission webhooks: after defaulting, before validation and storage.
-//! It knows nothing of HTTP; a denial is worded for the caller as the API server words a webhook's.
+//! `chain` has the order: what the API server's own plugins fill in (`limits`, `pods`, `defaults`), mutating webhooks,
+//! and, when the object is valid, limits again, validating webhooks, quotas. [`Admission`] is the one place where the
+//! embedding program may look: after the mutating webhooks, before validation and storage. It knows nothing of HTTP; a
+//! denial is worded for the caller as the API server words a webhook's.
+
+mod attributes;
+mod chain;
+mod defaults;
+pub(crate) mod limits;
+pub(crate) mod pods;
+mod quota;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::User;
+pub(crate) use attributes::Attributes;
+pub(crate) use quota::{Charge, Ledger};
 
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,121 @@
+//! The webhooks there are, in the order in which they are asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::store::{Collection, Object};
+use crate::verbs::text;
+
+/// One webhook of a configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Webhook {
+    configuration: Arc<Object>,
+    index: usize,
+}
+
+impl Engine {
+    /// The webhooks of all configurations of a kind, by the configurations' names.
+    pub(super) fn webhooks(&self, plural: &str) -> Vec<Webhook> {
+        let memory = self.store.read();
+        let collection = Collection::new("admissionregistration.k8s.io", plural);
+        let found = memory.list(&collection, None, None);
+        found
+            .flat_map(|(_, configuration)| {
+                let count = configuration.value["webhooks"].as_array().map_or(0, Vec::len);
+                (0..count).map(|index| Webhook {
+                    configuration: Arc::clone(configuration),
+                    index,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Webhook {
+    fn value(&self) -> &Value {
+        &self.configuration.value["webhooks"][self.index]
+    }
+
+    pub(super) fn name(&self) -> &str {
+        text(self.value(), &["name"])
+    }
+
+    /// What tells it from all others.
+    pub(super) fn id(&self) -> (String, usize) {
+        (self.configuration.uid().to_owned(), self.index)
+    }
+
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Value> {
+        self.value()["rules"].as_array().into_iter().flatten()
+    }
+
+    pub(super) fn namespace_selector(&self) -> &Value {
+        &self.value()["namespaceSelector"]
+    }
+
+    pub(super) fn object_selector(&self) -> &Value {
+        &self.value()["objectSelector"]
+    }
+
+    /// Whether it wants to see the other versions of what it names as well.
+    pub(super) fn takes_equivalents(&self) -> bool {
+        self.value()["matchPolicy"] != "Exact"
+    }
+
+    /// Whether a write goes on when it cannot be asked.
+    pub(super) fn may_be_missing(&self) -> bool {
+        self.value()["failurePolicy"] == "Ignore"
+    }
+
+    /// Whether it may be asked about what will not happen.
+    pub(super) fn knows_dry_runs(&self) -> bool {
+        matches!(text(self.value(), &["sideEffects"]), "None" | "NoneOnDryRun")
+    }
+
+    pub(super) fn wants_a_second_look(&self) -> bool {
+        self.value()["reinvocationPolicy"] == "IfNeeded"
+    }
+
+    pub(super) fn conditions(&self) -> Vec<&Value> {
+        self.value()["matchConditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        let seconds = self.value()["timeoutSeconds"].as_u64().unwrap_or(10);
+        Duration::from_secs(seconds.clamp(1, 30))
+    }
+
+    /// The version of AdmissionReview it is asked in: the first that is known.
+    pub(super) fn review_version(&self) -> Option<&str> {
+        let versions = self.value()["admissionReviewVersions"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        versions
+            .filter_map(Value::as_str)
+            .find(|version| matches!(*version, "v1" | "v1beta1"))
+    }
+
+    pub(super) fn url(&self) -> &str {
+        text(self.value(), &["clientConfig", "url"])
+    }
+
+    pub(super) fn service(&self) -> Option<&Value> {
+        Some(&self.value()["clientConfig"]["service"]).filter(|service| service.is_object())
+    }
+
+    /// Whom to trust, as PEM; empty when that is everybody whom the machine trusts.
+    pub(super) fn authorities(&self) -> Vec<u8> {
+        let bundle = text(self.value(), &["clientConfig", "caBundle"]);
+        STANDARD.decode(bundle).unwrap_or_default()
+    }
+}
