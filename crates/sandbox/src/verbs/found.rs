@@ -32,6 +32,12 @@ impl WriteOptions {
     }
 }
 
+/// Waits for what only the store's own thread is needed for. In a task of tokio that has used up its turn, a channel of
+/// tokio's would answer only once the task has given way, which it cannot while it waits here.
+fn at_once<F: Future>(work: F) -> F::Output {
+    futures::executor::block_on(tokio::task::unconstrained(work))
+}
+
 impl Engine {
     /// Makes the namespaces that every cluster has, the one Service, roles and accounts, where they are missing.
     pub(crate) fn found(&self) -> Result<(), ApiError> {
@@ -60,7 +66,7 @@ impl Engine {
         };
         self.found_roles()?;
         for namespace in active {
-            futures::executor::block_on(self.found_service_account(&namespace))?;
+            at_once(self.found_service_account(&namespace))?;
         }
         Ok(())
     }
@@ -99,7 +105,7 @@ impl Engine {
             return Ok(());
         }
         let options = WriteOptions::internal("sandbox");
-        futures::executor::block_on(self.create(&target, body, &options)).map(drop)
+        at_once(self.create(&target, body, &options)).map(drop)
     }
 
     /// The ServiceAccount each namespace has.
