@@ -52,9 +52,8 @@ impl World {
             Duration::from_mins(1),
             await_condition(services.clone(), name, seen),
         );
-        if awaited.await.is_err() {
-            panic!("{:#}", services.get(name).await.unwrap().data["status"]);
-        }
+        let came = awaited.await.is_ok();
+        assert!(came, "{:#}", services.get(name).await.unwrap().data["status"]);
     }
 }
 

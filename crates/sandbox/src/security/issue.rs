@@ -10,7 +10,7 @@ use super::tokens::{About, Claims, ISSUER, Named, Signer};
 use super::user::account_name;
 use crate::engine::Engine;
 use crate::status::{self, ApiError, Cause};
-use crate::store::{Change, Collection, Expect, Key, Object, Store};
+use crate::store::{Change, Collection, Expect, Key, Object, Store, at_once};
 use crate::verbs::{Target, text};
 
 /// Where the key is kept that tokens are signed with.
@@ -51,8 +51,7 @@ pub(crate) fn signer(store: &Store) -> Result<Signer, ApiError> {
             guard: None,
             object: Some(json!({ "metadata": { "name": KEY, "uid": KEY }, "key": STANDARD.encode(&bytes) })),
         };
-        futures::executor::block_on(store.commit(change))
-            .map_err(|error| ApiError::commit(error, about(KEY)))?;
+        at_once(store.commit(change)).map_err(|error| ApiError::commit(error, about(KEY)))?;
         bytes
     };
     Signer::of(&bytes).ok_or_else(failed)

@@ -236,3 +236,9 @@ impl Drop for Store {
         self.close();
     }
 }
+
+/// Waits for what only the store's own thread is needed for. In a task of tokio that has used up its turn, a channel of
+/// tokio's would answer only once the task has given way, which it cannot while it waits here.
+pub(crate) fn at_once<F: Future>(work: F) -> F::Output {
+    futures::executor::block_on(tokio::task::unconstrained(work))
+}

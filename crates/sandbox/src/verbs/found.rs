@@ -8,7 +8,7 @@ use crate::User;
 use crate::engine::Engine;
 use crate::security::rbac;
 use crate::status::ApiError;
-use crate::store::{Key, Object};
+use crate::store::{Key, Object, at_once};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
@@ -30,12 +30,6 @@ impl WriteOptions {
             warnings: Warnings::default(),
         }
     }
-}
-
-/// Waits for what only the store's own thread is needed for. In a task of tokio that has used up its turn, a channel of
-/// tokio's would answer only once the task has given way, which it cannot while it waits here.
-fn at_once<F: Future>(work: F) -> F::Output {
-    futures::executor::block_on(tokio::task::unconstrained(work))
 }
 
 impl Engine {
@@ -91,7 +85,7 @@ impl Engine {
         let made = missing
             .into_iter()
             .map(|(target, object)| async { self.create(&{ target }, object, &options).await });
-        futures::executor::block_on(try_join_all(made)).map(drop)
+        at_once(try_join_all(made)).map(drop)
     }
 
     fn found_one(&self, plural: &str, namespace: &str, name: &str, body: Value) -> Result<(), ApiError> {

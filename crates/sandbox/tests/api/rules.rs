@@ -44,12 +44,10 @@ fn told(answer: &Answer, near: bool) -> Value {
 }
 
 fn shown(mut told: Value, near: bool) -> Value {
-    for cause in told["causes"].as_array_mut().into_iter().flatten() {
-        if near {
+    if let Some(causes) = told.get_mut("causes").and_then(Value::as_array_mut) {
+        for cause in causes.iter_mut().filter(|_| near) {
             cause[2] = json!("");
         }
-    }
-    if let Some(causes) = told["causes"].as_array_mut() {
         causes.sort_by_key(ToString::to_string);
     }
     told

@@ -197,7 +197,7 @@ async fn exchange(
         Trouble::Way(if ended {
             "EOF".to_owned()
         } else {
-            error.to_string()
+            source.map_or_else(|| error.to_string(), plain)
         })
     };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

@@ -17,6 +17,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -81,10 +82,13 @@ impl Hooks {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (acceptor, router, told) = (acceptor.clone(), router.clone(), told.clone());
                 tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(tcp).await else {
+                    let Ok(mut stream) = acceptor.accept(tcp).await else {
                         return;
                     };
                     if told.answers.values().any(|answer| answer["close"] == true) {
+                        // Says nothing more, and hears the client out: otherwise it would be cut off while it speaks.
+                        stream.shutdown().await.unwrap();
+                        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.ok();
                         return;
                     }
                     let service = TowerToHyperService::new(router);
