@@ -91,6 +91,8 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
     let resource = &target.resource;
     let schema = resource.stored_schema();
     let mut found = schema::validate(schema, new);
+    // What is wrong with the rules of a definition is said by what reads them.
+    found.retain(|error| !error.field.contains(".x-kubernetes-validations["));
     if let Some(old) = old {
         if !found.is_empty() && resource.is_custom() {
             let known = schema::validate(schema, old);
