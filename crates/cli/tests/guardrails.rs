@@ -71,8 +71,9 @@ fn the_cluster_refuses_what_the_guardrails_refuse() {
     let latest = ["disallow-latest-tag", "The image tag latest is not allowed"];
     refused(&pod("registry.internal/x:latest"), &latest);
     refused(&deployment("registry.internal/x:latest"), &latest);
-    let mut greedy = pod("registry.internal/x:v1");
-    greedy["spec"]["containers"][0]["resources"] = json!({});
+    // What a pod does not say of its limits, the team's LimitRange says; nobody says it of a template.
+    let mut greedy = deployment("registry.internal/x:v1");
+    greedy["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({});
     refused(&greedy, &["require-limits"]);
     let mut root = pod("registry.internal/x:v1");
     root["spec"]["containers"][0]["securityContext"]["privileged"] = json!(true);

@@ -2,12 +2,10 @@
 //! test holds.
 
 use guardrails::{Operation, Request, User};
-use http::Response;
 use jiff::SignedDuration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::client::Body;
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use sandbox::{Clock as _, ManualClock, Sandbox};
@@ -51,35 +49,28 @@ fn yaml(text: &str) -> Value {
 }
 
 impl World {
+    /// With an account that may do everything.
     async fn new(policies: &[&str]) -> Self {
-        let (sandbox, clock) = cluster();
-        let client = sandbox.client("default");
-        Self::over(sandbox, clock, client, policies).await
+        Self::allowing("[{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]", policies).await
     }
 
-    /// With a cluster that says "forbidden" to the account of the guardrails for requests that `forbids`.
-    async fn forbidding(policies: &[&str], forbids: fn(&str, &str) -> Option<&'static str>) -> Self {
+    /// With an account that may do what these rules say.
+    async fn allowing(rules: &str, policies: &[&str]) -> Self {
         let (sandbox, clock) = cluster();
-        let through = sandbox.client("default");
-        let service = tower::service_fn(move |request: http::Request<Body>| {
-            let through = through.clone();
-            async move {
-                let account = request.headers().contains_key("impersonate-user");
-                let refused = account
-                    .then(|| forbids(request.method().as_str(), request.uri().path()))
-                    .flatten();
-                let Some(message) = refused else {
-                    return through.send(request).await;
-                };
-                let status = json!({
-                    "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
-                    "message": message,
-                });
-                let body = Body::from(status.to_string().into_bytes());
-                Ok(Response::builder().status(403).body(body).unwrap())
-            }
-        });
-        Self::over(sandbox, clock, Client::new(service, "default"), policies).await
+        let client = sandbox.client("default");
+        let world = Self::over(sandbox, clock, client, policies).await;
+        let about = "apiVersion: rbac.authorization.k8s.io/v1, metadata: {name: guardrails}";
+        world
+            .apply(&format!("{{{about}, kind: ClusterRole, rules: {rules}}}"))
+            .await;
+        let role = "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: guardrails}";
+        let account = format!("{{kind: ServiceAccount, namespace: {SYSTEM_NAMESPACE}, name: {ACCOUNT}}}");
+        world
+            .apply(&format!(
+                "{{{about}, kind: ClusterRoleBinding, roleRef: {role}, subjects: [{account}]}}"
+            ))
+            .await;
+        world
     }
 
     async fn over(sandbox: Sandbox, clock: Arc<ManualClock>, client: Client, policies: &[&str]) -> Self {
