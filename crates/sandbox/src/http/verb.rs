@@ -264,7 +264,11 @@ impl Call<'_> {
                     format!("the pods of the sandbox are simulated: there is nothing to {subresource} to");
                 return Err(ApiError::bad_request(what));
             }
-            return Err(ApiError::no_such_resource());
+            return Err(if resource.is_custom() {
+                ApiError::not_found(resource.about(&self.target.name))
+            } else {
+                ApiError::no_such_resource()
+            });
         }
         if resource.allows(subresource, verb) {
             Ok(())

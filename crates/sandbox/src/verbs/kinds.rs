@@ -9,7 +9,7 @@ use super::meta::{finalizers, text};
 use super::update::keep_field;
 use super::{Target, events, shape};
 use crate::admission::{limits, pods};
-use crate::catalog::{Resource, check_definition, definition, settle_definition};
+use crate::catalog::{Resource, definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -53,7 +53,7 @@ impl Engine {
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                settle_definition(object, &self.catalog(), &self.timestamp());
+                names::begin(object);
             }
             _ => {}
         }
@@ -75,7 +75,7 @@ impl Engine {
             ("", "services") => self.addresses(target, new, Some(old))?,
             ("", "secrets") => secret_data(new),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                settle_definition(new, &self.catalog(), &self.timestamp());
+                names::go_on(new);
             }
             _ => {}
         }
@@ -176,20 +176,10 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
 /// Findings that a schema cannot express.
 pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
-        ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            let more = match old {
-                Some(old) => definition::check_update(old, new),
-                None => definition::check(new),
-            };
-            let mut causes = check_definition(new);
-            // What is wrong in a schema is said once, where it is.
-            causes.retain(|cause| {
-                let schema = cause.field.ends_with("openAPIV3Schema") && cause.reason == "FieldValueInvalid";
-                !schema || more.is_empty()
-            });
-            causes.extend(more);
-            causes
-        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => match old {
+            Some(old) => definition::check_update(old, new),
+            None => definition::check(new),
+        },
         ("" | "events.k8s.io", "events") => check_event(target, new),
         ("batch", "cronjobs") => check_schedule(new),
         _ => Vec::new(),
