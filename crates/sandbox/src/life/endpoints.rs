@@ -73,6 +73,7 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
             "kind": Kind::EndpointSlice.name(),
             "metadata": {
                 "name": slice_name(service),
+                "generateName": format!("{}-", name(service)),
                 "namespace": namespace(service),
                 "labels": own,
                 "ownerReferences": [object::owner_reference(Kind::Service, service)],

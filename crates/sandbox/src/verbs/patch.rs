@@ -172,7 +172,7 @@ fn rejected() -> ApiError {
 }
 
 /// What a patch makes of an object is none.
-fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
+pub(super) fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
     let Some((_, why)) = refusal
         .message
         .split_once(" cannot be handled as a ")
