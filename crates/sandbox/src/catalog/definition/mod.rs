@@ -18,6 +18,10 @@ struct Found(Vec<Cause>);
 
 impl Found {
     fn invalid(&mut self, field: &str, value: &Value, why: &str) {
+        self.invalid_text(field, &value.to_string(), why);
+    }
+
+    fn invalid_text(&mut self, field: &str, value: &str, why: &str) {
         let message = format!("Invalid value: {value}: {why}");
         self.0.push(Cause::new("FieldValueInvalid", field, message));
     }
@@ -189,13 +193,16 @@ fn named_versions(versions: &[Value], found: &mut Found) {
             .iter()
             .all(|earlier| earlier["name"] != version["name"]);
     }
-    let shown = || versions.iter().map(shown_version).collect::<Value>();
+    let shown = || {
+        let versions: Vec<String> = versions.iter().map(shown_version).collect();
+        format!("[{}]", versions.join(","))
+    };
     if !unique {
-        found.invalid("spec.versions", &shown(), "must contain unique version names");
+        found.invalid_text("spec.versions", &shown(), "must contain unique version names");
     }
     let storing = versions.iter().filter(|version| version["storage"] == true);
     if storing.count() != 1 {
-        found.invalid(
+        found.invalid_text(
             "spec.versions",
             &shown(),
             "must have exactly one version marked as storage version",
@@ -208,12 +215,20 @@ fn named_versions(versions: &[Value], found: &mut Found) {
 }
 
 /// A version as upstream shows it.
-fn shown_version(version: &Value) -> Value {
-    json!({
-        "Name": version["name"], "Served": version["served"] == true, "Storage": version["storage"] == true,
-        "Deprecated": version["deprecated"] == true, "DeprecationWarning": version["deprecationWarning"],
-        "Schema": null, "Subresources": null, "AdditionalPrinterColumns": null, "SelectableFields": null,
-    })
+fn shown_version(version: &Value) -> String {
+    let fields = [
+        ("Name", &version["name"]),
+        ("Served", &json!(version["served"] == true)),
+        ("Storage", &json!(version["storage"] == true)),
+        ("Deprecated", &json!(version["deprecated"] == true)),
+        ("DeprecationWarning", &version["deprecationWarning"]),
+        ("Schema", &Value::Null),
+        ("Subresources", &Value::Null),
+        ("AdditionalPrinterColumns", &Value::Null),
+        ("SelectableFields", &Value::Null),
+    ];
+    let fields = fields.map(|(name, value)| format!("{name:?}:{value}"));
+    format!("{{{}}}", fields.join(","))
 }
 
 fn names(names: &Value, found: &mut Found) {
