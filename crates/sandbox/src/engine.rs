@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
@@ -32,8 +32,6 @@ pub(crate) struct Engine {
     pub(crate) owners: RwLock<Vec<Arc<str>>>,
     /// Which way of impersonation was open to whom.
     pub(crate) impersonated: LastModes,
-    /// The certificate by which clients know the server, once it serves.
-    pub(crate) authority: OnceLock<String>,
     /// Signs the tokens of ServiceAccounts.
     pub(crate) signer: Signer,
     random: Mutex<StdRng>,
@@ -66,7 +64,6 @@ impl Engine {
             rights: RwLock::default(),
             owners: RwLock::default(),
             impersonated: LastModes::default(),
-            authority: OnceLock::new(),
             signer,
             random: Mutex::new(random),
             given: Mutex::new((0, 0)),

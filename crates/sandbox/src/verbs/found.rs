@@ -125,46 +125,6 @@ impl Engine {
             .map(drop)
     }
 
-    /// Tells every namespace by which certificate clients know the server.
-    pub(crate) async fn publish(&self, authority: &str) -> Result<(), ApiError> {
-        if self.authority.set(authority.to_owned()).is_err() {
-            return Ok(());
-        }
-        for namespace in self.active_namespaces() {
-            self.found_authority(&namespace).await?;
-        }
-        Ok(())
-    }
-
-    /// The certificate of the server, where the namespace's pods find it.
-    async fn found_authority(&self, namespace: &str) -> Result<(), ApiError> {
-        let Some(authority) = self.authority.get() else {
-            return Ok(());
-        };
-        let target = Target {
-            resource: self.catalog().find("", "v1", "configmaps")?,
-            namespace: namespace.to_owned(),
-            name: "kube-root-ca.crt".to_owned(),
-            subresource: String::new(),
-        };
-        let data = json!({ "ca.crt": authority });
-        if let Some(held) = self.store.get(&target.key()) {
-            if held.value["data"] == data {
-                return Ok(());
-            }
-            return self
-                .edit(&target.key(), |object| object["data"] = data.clone())
-                .await;
-        }
-        let body = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": target.name },
-            "data": data,
-        });
-        let options = WriteOptions::internal("root-ca-certificate-publisher");
-        Box::pin(self.create(&target, body, &options)).await.map(drop)
-    }
-
     /// What follows from a write at once.
     pub(super) async fn after_write(&self, target: &Target, stored: &Object) {
         if target.resource.is("", "namespaces") && !stored.is_terminating() {
@@ -175,9 +135,6 @@ impl Engine {
                     error = error.message,
                     "no default service account"
                 );
-            }
-            if let Err(error) = self.found_authority(&target.name).await {
-                tracing::warn!(namespace = target.name, error = error.message, "no authority");
             }
         }
         if target

@@ -32,28 +32,13 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
 
 /// Fills in what is written of a status even where it says nothing.
 pub(super) fn fill_status(target: &Target, object: &mut Value) {
-    if target.subresource != "status" {
+    if target.subresource != "status" || !target.resource.is("", "services") {
         return;
     }
-    let status = &mut object["status"];
-    if target.resource.is("", "pods") {
-        for condition in status["conditions"].as_array_mut().into_iter().flatten() {
-            for moment in ["lastProbeTime", "lastTransitionTime"] {
-                if let Some(condition) = condition.as_object_mut() {
-                    condition.entry(moment).or_insert(Value::Null);
-                }
-            }
-        }
-    }
-    if target.resource.is("", "services") {
-        for ingress in status["loadBalancer"]["ingress"]
-            .as_array_mut()
-            .into_iter()
-            .flatten()
-        {
-            if ingress["ip"].is_string() && ingress["ipMode"].is_null() {
-                ingress["ipMode"] = json!("VIP");
-            }
+    let reached = object.pointer_mut("/status/loadBalancer/ingress");
+    for ingress in reached.and_then(Value::as_array_mut).into_iter().flatten() {
+        if ingress["ip"].is_string() && ingress["ipMode"].is_null() {
+            ingress["ipMode"] = json!("VIP");
         }
     }
 }
@@ -220,7 +205,7 @@ fn drop_what_goes_with_the_type(old: &Value, new: &mut Value) {
     if was != "ExternalName" && is == "ExternalName" && same(new, "clusterIP") {
         gone.extend(["clusterIP", "clusterIPs"]);
         gone.extend(
-            ["ipFamilies", "ipFamilyPolicy"]
+            ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
                 .into_iter()
                 .filter(|field| same(new, field)),
         );

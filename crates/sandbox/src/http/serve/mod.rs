@@ -124,12 +124,6 @@ pub(crate) async fn serve(engine: Arc<Engine>, options: ServeOptions) -> Result<
     files::write_private(&kubeconfig, &kubeconfig::text(address, &credentials))?;
     let acceptor = TlsAcceptor::from(Arc::clone(&credentials.tls));
     engine.trust(Arc::clone(&credentials.token));
-    if let Err(error) = engine.publish(&credentials.authority).await {
-        tracing::warn!(
-            error = error.message,
-            "namespaces do not know the server's certificate"
-        );
-    }
     let door = Door {
         acceptor,
         router: super::router(engine),
