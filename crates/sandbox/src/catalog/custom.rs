@@ -184,11 +184,11 @@ fn deprecation(spec: &Value, version: &Value) -> Option<String> {
         .filter(|other| other["served"] == true && other["deprecated"] != true)
         .map(|other| text(&other["name"]))
         .max_by(|one, other| rank(one).cmp(&rank(other)));
-    let mut said = format!("{group}/{name} {kind} is deprecated");
-    if let Some(staying) = staying.filter(|staying| rank(staying) > rank(&name)) {
-        said.push_str(&format!("; use {group}/{staying} {kind}"));
-    }
-    Some(said)
+    let said = format!("{group}/{name} {kind} is deprecated");
+    Some(match staying.filter(|staying| rank(staying) > rank(&name)) {
+        Some(staying) => format!("{said}; use {group}/{staying} {kind}"),
+        None => said,
+    })
 }
 
 /// The order of versions: `v2` is above `v1`, that above `v2beta1`, that above `v2alpha1`, and these above all others.

@@ -73,31 +73,32 @@ pub(crate) fn accept(definition: &Value, catalog: &Catalog, now: &str) -> Value 
         verdict = ("False", reason, format!("{name:?} is already in use"));
     };
     let wanted = &spec["names"];
-    let taken: [(&str, &str, &dyn Fn(&str) -> bool); 4] = [
-        ("plural", "PluralConflict", &resources),
-        ("singular", "SingularConflict", &resources),
-        ("kind", "KindConflict", &kinds),
-        ("listKind", "ListKindConflict", &kinds),
-    ];
-    for (field, reason, taken) in taken {
+    let mut wish = |field: &str, reason: &'static str, taken: bool| {
         let name = wanted[field].as_str().unwrap_or_default();
-        if names[field] != wanted[field] && taken(name) {
+        if taken && names[field] != wanted[field] {
             conflict(name, reason);
         } else if !name.is_empty() {
             names[field] = json!(name);
         }
-        if field == "singular" {
-            let shorts = wanted["shortNames"].as_array().into_iter().flatten();
-            match shorts.filter_map(Value::as_str).find(|short| resources(short)) {
-                Some(short) => conflict(short, "ShortNamesConflict"),
-                None if wanted["shortNames"].is_array() => names["shortNames"] = wanted["shortNames"].clone(),
-                None => _ = names.as_object_mut().and_then(|names| names.remove("shortNames")),
-            }
-        }
+    };
+    let text = |field: &str| wanted[field].as_str().unwrap_or_default();
+    wish("plural", "PluralConflict", resources(text("plural")));
+    wish("singular", "SingularConflict", resources(text("singular")));
+    let shorts = wanted["shortNames"].as_array().into_iter().flatten();
+    let taken = shorts.filter_map(Value::as_str).find(|short| resources(short));
+    let kind = (kinds(text("kind")), kinds(text("listKind")));
+    wish("kind", "KindConflict", kind.0);
+    wish("listKind", "ListKindConflict", kind.1);
+    if let Some(short) = taken.filter(|_| !(kind.0 || kind.1)) {
+        conflict(short, "ShortNamesConflict");
     }
-    match wanted["categories"].is_array() {
-        true => names["categories"] = wanted["categories"].clone(),
-        false => _ = names.as_object_mut().and_then(|names| names.remove("categories")),
+    for (field, free) in [("shortNames", taken.is_none()), ("categories", true)] {
+        if free && let Some(names) = names.as_object_mut() {
+            match wanted.get(field).filter(|list| list.is_array()) {
+                Some(list) => names.insert(field.to_owned(), list.clone()),
+                None => names.remove(field),
+            };
+        }
     }
     let known = |kind: &str| {
         let mut known = before["conditions"].as_array().into_iter().flatten();

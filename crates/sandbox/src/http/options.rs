@@ -29,7 +29,7 @@ fn refuse(kind: &str, field: &str, message: String) -> ApiError {
 
 /// Whether a letter may be in the name of a field manager.
 fn is_printable(letter: char) -> bool {
-    !letter.is_control() && !(letter.is_whitespace() && letter != ' ')
+    letter == ' ' || !(letter.is_control() || letter.is_whitespace())
 }
 
 /// Whether a patch is a server-side apply.
