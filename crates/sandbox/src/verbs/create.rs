@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::meta::{metadata_mut, text};
-use super::{Outcome, Target, WriteOptions, shape};
+use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
 use crate::admission::Attributes;
 use crate::catalog::Source;
@@ -52,6 +52,7 @@ impl Engine {
     ) -> Result<Outcome, ApiError> {
         self.check_place(target)?;
         wipe(target, &mut object)?;
+        kinds::count_templates(target, None, &mut object);
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             object = self.track(target, None, object, options);
@@ -114,7 +115,7 @@ impl Engine {
         target: &Target,
         mut object: Value,
         options: &WriteOptions,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Outcome, ApiError> {
         let about = target.resource.about(&target.name);
         let key = target.key();
@@ -125,6 +126,7 @@ impl Engine {
             shape::restore(target, &mut object)?;
         }
         shape::validate(target, &object, None)?;
+        warnings.extend(kinds::warnings(target, &object));
         shape::limit(&object)?;
         let write = Attributes {
             target,

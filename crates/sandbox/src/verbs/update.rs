@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::create::Managed;
 use super::meta::{carry, finalizers, metadata_mut, text};
 use super::subresource::{face, rescale};
-use super::{Outcome, Target, WriteOptions, shape};
+use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
 use crate::admission::{Attributes, Charge};
 use crate::engine::Engine;
@@ -175,6 +175,7 @@ impl Engine {
     ) -> Result<Option<(Value, Option<Charge>)>, ApiError> {
         let sent = options.reviewed.then(|| placed(target, &new));
         carry_over(target, old, &mut new)?;
+        kinds::count_templates(target, Some(&old.value), &mut new);
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             new = self.track(target, Some(&old.value), new, options);
@@ -211,6 +212,9 @@ impl Engine {
             count_generation(target, &old.value, &mut new)?;
         }
         shape::validate(target, &new, Some(&old.value))?;
+        if options.reviewed {
+            options.warnings.add(&kinds::warnings(target, &new));
+        }
         let shown = face(target, &new)?;
         let charge = self.scrutinize(&write, &shown).await?;
         drop(shown);
