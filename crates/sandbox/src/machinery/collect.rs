@@ -98,6 +98,7 @@ impl Collector {
 
     async fn follow(&self, event: &Event) {
         self.aggregate(event).await;
+        self.publish(event).await;
         if event.removed {
             let dependents = self.engine.store.read().dependents(event.object.uid());
             self.examine_all(dependents).await;
