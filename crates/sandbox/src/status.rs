@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::store::CommitError;
 
+/// The reason of a failure that is told as text, since it is about no API.
+pub(crate) const NO_PAGE: &str = "NoPage";
+
 /// A failed request: what the client gets as a `metav1.Status`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiError {
@@ -108,6 +111,16 @@ impl ApiError {
         error
     }
 
+    /// The path is none of the API's: not even a Status says so.
+    pub(crate) fn no_such_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, NO_PAGE, "404 page not found")
+    }
+
+    /// A failure that has no reason of its own.
+    pub(crate) fn unreasoned(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
     pub(crate) fn already_exists(about: About<'_>) -> Self {
         let mut error = Self::new(
             StatusCode::CONFLICT,
@@ -205,7 +218,10 @@ impl ApiError {
         if let Some(cause) = cause.as_object_mut() {
             cause.retain(|_, value| *value != "");
         }
-        error.details = Some(json!({ "causes": [cause], "retryAfterSeconds": seconds }));
+        error.details = Some(json!({ "causes": [cause] }));
+        if let Some(details) = error.details.as_mut().filter(|_| seconds > 0) {
+            details["retryAfterSeconds"] = json!(seconds);
+        }
         error
     }
 

@@ -25,11 +25,8 @@ const YEARS: i16 = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// There are not five fields.
-    #[error("expected exactly 5 fields, found {found}")]
-    Fields {
-        /// How many there are.
-        found: usize,
-    },
+    #[error("expected exactly 5 fields, found {}: [{}]", .0.len(), .0.join(" "))]
+    Fields(Vec<String>),
     /// A field says something that cannot be.
     #[error("{why}: {part}")]
     Part {

@@ -32,9 +32,12 @@ fn what_is_a_schedule() {
     ] {
         check(good, Ok(()));
     }
-    check("", Err("expected exactly 5 fields, found 0"));
-    check("* * * *", Err("expected exactly 5 fields, found 4"));
-    check("0 * * * * *", Err("expected exactly 5 fields, found 6"));
+    check("", Err("expected exactly 5 fields, found 0: []"));
+    check("* * * *", Err("expected exactly 5 fields, found 4: [* * * *]"));
+    check(
+        "0 * * * * *",
+        Err("expected exactly 5 fields, found 6: [0 * * * * *]"),
+    );
     check("60 * * * *", Err("end of range (60) above maximum (59): 60"));
     check("* * 0 * *", Err("beginning of range (0) below minimum (1): 0"));
     check("* * * * 7", Err("end of range (7) above maximum (6): 7"));

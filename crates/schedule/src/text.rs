@@ -61,7 +61,9 @@ pub(crate) fn parse(text: &str) -> Result<Form, ScheduleError> {
     };
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields.as_slice() else {
-        return Err(ScheduleError::Fields { found: fields.len() });
+        return Err(ScheduleError::Fields(
+            fields.iter().map(ToString::to_string).collect(),
+        ));
     };
     Ok(Form::Fields(Box::new(Fields {
         minute: field(minute, &MINUTE)?,

@@ -8,6 +8,9 @@ use crate::model::Schema;
 use crate::validate::finding;
 
 mod names;
+mod network;
+mod plain;
+mod pod;
 mod roles;
 mod update;
 mod workload;

@@ -432,7 +432,7 @@ mod tests {
             json!({"schedule": "* * * *"}),
             json!({}),
             Degraded,
-            "the schedule \"* * * *\" cannot be read: expected exactly 5 fields, found 4",
+            "the schedule \"* * * *\" cannot be read: expected exactly 5 fields, found 4: [* * * *]",
         );
         check(
             json!({"schedule": "@daily", "timeZone": "Mars/Base"}),

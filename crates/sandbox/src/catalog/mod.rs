@@ -6,6 +6,7 @@
 mod builtin;
 mod column;
 mod custom;
+pub(crate) mod definition;
 mod json_path;
 
 use std::collections::HashMap;
@@ -94,6 +95,33 @@ impl Resource {
     /// Whether an update must name the version it was made for. A patch need not.
     pub(crate) fn needs_revision(&self) -> bool {
         self.is_custom() || self.is("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
+    /// Whether replacing an object that is not there makes it.
+    pub(crate) fn made_by_update(&self) -> bool {
+        match self.group.as_str() {
+            "" => matches!(
+                self.plural.as_str(),
+                "services" | "endpoints" | "events" | "limitranges"
+            ),
+            "coordination.k8s.io" | "events.k8s.io" | "rbac.authorization.k8s.io" => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a delete answers with the object itself.
+    pub(crate) fn shown_when_deleted(&self) -> bool {
+        self.group.is_empty()
+            && matches!(
+                self.plural.as_str(),
+                "pods"
+                    | "podtemplates"
+                    | "persistentvolumeclaims"
+                    | "persistentvolumes"
+                    | "resourcequotas"
+                    | "serviceaccounts"
+                    | "services"
+            )
     }
 
     /// The fields that a write to the resource, or to a subresource of it, neither changes nor owns.
@@ -203,10 +231,15 @@ impl Catalog {
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Result<Arc<Resource>, ApiError> {
         let path = (group.to_owned(), version.to_owned(), plural.to_owned());
-        self.by_path
-            .get(&path)
-            .cloned()
-            .ok_or_else(ApiError::no_such_resource)
+        if let Some(found) = self.by_path.get(&path) {
+            return Ok(Arc::clone(found));
+        }
+        let served = |resource: &Arc<Resource>| resource.group == group && resource.version == version;
+        Err(if self.resources.iter().any(served) {
+            ApiError::no_such_resource()
+        } else {
+            ApiError::no_such_page()
+        })
     }
 
     /// The first version of a collection, for work that does not care about versions.

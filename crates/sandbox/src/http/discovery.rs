@@ -57,7 +57,7 @@ pub(super) fn answer(
             let found = groups
                 .iter()
                 .find(|(group, _)| group == name)
-                .ok_or_else(ApiError::no_such_resource)?;
+                .ok_or_else(ApiError::no_such_page)?;
             let mut group = group_json(found);
             group["kind"] = json!("APIGroup");
             group["apiVersion"] = json!("v1");
@@ -162,7 +162,7 @@ fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Result<Value,
         }
     }
     if resources.is_empty() {
-        return Err(ApiError::no_such_resource());
+        return Err(ApiError::no_such_page());
     }
     let group_version = if group.is_empty() {
         version.to_owned()

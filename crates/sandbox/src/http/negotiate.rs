@@ -44,7 +44,8 @@ fn offers(headers: &HeaderMap) -> Vec<Offer<'_>> {
     let values = headers
         .get_all(header::ACCEPT)
         .iter()
-        .filter_map(|value| value.to_str().ok());
+        .filter_map(|value| value.to_str().ok())
+        .filter(|value| !value.trim().is_empty());
     values
         .flat_map(|value| value.split(','))
         .map(Offer::parse)

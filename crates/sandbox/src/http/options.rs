@@ -44,7 +44,7 @@ pub(super) fn write(
         ));
     }
     let dry_run = match query.text("dryRun") {
-        "" => false,
+        "" if !query.has("dryRun") => false,
         "All" => true,
         other => return Err(unsupported(kind, "dryRun", &format!("[{other:?}]"), "\"All\"")),
     };
@@ -91,6 +91,65 @@ pub(super) fn write(
     })
 }
 
+/// Refuses options of a list or a watch that contradict each other.
+pub(super) fn list(query: &Query) -> Result<(), ApiError> {
+    let refuse = |reason: &str, field: &str, message: &str| {
+        let about = About {
+            group: "meta.k8s.io",
+            plural: "",
+            kind: "ListOptions",
+            name: "",
+        };
+        Err(ApiError::invalid(about, &[Cause::new(reason, field, message)]))
+    };
+    let forbid = |field: &str, why: &str| refuse("FieldValueForbidden", field, &format!("Forbidden: {why}"));
+    let field = "resourceVersionMatch";
+    let (watch, initial) = (query.flag("watch"), query.has("sendInitialEvents"));
+    let (matched, revision) = (query.text(field), query.text("resourceVersion"));
+    if watch && initial && matched != "NotOlderThan" {
+        return forbid(
+            field,
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        );
+    }
+    if watch && !initial && !matched.is_empty() {
+        return forbid(
+            field,
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        );
+    }
+    if watch {
+        return Ok(());
+    }
+    if initial {
+        return forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+    }
+    match matched {
+        "" => Ok(()),
+        _ if !query.text("continue").is_empty() => forbid(
+            field,
+            "resourceVersionMatch is forbidden when continue is provided",
+        ),
+        _ if revision.is_empty() => forbid(
+            field,
+            "resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ),
+        "Exact" if revision == "0" => forbid(
+            field,
+            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+        ),
+        "Exact" | "NotOlderThan" => Ok(()),
+        other => {
+            let supported = "supported values: \"Exact\", \"NotOlderThan\", \"\"";
+            refuse(
+                "FieldValueNotSupported",
+                field,
+                &format!("Unsupported value: {other:?}: {supported}"),
+            )
+        }
+    }
+}
+
 /// Who writes without saying so: the program in the user agent.
 fn manager_of(headers: &HeaderMap) -> String {
     let agent = headers
@@ -108,7 +167,28 @@ fn manager_of(headers: &HeaderMap) -> String {
 /// dry run.
 pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, bool), ApiError> {
     let kind = "DeleteOptions";
+    let named = given["kind"].as_str().unwrap_or_default();
+    if !matches!(named, "" | "DeleteOptions") {
+        let version = given["apiVersion"].as_str().unwrap_or_default();
+        return Err(ApiError::bad_request(format!(
+            "no kind {named:?} is registered for version {version:?} among the options of a delete"
+        )));
+    }
     let written = given.get("propagationPolicy").and_then(Value::as_str);
+    if let Some(policy) = written
+        && !given["orphanDependents"].is_null()
+    {
+        let about = About {
+            group: "meta.k8s.io",
+            plural: "",
+            kind,
+            name: "",
+        };
+        let message =
+            format!("Invalid value: {policy:?}: orphanDependents and deletionPropagation cannot be both set");
+        let cause = Cause::new("FieldValueInvalid", "propagationPolicy", message);
+        return Err(ApiError::invalid(about, &[cause]));
+    }
     let orphans = given["orphanDependents"] == true || query.flag("orphanDependents");
     let propagation = match written.unwrap_or_else(|| query.text("propagationPolicy")) {
         "" if orphans => Propagation::Orphan,

@@ -44,15 +44,19 @@ pub(super) struct ResourcePath {
     pub(super) subresource: String,
 }
 
-/// The parts of a path, decoded.
+/// The parts of a path, decoded. An empty part in the middle is a name that is missing; one at the end is nothing.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, ApiError> {
-    let parts = path.split('/').filter(|part| !part.is_empty());
+    let whole = path.trim_matches('/');
+    let parts = whole.split('/').filter(|_| !whole.is_empty());
     let decoded: Option<Vec<String>> = parts.map(percent_decode).collect();
     decoded.ok_or_else(|| ApiError::bad_request("the path is not valid UTF-8"))
 }
 
 /// Takes a path apart.
 pub(super) fn parse(path: &str) -> Result<Path, ApiError> {
+    if path.starts_with("//") {
+        return Err(ApiError::no_such_page());
+    }
     let decoded = segments(path)?;
     let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match parts.as_slice() {
@@ -84,7 +88,7 @@ pub(super) fn parse(path: &str) -> Result<Path, ApiError> {
         }),
         ["api", version, rest @ ..] => resource("", version, rest),
         ["apis", group, version, rest @ ..] => resource(group, version, rest),
-        _ => Err(ApiError::no_such_resource()),
+        _ => Err(ApiError::no_such_page()),
     }
 }
 
@@ -103,6 +107,11 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Result<Path, ApiError>
         }
         _ => return Err(ApiError::no_such_resource()),
     };
+    if matches!(name, "." | "..") {
+        return Err(ApiError::bad_request(format!(
+            "Name parameter invalid: {name:?}: may not be '{name}'"
+        )));
+    }
     Ok(Path::Resource(ResourcePath {
         group: group.to_owned(),
         version: version.to_owned(),

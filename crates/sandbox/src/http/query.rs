@@ -31,14 +31,36 @@ impl Query {
             .is_some_and(|value| !matches!(value.as_str(), "" | "false" | "0" | "f" | "F" | "False"))
     }
 
+    /// Whether the parameter is there at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let text = self.text(name);
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse()
-            .map(Some)
-            .map_err(|_| ApiError::bad_request(format!("{name}: Invalid value: {text:?}")))
+        let invalid = |function: &str, why: &str| format!("strconv.{function}: parsing {text:?}: {why}");
+        if name == "resourceVersion" {
+            return text.parse().map(Some).map_err(|_| {
+                let why = invalid("ParseUint", "invalid syntax");
+                ApiError::bad_request(format!("{name}: Invalid value: {text:?}: {why}"))
+            });
+        }
+        match text.parse::<i64>() {
+            // Less than nothing asks for nothing.
+            Ok(number) => Ok(u64::try_from(number).ok()),
+            Err(error) => {
+                let why = match error.kind() {
+                    std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
+                        "value out of range"
+                    }
+                    _ => "invalid syntax",
+                };
+                Err(ApiError::bad_request(invalid("ParseInt", why)))
+            }
+        }
     }
 
     /// The resource version asked for; "0" and nothing are the same: any will do.

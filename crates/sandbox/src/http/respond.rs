@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::catalog::Resource;
-use crate::status::ApiError;
+use crate::status::{ApiError, NO_PAGE};
 use crate::store::Object;
 use crate::verbs::{Listed, Resume, shown, text};
 
@@ -41,6 +41,11 @@ pub(super) fn text_plain(body: &str) -> Response {
 }
 
 pub(super) fn failure(error: &ApiError) -> Response {
+    if error.reason == NO_PAGE {
+        let mut response = text_plain(&format!("{}\n", error.message));
+        *response.status_mut() = error.code;
+        return response;
+    }
     value(error.code, &error.status())
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
         warnings: Warnings::default(),
     };
     match call.method {
-        Method::GET | Method::HEAD => call.read(),
+        Method::GET => call.read(),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
             let bytes = body::read(body).await?;
             let warnings = call.warnings.clone();
@@ -78,6 +78,7 @@ impl Call<'_> {
         {
             self.engine.require_revision(asked)?;
         }
+        options::list(&self.query)?;
         if self.query.flag("watch") {
             return self.watch(shape);
         }
@@ -141,15 +142,19 @@ impl Call<'_> {
             (&Method::PATCH, true) => "patch",
             (&Method::DELETE, true) => "delete",
             (&Method::DELETE, false) => "deletecollection",
+            // What is changed is in one namespace.
             _ => return Err(ApiError::method_not_allowed()),
         })?;
+        if self.target.resource.namespaced && self.target.namespace.is_empty() && !self.is_question() {
+            return Err(ApiError::method_not_allowed());
+        }
         if let Some(answer) = self.write_subresource(bytes).await? {
             return Ok(answer);
         }
         let outcome = match (&self.method, named) {
             (&Method::POST, false) => {
                 let object = body::object(&self.headers, bytes)?;
-                if is_question(&self.target.resource.group, &self.target.resource.plural) {
+                if self.is_question() {
                     // What is asked wrongly is refused like a write.
                     self.write_options()?;
                     let answer = self.engine.answer(&self.target, object, &self.user)?;
@@ -185,6 +190,10 @@ impl Call<'_> {
         Ok(response)
     }
 
+    fn is_question(&self) -> bool {
+        is_question(&self.target.resource.group, &self.target.resource.plural)
+    }
+
     /// Writes to subresources that are no face of the object itself.
     async fn write_subresource(&self, bytes: &[u8]) -> Result<Option<Response>, ApiError> {
         let engine = self.engine;
@@ -214,6 +223,12 @@ impl Call<'_> {
                 } else {
                     body::object(&self.headers, bytes)?
                 };
+                let named = sent["metadata"]["name"].as_str().unwrap_or_default();
+                if !named.is_empty() && named != self.target.name {
+                    return Err(ApiError::bad_request(
+                        "name in URL does not match name in Eviction object",
+                    ));
+                }
                 let (how, dry_run) = options::delete(&self.query, &sent["deleteOptions"])?;
                 let mut options = self.write_options()?;
                 options.dry_run |= dry_run;
@@ -261,10 +276,12 @@ impl Call<'_> {
     async fn delete(&self, bytes: &[u8]) -> Result<Response, ApiError> {
         let (how, options) = self.delete_options(bytes)?;
         Ok(match self.engine.delete(&self.target, &how, &options).await? {
-            Deleted::Gone(object) => {
+            Deleted::Gone(object) if !self.target.resource.shown_when_deleted() => {
                 respond::value(StatusCode::OK, &respond::deleted(&self.target.resource, &object))
             }
-            Deleted::Terminating(object) => self.show(StatusCode::OK, Shape::Whole, &object),
+            Deleted::Gone(object) | Deleted::Terminating(object) => {
+                self.show(StatusCode::OK, Shape::Whole, &object)
+            }
         })
     }
 

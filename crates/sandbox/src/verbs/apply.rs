@@ -18,9 +18,22 @@ impl Engine {
         mut body: Value,
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
+        let (version, kind) = (text(&body, &["apiVersion"]), text(&body, &["kind"]));
+        if body.is_object() && (version.is_empty() || kind.is_empty()) {
+            let core = if version.contains('/') { "" } else { "/" };
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {core}{version}, Kind={kind}"
+            )));
+        }
         shape::identify(target, &mut body)?;
         let name = text(&body, &["metadata", "name"]);
-        if !name.is_empty() && name != target.name {
+        if name.is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                target.name
+            )));
+        }
+        if name != target.name {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({name}) does not match the name on the URL ({})",
                 target.name

@@ -28,7 +28,7 @@ impl Engine {
         let mut warnings = Vec::new();
         let body = shape::decode(target, body, options.validation, &mut warnings)?;
         if !text(&body, &["metadata", "resourceVersion"]).is_empty() {
-            return Err(ApiError::bad_request(
+            return Err(ApiError::unreasoned(
                 "resourceVersion should not be set on objects to be created",
             ));
         }
@@ -208,7 +208,6 @@ fn wipe(target: &Target, object: &mut Value) -> Result<(), ApiError> {
         "selfLink",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
-        "generation",
         "uid",
         "creationTimestamp",
     ] {

@@ -84,7 +84,7 @@ impl Engine {
         loop {
             let old = self.get(target)?;
             check_preconditions(target, how, &old)?;
-            check_deletable(target, &old)?;
+            check_deletable(target)?;
             let write = Attributes {
                 target: asked,
                 operation: Operation::Delete,
@@ -219,20 +219,13 @@ pub(crate) fn collection_of(definition: &Value) -> Collection {
     )
 }
 
-fn check_deletable(target: &Target, old: &Object) -> Result<(), ApiError> {
+fn check_deletable(target: &Target) -> Result<(), ApiError> {
     if !target.resource.is("", "namespaces") {
         return Ok(());
     }
     let about = target.resource.about(&target.name);
     if LASTING.contains(&target.name.as_str()) {
         return Err(ApiError::forbidden(about, "this namespace may not be deleted"));
-    }
-    if old.is_terminating() {
-        return Err(ApiError::conflict(
-            about,
-            "The system is ensuring all content is removed from this namespace.  Upon completion, this \
-                 namespace will automatically be purged by the system.",
-        ));
     }
     Ok(())
 }

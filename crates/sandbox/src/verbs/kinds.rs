@@ -9,7 +9,7 @@ use super::meta::{finalizers, text};
 use super::update::keep_field;
 use super::{Target, events, shape};
 use crate::admission::{limits, pods};
-use crate::catalog::{Resource, check_definition, settle_definition};
+use crate::catalog::{Resource, check_definition, definition, settle_definition};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -49,6 +49,7 @@ impl Engine {
                 object["status"] =
                     json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
             }
+            ("batch", "jobs") => begin_job(object),
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -175,7 +176,22 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
 /// Findings that a schema cannot express.
 pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
-        ("apiextensions.k8s.io", "customresourcedefinitions") => check_definition(new),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            let more = match old {
+                Some(old) => definition::check_update(old, new),
+                None => definition::check(new),
+            };
+            let mut causes = check_definition(new);
+            // What is wrong in a schema is said once, where it is.
+            causes.retain(|cause| {
+                let schema = cause.field.ends_with("openAPIV3Schema") && cause.reason == "FieldValueInvalid";
+                !schema || more.is_empty()
+            });
+            causes.extend(more);
+            causes
+        }
+        ("" | "events.k8s.io", "events") => check_event(target, new),
+        ("batch", "cronjobs") => check_schedule(new),
         _ => Vec::new(),
     };
     // What was there before the rule may stay.
@@ -196,6 +212,78 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Ca
         causes.push(Cause::new("FieldValueInvalid", "metadata.name", message));
     }
     causes
+}
+
+/// An event is in the namespace of what it is about.
+fn check_event(target: &Target, event: &Value) -> Vec<Cause> {
+    let namespace = text(event, &["involvedObject", "namespace"]);
+    let home = if namespace.is_empty() {
+        "default"
+    } else {
+        namespace
+    };
+    if home == target.namespace {
+        return Vec::new();
+    }
+    let message = format!("Invalid value: {namespace:?}: does not match event.namespace");
+    vec![Cause::new(
+        "FieldValueInvalid",
+        "involvedObject.namespace",
+        message,
+    )]
+}
+
+/// A CronJob's schedule and time zone can be read.
+fn check_schedule(job: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let written = text(job, &["spec", "schedule"]);
+    let mut invalid = |field: &str, value: &str, why: &str| {
+        let message = format!("Invalid value: {value:?}: {why}");
+        causes.push(Cause::new("FieldValueInvalid", field, message));
+    };
+    if written.contains("TZ") {
+        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+        invalid("spec.schedule", written, why);
+    } else if !written.is_empty()
+        && let Err(error) = schedule::Schedule::parse(written)
+    {
+        invalid("spec.schedule", written, &error.to_string());
+    }
+    let zone = text(job, &["spec", "timeZone"]);
+    if !zone.is_empty() && schedule::time_zone(zone).is_none() {
+        invalid("spec.timeZone", zone, &format!("unknown time zone {zone}"));
+    }
+    causes
+}
+
+/// Unless it says that it does so itself, a Job chooses its pods by its own uid.
+fn begin_job(object: &mut Value) {
+    if object["spec"]["manualSelector"] == true {
+        return;
+    }
+    let (name, uid) = (
+        text(object, &["metadata", "name"]).to_owned(),
+        text(object, &["metadata", "uid"]).to_owned(),
+    );
+    let labels = &mut object["spec"]["template"]["metadata"]["labels"];
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        if labels[key].is_null() {
+            labels[key] = json!(value);
+        }
+    }
+    object["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = json!(uid);
+    // Defaults come after that: a Job without labels has those of its pods.
+    if object["metadata"]["labels"].as_object().is_none_or(Map::is_empty) {
+        object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+    }
 }
 
 /// Guaranteed when every container has equal requests and limits for CPU and memory, best effort when none has any.

@@ -11,6 +11,8 @@ use crate::status::ApiError;
 
 /// Operations in one JSON patch at most, as upstream.
 const OPERATIONS: usize = 10_000;
+/// How much of a patched object is repeated in a refusal.
+const LONGEST_SHOWN: usize = 20_000;
 /// What the copies of one JSON patch may add up to.
 const COPIED: usize = 3 << 20;
 
@@ -44,7 +46,9 @@ impl Engine {
         self.modify(target, options, |old| {
             let mut warnings = Vec::new();
             let patched = patched(target, &patch, &old.value)?;
-            let object = shape::decode(target, patched, options.validation, &mut warnings)?;
+            let object = shape::decode(target, patched.clone(), options.validation, &mut warnings)
+                .and_then(|object| shape::readable(target, &object).map(|()| object))
+                .map_err(|refusal| unreadable(&patched, refusal))?;
             Ok(Proposal {
                 object,
                 managed: Managed::Update,
@@ -87,6 +91,8 @@ pub(super) fn apply_to(value: &mut Value, patch: &Patch) -> Result<(), ApiError>
 pub(crate) enum Unpatched {
     /// It is no JSON patch.
     Unreadable(String),
+    /// An operation is none.
+    Malformed(String),
     /// It is too long, or makes too much of the object.
     TooLarge(usize),
     /// An operation that cannot be done.
@@ -98,19 +104,21 @@ impl From<Unpatched> for ApiError {
         match why {
             Unpatched::Unreadable(why) => Self::bad_request(format!("error decoding patch: {why}")),
             Unpatched::TooLarge(limit) => Self::too_large(limit),
-            Unpatched::Operation(_, why) => Self::new(
-                http::StatusCode::UNPROCESSABLE_ENTITY,
-                "Invalid",
-                format!("the server rejected our request due to an error in our request: {why}"),
-            ),
+            Unpatched::Malformed(_) | Unpatched::Operation(..) => rejected(),
         }
     }
 }
 
 /// Applies a JSON patch one operation at a time, so that copies of copies cannot grow without bound.
 pub(crate) fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(), Unpatched> {
-    let patch: json_patch::Patch =
-        serde_json::from_value(body.clone()).map_err(|error| Unpatched::Unreadable(error.to_string()))?;
+    let patch: json_patch::Patch = serde_json::from_value(body.clone()).map_err(|error| {
+        let why = error.to_string();
+        if body.is_array() {
+            Unpatched::Malformed(why)
+        } else {
+            Unpatched::Unreadable(why)
+        }
+    })?;
     if patch.0.len() > OPERATIONS {
         return Err(Unpatched::TooLarge(OPERATIONS));
     }
@@ -125,11 +133,64 @@ pub(crate) fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(
                 return Err(Unpatched::TooLarge(COPIED));
             }
         }
-        let operation = [operation];
+        let operation = [as_upstream(operation, object)];
         if let Err(error) = json_patch::patch(object, &operation) {
             let [operation] = operation;
             return Err(Unpatched::Operation(Box::new(operation), error.to_string()));
         }
     }
     Ok(())
+}
+
+/// Upstream's library replaces a field that is not there.
+fn as_upstream(operation: json_patch::PatchOperation, object: &Value) -> json_patch::PatchOperation {
+    match operation {
+        json_patch::PatchOperation::Replace(replace) if object.pointer(replace.path.as_str()).is_none() => {
+            let (parent, _) = replace.path.as_str().rsplit_once('/').unwrap_or_default();
+            if object.pointer(parent).is_some_and(Value::is_object) {
+                json_patch::PatchOperation::Add(json_patch::AddOperation {
+                    path: replace.path,
+                    value: replace.value,
+                })
+            } else {
+                json_patch::PatchOperation::Replace(replace)
+            }
+        }
+        operation => operation,
+    }
+}
+
+/// What upstream says of a patch that cannot be applied.
+fn rejected() -> ApiError {
+    let mut error = ApiError::new(
+        http::StatusCode::UNPROCESSABLE_ENTITY,
+        "Invalid",
+        "the server rejected our request due to an error in our request",
+    );
+    error.details = Some(serde_json::json!({}));
+    error
+}
+
+/// What a patch makes of an object is none.
+fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
+    let Some((_, why)) = refusal
+        .message
+        .split_once(" cannot be handled as a ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .filter(|_| refusal.code == http::StatusCode::BAD_REQUEST)
+    else {
+        return refusal;
+    };
+    let about = crate::status::About {
+        group: "",
+        plural: "",
+        kind: "",
+        name: "",
+    };
+    let shown: String = patched.to_string().chars().take(LONGEST_SHOWN).collect();
+    let message = format!("Invalid value: {shown:?}: {why}");
+    ApiError::invalid(
+        about,
+        &[crate::status::Cause::new("FieldValueInvalid", "patch", message)],
+    )
 }

@@ -250,7 +250,7 @@ fn selectable(resource: &Resource, field: &str) -> bool {
         ("", "namespaces") => &["status.phase"],
         ("", "nodes") => &["spec.unschedulable"],
         ("", "services") => &["spec.clusterIP", "spec.type"],
-        ("apps", "replicasets") | ("", "replicationcontrollers") => &["status.replicas"],
+        ("", "replicationcontrollers") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],
         _ => &[],
     };

@@ -86,6 +86,18 @@ pub(crate) fn restore(target: &Target, object: &mut Value) -> Result<(), ApiErro
     Ok(())
 }
 
+/// Refuses values of other types than a built-in kind's fields have.
+pub(super) fn readable(target: &Target, object: &Value) -> Result<(), ApiError> {
+    if target.resource.is_custom() {
+        return Ok(());
+    }
+    let found = schema::validate(target.resource.stored_schema(), object);
+    let wrong = found
+        .iter()
+        .find(|error| error.cause == schema::Cause::TypeInvalid);
+    wrong.map_or(Ok(()), |error| Err(unreadable(target, &error.message)))
+}
+
 /// Checks an object that is to be stored. What was wrong before with a custom resource may stay wrong.
 pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Result<(), ApiError> {
     let resource = &target.resource;

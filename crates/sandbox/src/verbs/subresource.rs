@@ -43,6 +43,18 @@ impl Engine {
                         scale
                     }
                 };
+                let named = text(&scale, &["metadata", "name"]);
+                if !named.is_empty() && named != target.name {
+                    return Err(ApiError::bad_request(format!(
+                        "the name of the object ({named}) does not match the name on the URL ({})",
+                        target.name
+                    )));
+                }
+                if scale["spec"]["replicas"].is_string() {
+                    return Err(ApiError::bad_request(
+                        "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas is no number",
+                    ));
+                }
                 let given = text(&scale, &["metadata", "resourceVersion"]);
                 if !given.is_empty() && given != old.revision.to_string() {
                     return Err(ApiError::stale(target.resource.about(&target.name)));
@@ -107,9 +119,14 @@ impl Engine {
     ) -> Result<(), ApiError> {
         let about = target.resource.about(&target.name);
         let node = text(body, &["target", "name"]).to_owned();
+        let kind = text(body, &["target", "kind"]);
+        if !matches!(kind, "" | "Node") {
+            return Err(ApiError::unreasoned(format!(
+                "target.kind: Unsupported value: {kind:?}: supported values: \"Node\", \"<empty>\""
+            )));
+        }
         if node.is_empty() {
-            let cause = Cause::new("FieldValueRequired", "target.name", "Required value");
-            return Err(ApiError::invalid(about, &[cause]));
+            return Err(ApiError::unreasoned("target.name: Required value"));
         }
         let mut binding = body.clone();
         binding["apiVersion"] = json!("v1");

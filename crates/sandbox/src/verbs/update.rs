@@ -38,20 +38,37 @@ impl Engine {
         if text(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.needs_revision() {
             let message = "Invalid value: 0: must be specified for an update";
             let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
-            return Err(ApiError::invalid(target.resource.about(&target.name), &[cause]));
+            // Upstream names the resource here, where it names the kind elsewhere.
+            let about = About {
+                kind: &target.resource.plural,
+                ..target.resource.about(&target.name)
+            };
+            return Err(ApiError::invalid(about, &[cause]));
         }
         let name = text(&body, &["metadata", "name"]);
         if !name.is_empty() {
             check_name(target, name)?;
         }
-        self.modify(target, options, |_| {
-            Ok(Proposal {
-                object: body.clone(),
-                managed: Managed::Update,
-                warnings: warnings.clone(),
+        let replaced = self
+            .modify(target, options, |_| {
+                Ok(Proposal {
+                    object: body.clone(),
+                    managed: Managed::Update,
+                    warnings: warnings.clone(),
+                })
             })
-        })
-        .await
+            .await;
+        match replaced {
+            Err(error)
+                if error.code == StatusCode::NOT_FOUND
+                    && target.subresource.is_empty()
+                    && target.resource.made_by_update() =>
+            {
+                self.create_decoded(target, body, Managed::Update, options, warnings)
+                    .await
+            }
+            replaced => replaced,
+        }
     }
 
     /// Reads, changes and writes, again when somebody else was quicker and the proposal does not name the
@@ -208,6 +225,12 @@ impl Engine {
 fn check_name(target: &Target, name: &str) -> Result<(), ApiError> {
     if name == target.name {
         return Ok(());
+    }
+    if name.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        )));
     }
     Err(ApiError::bad_request(format!(
         "the name of the object ({name}) does not match the name on the URL ({})",

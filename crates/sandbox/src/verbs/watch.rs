@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::read::too_large_revision;
@@ -155,7 +156,15 @@ impl Watcher {
         match (before, after) {
             (false, true) => Some(Change::Added(Arc::clone(&event.object))),
             (true, true) => Some(Change::Modified(Arc::clone(&event.object))),
-            (true, false) => Some(Change::Deleted(Arc::clone(&event.object))),
+            (true, false) if event.removed => Some(Change::Deleted(Arc::clone(&event.object))),
+            // Whoever watches through a selector never saw the state that does not match.
+            (true, false) => event.previous.as_ref().map(|previous| {
+                let mut last = Value::clone(&previous.value);
+                if let Some(version) = event.object.metadata("resourceVersion") {
+                    last["metadata"]["resourceVersion"] = version.clone();
+                }
+                Change::Deleted(Arc::new(Object::unstored(last)))
+            }),
             (false, false) => None,
         }
     }

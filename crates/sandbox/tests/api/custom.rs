@@ -186,7 +186,9 @@ async fn status_and_scale_are_written_apart() {
         "{told:?}"
     );
     assert_eq!(told.at("/metadata/generation"), 1);
-    let applied = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "status": { "phase": "Fine" } });
+    let applied = json!({
+        "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "one" }, "status": { "phase": "Fine" },
+    });
     let told = patch(
         &sandbox,
         &format!("{path}/status?fieldManager=operator"),
@@ -292,7 +294,7 @@ async fn broken_definitions_are_refused() {
     check(
         &format!("{schema}/properties/spec/type"),
         json!("thing"),
-        "unknown type",
+        "Unsupported value: \"thing\"",
     )
     .await;
     check(

@@ -187,7 +187,9 @@ async fn server_side_apply_keeps_owners_apart() {
         "applying is idempotent"
     );
 
-    let second = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 5 } });
+    let second = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" }, "spec": { "replicas": 5 },
+    });
     let refused = patch(&sandbox, &format!("{path}?fieldManager=second"), "apply", &second).await;
     assert_eq!((refused.code, refused.at("/reason")), (409, &json!("Conflict")));
     assert_eq!(
@@ -216,9 +218,9 @@ async fn server_side_apply_keeps_owners_apart() {
     let dropped = patch(&sandbox, &first, "apply", &without).await;
     assert_eq!(dropped.at("/metadata/labels"), &Value::Null);
 
-    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  a: \"1\"\n";
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: z\ndata:\n  a: \"1\"\n";
     let headers = [("content-type", "application/apply-patch+yaml")];
-    let place = "/api/v1/namespaces/default/configmaps/y?fieldManager=m";
+    let place = "/api/v1/namespaces/default/configmaps/z?fieldManager=m";
     let applied = send(&sandbox, Method::PATCH, place, &headers, yaml).await;
     assert_eq!((applied.code, applied.at("/data/a")), (201, &json!("1")));
 }

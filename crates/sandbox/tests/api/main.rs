@@ -14,6 +14,7 @@ mod durability;
 mod https;
 mod kinds;
 mod objects;
+mod refusals;
 mod rules;
 mod security;
 mod server;

@@ -95,7 +95,9 @@ async fn a_watch_tells_what_happened_since() {
         watch(&sandbox, &format!("{MAPS}?watch=1"), 1).await,
         events(&[("ADDED", "a")])
     );
-    let initial = format!("{MAPS}?watch=1&sendInitialEvents=true&allowWatchBookmarks=true");
+    let initial = format!(
+        "{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    );
     assert_eq!(
         watch(&sandbox, &initial, 2).await,
         events(&[("ADDED", "a"), ("BOOKMARK", "")])

@@ -9,12 +9,13 @@ use crate::model::Schema;
 pub(super) const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
      or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
      validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and \
+pub(super) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and \
      must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
      validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const SERVICE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
-     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used \
-     for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+pub(super) const ENDS_WITH_WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS \
+     subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric \
+     character (e.g. '*.example.com', regex used for validation is \
+     '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and \
      end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
      validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -45,7 +46,7 @@ fn is_name_part(text: &str) -> bool {
 }
 
 /// What is wrong with a label or annotation key, if anything.
-fn key_mistake(key: &str) -> Option<String> {
+pub(super) fn key_mistake(key: &str) -> Option<String> {
     let name = match key.split_once('/') {
         Some((prefix, _)) if prefix.is_empty() || prefix.len() > 253 || !is_subdomain(prefix) => {
             return Some(format!("prefix part {SUBDOMAIN}"));
@@ -60,6 +61,30 @@ fn key_mistake(key: &str) -> Option<String> {
         return Some("name part must be no more than 63 bytes".to_owned());
     }
     (!is_name_part(name)).then(|| QUALIFIED.to_owned())
+}
+
+/// Checks the name of a port: short, of small letters, digits and dashes.
+pub(super) fn port_name(name: &str, field: &str, report: &mut Report<'_>) {
+    let value = Value::from(name);
+    let mut add = |detail: &str| report.add(field, Cause::Invalid, Some(&value), detail);
+    if name.len() > 15 {
+        add("must be no more than 15 characters");
+    }
+    if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
+        add("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    }
+    if !name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        add("must contain at least one letter (a-z)");
+    }
+    if name.contains("--") {
+        add("must not contain consecutive hyphens");
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        add("must not begin or end with a hyphen");
+    }
 }
 
 /// Checks labels, wherever they stand.
@@ -101,6 +126,12 @@ fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
     }
 }
 
+/// Whether names of the kind are subdomains.
+fn fits_plain(schema: &Schema) -> bool {
+    !schema.name.starts_with("rbac.v1.")
+        && !matches!(schema.name.as_str(), "core.v1.Event" | "events.v1.Event")
+}
+
 /// Checks `metadata`: the name by the rule of the kind, labels, annotations.
 pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>) {
     let Some(metadata) = object.get("metadata") else {
@@ -109,6 +140,21 @@ pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>)
     labels(&metadata["labels"], "metadata.labels", report);
     annotations(&metadata["annotations"], "metadata.annotations", report);
     let name = metadata["name"].as_str().unwrap_or_default();
+    if let Some(prefix) = metadata["generateName"]
+        .as_str()
+        .filter(|prefix| !prefix.is_empty())
+    {
+        // What is made of it begins like it.
+        let begin = prefix.trim_end_matches('-');
+        if !begin.is_empty() && fits_plain(schema) && !is_subdomain(begin) {
+            report.add(
+                "metadata.generateName",
+                Cause::Invalid,
+                Some(&metadata["generateName"]),
+                SUBDOMAIN,
+            );
+        }
+    }
     if name.is_empty() {
         if metadata["generateName"].as_str().unwrap_or_default().is_empty() {
             report.add(
@@ -121,11 +167,7 @@ pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>)
         return;
     }
     let (longest, fits, rule) = match schema.name.as_str() {
-        "core.v1.Namespace" => (63, is_dns_label(name), LABEL),
-        "core.v1.Service" => {
-            let letter = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-            (63, is_dns_label(name) && letter, SERVICE)
-        }
+        "core.v1.Namespace" | "core.v1.Service" => (63, is_dns_label(name), LABEL),
         "rbac.v1.Role" | "rbac.v1.RoleBinding" | "rbac.v1.ClusterRole" | "rbac.v1.ClusterRoleBinding" => {
             let fits = !matches!(name, "." | "..") && !name.contains(['/', '%']);
             (

@@ -23,19 +23,18 @@ pub(crate) fn check_update(schema: &Schema, old: &Value, new: &Value, errors: &m
     }
     let fixed: &[&str] = match schema.name.as_str() {
         "apps.v1.Deployment" | "apps.v1.ReplicaSet" | "apps.v1.DaemonSet" => &["/spec/selector"],
-        "batch.v1.Job" => &["/spec/selector", "/spec/template", "/spec/completionMode"],
+        "batch.v1.Job" => &[
+            "/spec/completions",
+            "/spec/selector",
+            "/spec/template",
+            "/spec/completionMode",
+        ],
         "core.v1.Secret" => &["/type"],
         "storage.v1.StorageClass" => &[
             "/provisioner",
             "/parameters",
             "/reclaimPolicy",
             "/volumeBindingMode",
-        ],
-        "core.v1.PersistentVolumeClaim" => &[
-            "/spec/accessModes",
-            "/spec/storageClassName",
-            "/spec/selector",
-            "/spec/volumeMode",
         ],
         _ => &[],
     };
@@ -73,6 +72,15 @@ pub(crate) fn check_update(schema: &Schema, old: &Value, new: &Value, errors: &m
             }
         }
         "core.v1.Pod" => pod(old, new, &mut report),
+        "core.v1.PersistentVolumeClaim" => claim(old, new, &mut report),
+        "scheduling.v1.PriorityClass" if old["value"] != new["value"] => {
+            report.add(
+                "value",
+                Cause::Forbidden,
+                None,
+                "may not be changed in an update.",
+            );
+        }
         "rbac.v1.RoleBinding" | "rbac.v1.ClusterRoleBinding" => {
             super::roles::check_update(old, new, &mut report);
         }
@@ -127,6 +135,9 @@ fn stateful_set(old: &Value, new: &Value, report: &mut Report<'_>) {
 }
 
 fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
+    let gated = old["spec"]["schedulingGates"]
+        .as_array()
+        .is_some_and(|gates| !gates.is_empty());
     // Images may change, tolerations be added, a deadline and a gate be set; the node once.
     let fixed = |object: &Value| {
         let mut spec = without(
@@ -138,10 +149,13 @@ fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
                 "terminationGracePeriodSeconds",
                 "nodeName",
                 "ephemeralContainers",
-                "nodeSelector",
-                "affinity",
             ],
         );
+        // Before it may be scheduled, a pod may be told where.
+        if gated && let Some(fields) = spec.as_object_mut() {
+            fields.remove("nodeSelector");
+            fields.remove("affinity");
+        }
         for list in ["containers", "initContainers"] {
             for container in spec
                 .get_mut(list)
@@ -151,7 +165,6 @@ fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
             {
                 if let Some(fields) = container.as_object_mut() {
                     fields.remove("image");
-                    fields.remove("resources");
                 }
             }
         }
@@ -162,10 +175,31 @@ fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
             "spec",
             Cause::Forbidden,
             None,
-            "pod updates may not change fields other than `spec.containers[*].image`, \
-             `spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, `spec.tolerations` (only additions \
-             to existing tolerations), `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
+            "pod updates may not change fields other than `spec.containers[*].image`,\
+             `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to \
+             existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
              previously negative)",
+        );
+    }
+}
+
+/// A claim asks once; only a bound one may ask for more room.
+fn claim(old: &Value, new: &Value, report: &mut Report<'_>) {
+    let bound = old["status"]["phase"] == "Bound";
+    let unset = |name: &&str| old["spec"][*name].as_str().unwrap_or_default().is_empty();
+    let mut free: Vec<&str> = ["volumeName", "storageClassName"]
+        .into_iter()
+        .filter(unset)
+        .collect();
+    if bound {
+        free.extend(["resources", "volumeAttributesClassName"]);
+    }
+    if !same(&without(&old["spec"], &free), &without(&new["spec"], &free)) {
+        report.add(
+            "spec",
+            Cause::Forbidden,
+            None,
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
         );
     }
 }

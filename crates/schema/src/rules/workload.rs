@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Report;
 use super::names::{is_dns_label, labels};
+use super::{Report, network, plain, pod};
 use crate::error::Cause;
 use crate::model::Schema;
 
@@ -25,6 +25,14 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 .filter_map(|claim| claim.pointer("/metadata/name")?.as_str())
                 .collect();
             template(&spec["template"], "spec.template", &["Always"], &claims, report);
+            for (place, claim) in items(spec, "volumeClaimTemplates").iter().enumerate() {
+                plain::claim(
+                    &claim["spec"],
+                    &format!("spec.volumeClaimTemplates[{place}].spec"),
+                    report,
+                );
+            }
+            rollout(&schema.name, spec, report);
             if spec["strategy"]["type"] == "Recreate" && spec["strategy"]["rollingUpdate"].is_object() {
                 let detail = "may not be specified when strategy `type` is 'Recreate'";
                 report.add("spec.strategy.rollingUpdate", Cause::Forbidden, None, detail);
@@ -46,6 +54,21 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
             );
         }
         "batch.v1.CronJob" => {
+            not_negative(
+                spec,
+                "spec",
+                &[
+                    "startingDeadlineSeconds",
+                    "successfulJobsHistoryLimit",
+                    "failedJobsHistoryLimit",
+                ],
+                report,
+            );
+            let name = &object["metadata"]["name"];
+            if name.as_str().is_some_and(|name| name.len() > 52) {
+                let detail = "must be no more than 52 characters";
+                report.add("metadata.name", Cause::Invalid, Some(name), detail);
+            }
             let job = &spec["jobTemplate"]["spec"];
             template(
                 &job["template"],
@@ -56,7 +79,23 @@ pub(crate) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
             );
         }
         "core.v1.Pod" => pod_spec(spec, "spec", &[], report),
-        "core.v1.Service" => service(spec, report),
+        "core.v1.Service" => {
+            service(spec, report);
+            network::service(spec, report);
+            network::balancer(&object["status"], report);
+        }
+        "networking.v1.Ingress" => network::ingress(spec, report),
+        "networking.v1.NetworkPolicy" => network::policy(spec, report),
+        "core.v1.ConfigMap" => plain::config_map(object, report),
+        "core.v1.Secret" => plain::secret(object, report),
+        "core.v1.PersistentVolumeClaim" => plain::claim(spec, "spec", report),
+        "core.v1.PersistentVolume" => plain::volume(spec, report),
+        "policy.v1.PodDisruptionBudget" => plain::budget(spec, report),
+        "autoscaling.v2.HorizontalPodAutoscaler" => plain::autoscaler(spec, report),
+        "core.v1.ResourceQuota" => plain::quota(spec, report),
+        "core.v1.LimitRange" => plain::limits(spec, report),
+        "coordination.v1.Lease" => plain::lease(spec, report),
+        "scheduling.v1.PriorityClass" => plain::priority_class(object, report),
         _ => {}
     }
 }
@@ -106,6 +145,86 @@ fn selector_matches(spec: &Value, report: &mut Report<'_>) {
     }
 }
 
+/// How pods are replaced.
+fn rollout(kind: &str, spec: &Value, report: &mut Report<'_>) {
+    let is_zero = |value: &Value| *value == 0 || *value == "0%";
+    let deployment = &spec["strategy"]["rollingUpdate"];
+    let update = &spec["updateStrategy"]["rollingUpdate"];
+    match kind {
+        "apps.v1.Deployment" => {
+            let path = "spec.strategy.rollingUpdate";
+            plain::share(
+                &deployment["maxUnavailable"],
+                &format!("{path}.maxUnavailable"),
+                true,
+                report,
+            );
+            plain::share(
+                &deployment["maxSurge"],
+                &format!("{path}.maxSurge"),
+                false,
+                report,
+            );
+            if is_zero(&deployment["maxUnavailable"]) && is_zero(&deployment["maxSurge"]) {
+                let value = Some(&deployment["maxUnavailable"]);
+                let detail = "may not be 0 when `maxSurge` is 0";
+                report.add(&format!("{path}.maxUnavailable"), Cause::Invalid, value, detail);
+            }
+            let deadline = &spec["progressDeadlineSeconds"];
+            if deadline
+                .as_i64()
+                .is_some_and(|seconds| seconds <= spec["minReadySeconds"].as_i64().unwrap_or(0))
+            {
+                let detail = "must be greater than minReadySeconds";
+                report.add(
+                    "spec.progressDeadlineSeconds",
+                    Cause::Invalid,
+                    Some(deadline),
+                    detail,
+                );
+            }
+            limited(spec, "ReplicaSet", report);
+        }
+        "apps.v1.ReplicaSet" => limited(spec, "ReplicaSet", report),
+        "apps.v1.StatefulSet" => {
+            not_negative(
+                update,
+                "spec.updateStrategy.rollingUpdate",
+                &["partition"],
+                report,
+            );
+            limited(spec, "StatefulSet", report);
+        }
+        "apps.v1.DaemonSet" => {
+            let path = "spec.updateStrategy.rollingUpdate";
+            let (unavailable, surge) = (&update["maxUnavailable"], &update["maxSurge"]);
+            let none = |value: &Value| value.is_null() || is_zero(value);
+            if update.is_object() && none(unavailable) && none(surge) {
+                let detail = "cannot be 0 when maxSurge is 0";
+                report.add(&format!("{path}.maxUnavailable"), Cause::Required, None, detail);
+            } else if !none(unavailable) && !none(surge) {
+                let detail = "may not be set when maxUnavailable is non-zero";
+                report.add(&format!("{path}.maxSurge"), Cause::Invalid, Some(surge), detail);
+            }
+            limited(spec, "DaemonSet", report);
+        }
+        _ => {}
+    }
+}
+
+/// Pods that are replaced have no end of their own.
+fn limited(spec: &Value, kind: &str, report: &mut Report<'_>) {
+    if !spec["template"]["spec"]["activeDeadlineSeconds"].is_null() {
+        let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+        report.add(
+            "spec.template.spec.activeDeadlineSeconds",
+            Cause::Forbidden,
+            None,
+            &detail,
+        );
+    }
+}
+
 fn expression_matches(expression: &Value, labels: &Value) -> bool {
     let found = expression["key"].as_str().and_then(|key| labels.get(key));
     let listed = || {
@@ -133,13 +252,15 @@ fn template(template: &Value, path: &str, restart: &[&str], claims: &[&str], rep
     let policy = &template["spec"]["restartPolicy"];
     if policy.as_str().is_some_and(|policy| !restart.contains(&policy)) {
         let allowed: Vec<String> = restart.iter().map(|allowed| format!("{allowed:?}")).collect();
-        let detail = format!("supported values: {}", allowed.join(", "));
-        report.add(
-            &format!("{path}.spec.restartPolicy"),
-            Cause::Unsupported,
-            Some(policy),
-            &detail,
-        );
+        let field = format!("{path}.spec.restartPolicy");
+        // Jobs have no default that would fit, so that a wrong one is a missing one.
+        if allowed.len() > 1 {
+            let detail = format!("valid values: {}", allowed.join(", "));
+            report.add(&field, Cause::Required, None, &detail);
+        } else {
+            let detail = format!("supported values: {}", allowed.join(", "));
+            report.add(&field, Cause::Unsupported, Some(policy), &detail);
+        }
     }
     pod_spec(&template["spec"], &format!("{path}.spec"), claims, report);
 }
@@ -195,6 +316,7 @@ fn pod_spec(spec: &Value, path: &str, claims: &[&str], report: &mut Report<'_>) 
             );
         }
     }
+    pod::spec(spec, path, report);
     for list in ["initContainers", "containers"] {
         for (place, container) in items(spec, list).iter().enumerate() {
             let path = format!("{path}.{list}[{place}]");
@@ -250,6 +372,7 @@ fn container(container: &Value, path: &str, volumes: &[&str], report: &mut Repor
         }
     }
     resources(&container["resources"], &format!("{path}.resources"), report);
+    pod::container(container, path, report);
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         self::probe(&container[probe], &format!("{path}.{probe}"), report);
     }

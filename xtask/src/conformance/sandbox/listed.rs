@@ -1,6 +1,6 @@
 //! The differences that are known: rows of a table in `docs/conformance/sandbox.md`, each with its reason.
 //!
-//! A row names sequences and places in their answers; `*` stands for any text.
+//! A row names sequences and places in their answers, several with commas; `*` stands for any text.
 
 use super::Outcome;
 use super::differ::Difference;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// The table's rows in their order.
 #[derive(Debug)]
-pub(super) struct Listed(Vec<(String, String)>);
+pub(super) struct Listed(Vec<(Vec<String>, Vec<String>)>);
 
 impl Listed {
     /// Reads the table below the heading "Listed differences".
@@ -34,19 +34,17 @@ impl Listed {
             if reason.is_empty() {
                 fail!("a listed difference has no reason: {line}");
             }
-            rows.push((
-                sequences.trim_matches('`').to_owned(),
-                places.trim_matches('`').to_owned(),
-            ));
+            rows.push((patterns(sequences), patterns(places)));
         }
         Ok(Self(rows))
     }
 
     /// The row that a difference is listed in.
     pub(super) fn row(&self, sequence: &str, difference: &Difference) -> Option<usize> {
+        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| fits(pattern, text));
         self.0
             .iter()
-            .position(|(sequences, places)| fits(sequences, sequence) && fits(places, &difference.place))
+            .position(|(sequences, places)| any(sequences, sequence) && any(places, &difference.place))
     }
 
     /// Rows that nothing needs any more.
@@ -59,9 +57,16 @@ impl Listed {
             .iter()
             .enumerate()
             .filter(|(number, _)| !used.contains(number))
-            .map(|(_, (sequences, places))| format!("{sequences} at {places}"))
+            .map(|(_, (sequences, places))| format!("{} at {}", sequences.join(", "), places.join(", ")))
             .collect()
     }
+}
+
+/// The patterns of a cell: "`one`, `other`".
+fn patterns(cell: &str) -> Vec<String> {
+    cell.split("`, `")
+        .map(|part| part.trim_matches('`').to_owned())
+        .collect()
 }
 
 /// Whether a text is of the form of a pattern.
@@ -109,8 +114,9 @@ mod tests {
                 "# A\n\n## Listed differences\n\n| sequences | places | why |\n| --- | --- | --- |\n{row}\n"
             )
         };
-        let listed = Listed::of(&table("| `a *` | `body/x*` | because |")).unwrap();
-        assert_eq!(listed.0, [("a *".to_owned(), "body/x*".to_owned())]);
+        let listed = Listed::of(&table("| `a *`, `b` | `body/x*` | because |")).unwrap();
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        assert_eq!(listed.0, [(words(&["a *", "b"]), words(&["body/x*"]))]);
         assert!(Listed::of(&table("| `a *` | `body/x*` |  |")).is_err());
         assert!(Listed::of(&table("| `a *` | because |")).is_err());
         assert!(Listed::of("nothing").is_err());

@@ -94,7 +94,7 @@ pub(super) fn unpatched(why: Unpatched) -> String {
 
     let operation = match why {
         Unpatched::Operation(operation, why) => (*operation, why),
-        Unpatched::Unreadable(why) => return why,
+        Unpatched::Unreadable(why) | Unpatched::Malformed(why) => return why,
         Unpatched::TooLarge(limit) => return format!("the patch is too large: limit is {limit}"),
     };
     match operation {

@@ -253,7 +253,9 @@ fn what_cannot_or_must_not_start() {
     check(json!({"suspend": true}), &[]);
     check(
         json!({"schedule": "* * * *"}),
-        &["! UnparseableSchedule: unparseable schedule: \"* * * *\" : expected exactly 5 fields, found 4"],
+        &[
+            "! UnparseableSchedule: unparseable schedule: \"* * * *\" : expected exactly 5 fields, found 4: [* * * *]",
+        ],
     );
     check(json!({"schedule": "0 0 31 2 *"}), &[]);
     let mut leaving = cron_job(&json!({}), &json!({}));

@@ -1,0 +1,309 @@
+//! What the server refuses, in the words of the real one, and what it answers to requests that are odd.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::server::{delete, get, patch, post, put, sandbox, send};
+
+/// The message with which a new object is refused.
+async fn refused(path: &str, object: &Value) -> String {
+    let sandbox = sandbox();
+    let answer = post(&sandbox, path, object).await;
+    assert_eq!(answer.code, 422, "{object}: {}", answer.body);
+    let message = answer.at("/message").as_str().unwrap();
+    message
+        .split_once(" is invalid: ")
+        .map_or(message, |(_, why)| why)
+        .to_owned()
+}
+
+/// A namespaced object of `default` with this spec.
+async fn check_spec(version: &str, kind: &str, plural: &str, spec: Value, expect: &str) {
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let path = format!("/{root}/{version}/namespaces/default/{plural}");
+    let object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" }, "spec": spec });
+    assert_eq!(refused(&path, &object).await, expect, "{object}");
+}
+
+#[tokio::test]
+async fn services_ingresses_and_policies_are_checked() {
+    let service = async |spec: Value, expect: &str| {
+        check_spec("v1", "Service", "services", spec, expect).await;
+    };
+    let port = |more: Value| {
+        let mut port = json!({ "name": "a", "port": 80 });
+        port.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        json!({ "ports": [port] })
+    };
+    service(
+        port(json!({ "targetPort": 99999 })),
+        "spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive",
+    )
+    .await;
+    service(
+        port(json!({ "nodePort": 30000 })),
+        "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+    )
+    .await;
+    service(
+        json!({ "ports": [{ "name": "a", "port": 80 }, { "name": "a", "port": 81 }] }),
+        "spec.ports[1].name: Duplicate value: \"a\"",
+    )
+    .await;
+    service(
+        json!({ "type": "ExternalName" }),
+        "spec.externalName: Required value",
+    )
+    .await;
+    let ingress = async |rule: Value, expect: &str| {
+        let spec = json!({ "rules": [rule] });
+        check_spec("networking.k8s.io/v1", "Ingress", "ingresses", spec, expect).await;
+    };
+    let path = |path: &str, port: Value| json!({ "http": { "paths": [{ "path": path, "pathType": "Prefix", "backend": { "service": { "name": "web", "port": port } } }] } });
+    ingress(
+        path("a", json!({ "number": 80 })),
+        "spec.rules[0].http.paths[0].path: Invalid value: \"a\": must be an absolute path",
+    )
+    .await;
+    ingress(
+        path("/", json!({})),
+        "spec.rules[0].http.paths[0].backend: Required value: port name or number is required",
+    )
+    .await;
+    ingress(
+        json!({ "host": "192.0.2.1" }),
+        "spec.rules[0].host: Invalid value: \"192.0.2.1\": must be a DNS name, not an IP address",
+    )
+    .await;
+    let policy = async |peer: Value, expect: &str| {
+        let spec = json!({ "podSelector": {}, "egress": [{ "to": [peer] }] });
+        check_spec(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            "networkpolicies",
+            spec,
+            expect,
+        )
+        .await;
+    };
+    policy(
+        json!({}),
+        "spec.egress[0].to[0]: Required value: must specify a peer",
+    )
+    .await;
+    policy(
+        json!({ "ipBlock": { "cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"] } }),
+        "spec.egress[0].to[0].ipBlock.except[0]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn pods_and_workloads_are_checked() {
+    let pod = async |container: Value, expect: &str| {
+        let mut whole = json!({ "name": "a", "image": "a:1" });
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(container.as_object().unwrap().clone());
+        check_spec("v1", "Pod", "pods", json!({ "containers": [whole] }), expect).await;
+    };
+    pod(
+        json!({ "ports": [{ "name": "x", "containerPort": 1 }, { "name": "x", "containerPort": 2 }] }),
+        "spec.containers[0].ports[1].name: Duplicate value: \"x\"",
+    )
+    .await;
+    pod(
+        json!({ "lifecycle": { "postStart": {} } }),
+        "spec.containers[0].lifecycle.postStart: Required value: must specify a handler type",
+    )
+    .await;
+    pod(
+        json!({ "resources": { "requests": { "example.com/gpu": "1" } } }),
+        "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
+    )
+    .await;
+    let template = json!({ "metadata": { "labels": { "app": "x" } }, "spec": { "containers": [{ "name": "a", "image": "a:1" }] } });
+    let deployment = json!({
+        "selector": { "matchLabels": { "app": "x" } },
+        "template": template,
+        "strategy": { "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 0 } },
+    });
+    check_spec(
+        "apps/v1",
+        "Deployment",
+        "deployments",
+        deployment,
+        "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+    )
+    .await;
+    let cron_job = |schedule: &str| json!({ "schedule": schedule, "jobTemplate": { "spec": { "template": { "spec": { "restartPolicy": "Never", "containers": [{ "name": "a", "image": "a:1" }] } } } } });
+    check_spec(
+        "batch/v1",
+        "CronJob",
+        "cronjobs",
+        cron_job("every day"),
+        "spec.schedule: Invalid value: \"every day\": expected exactly 5 fields, found 2: [every day]",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn data_limits_and_roles_are_checked() {
+    let check = async |path: &str, object: Value, expect: &str| {
+        assert_eq!(refused(path, &object).await, expect, "{object}");
+    };
+    check(
+        "/api/v1/namespaces/default/configmaps",
+        json!({ "metadata": { "name": "x" }, "data": { "..": "c" } }),
+        "data[..]: Invalid value: \"..\": must not be '..'",
+    )
+    .await;
+    check(
+        "/api/v1/namespaces/default/secrets",
+        json!({ "metadata": { "name": "x" }, "type": "kubernetes.io/tls" }),
+        "[data[tls.crt]: Required value, data[tls.key]: Required value]",
+    )
+    .await;
+    check(
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+        json!({ "metadata": { "name": "x" }, "rules": [{ "apiGroups": [""], "verbs": ["get"] }] }),
+        "rules[0].resources: Required value: resource rules must supply at least one resource",
+    )
+    .await;
+    check_spec(
+        "policy/v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        json!({ "minAvailable": "half" }),
+        "spec.minAvailable: Invalid value: \"half\": a valid percent string must be a numeric string followed by an \
+         ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+    )
+    .await;
+    check_spec(
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        json!({ "accessModes": ["ReadWriteOnce"] }),
+        "spec.resources[storage]: Required value",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn definitions_are_checked() {
+    let check = async |change: Value, expect: &str| {
+        let schema = json!({ "type": "object", "properties": { "a": change } });
+        let object = json!({
+            "metadata": { "name": "things.example.com" },
+            "spec": {
+                "group": "example.com", "scope": "Namespaced", "names": { "plural": "things", "kind": "Thing" },
+                "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } }],
+            },
+        });
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+        let place = "spec.validation.openAPIV3Schema.properties[a]";
+        assert_eq!(
+            refused(path, &object).await,
+            format!("{place}.{expect}"),
+            "{object}"
+        );
+    };
+    check(
+        json!({}),
+        "type: Required value: must not be empty for specified object fields",
+    )
+    .await;
+    check(
+        json!({ "type": "object", "properties": { "b": { "type": "string" } }, "additionalProperties": { "type": "string" } }),
+        "additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive",
+    )
+    .await;
+    check(
+        json!({ "type": "integer", "maximum": 10, "default": 50 }),
+        "default: Invalid value: 50:  in body should be less than or equal to 10",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_chooses_its_pods_by_its_uid() {
+    let sandbox = sandbox();
+    let template =
+        json!({ "spec": { "restartPolicy": "Never", "containers": [{ "name": "a", "image": "a:1" }] } });
+    let job = json!({ "metadata": { "name": "once" }, "spec": { "template": template } });
+    let made = post(&sandbox, "/apis/batch/v1/namespaces/default/jobs", &job).await;
+    let uid = made.at("/metadata/uid");
+    let key = "batch.kubernetes.io~1controller-uid";
+    assert_eq!(made.at(&format!("/spec/selector/matchLabels/{key}")), uid);
+    assert_eq!(made.at(&format!("/spec/template/metadata/labels/{key}")), uid);
+    assert_eq!(made.at("/metadata/labels/job-name"), "once");
+}
+
+#[tokio::test]
+async fn odd_requests_get_the_answers_of_the_real_server() {
+    let sandbox = sandbox();
+    let maps = "/api/v1/namespaces/default/configmaps";
+    post(
+        &sandbox,
+        maps,
+        &json!({ "metadata": { "name": "a" }, "data": { "one": "1" } }),
+    )
+    .await;
+    let check = async |method: Method, path: &str, code: u16| {
+        let answer = send(&sandbox, method.clone(), path, &[], axum::body::Body::empty()).await;
+        assert_eq!(answer.code, code, "{method} {path}: {}", answer.body);
+    };
+    check(Method::GET, "//api/v1/pods", 404).await;
+    check(Method::GET, "/api//v1/pods", 404).await;
+    check(Method::GET, &format!("{maps}/.."), 400).await;
+    check(Method::HEAD, maps, 405).await;
+    check(Method::DELETE, "/api/v1/configmaps", 405).await;
+    check(Method::GET, &format!("{maps}?limit=-1"), 200).await;
+    check(Method::GET, &format!("{maps}?limit=x"), 400).await;
+    check(Method::GET, &format!("{maps}?sendInitialEvents=true"), 422).await;
+    check(Method::GET, &format!("{maps}?resourceVersionMatch=Exact"), 422).await;
+    assert_eq!(get(&sandbox, "/apis/nowhere").await.body, "404 page not found\n");
+
+    let put_new = json!({ "metadata": { "name": "lock" }, "spec": {} });
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    assert_eq!(put(&sandbox, &format!("{leases}/lock"), &put_new).await.code, 201);
+    let service = json!({ "metadata": { "name": "web" }, "spec": { "ports": [{ "port": 80 }] } });
+    post(&sandbox, "/api/v1/namespaces/default/services", &service).await;
+    let gone = delete(&sandbox, "/api/v1/namespaces/default/services/web").await;
+    assert_eq!(gone.at("/kind"), "Service");
+
+    let map = format!("{maps}/a");
+    let failed = patch(
+        &sandbox,
+        &map,
+        "json",
+        &json!([{ "op": "test", "path": "/data/one", "value": "2" }]),
+    )
+    .await;
+    assert_eq!(
+        (failed.code, failed.at("/message").as_str().unwrap()),
+        (
+            422,
+            "the server rejected our request due to an error in our request"
+        )
+    );
+    let typed = patch(&sandbox, &map, "merge", &json!({ "data": { "one": 1 } })).await;
+    assert_eq!(
+        (typed.code, typed.at("/details/causes/0/field").as_str()),
+        (422, Some("patch"))
+    );
+    let unnamed = patch(
+        &sandbox,
+        &format!("{map}?fieldManager=x"),
+        "apply",
+        &json!({ "apiVersion": "v1", "kind": "ConfigMap" }),
+    )
+    .await;
+    assert_eq!(
+        unnamed.at("/message"),
+        "the name of the object (a based on URL) was undeterminable: name must be provided"
+    );
+}
