@@ -25,8 +25,9 @@
 //! becomes of one that costs too much), conversion between API versions (the served versions of a CRD show the same
 //! fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
 //! Secrets with tokens, authorization by selectors and by node, consistent snapshots of the past (later pages of a list
-//! show the present, with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2. Pods go
-//! at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//! show the present, with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2 in its
+//! binary form. Pods go at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate,
+//! not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 
