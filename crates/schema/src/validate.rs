@@ -277,6 +277,7 @@ impl Findings {
                 None,
                 &format!("may not be more than {most} bytes"),
             );
+            return;
         }
         if let Some(pattern) = &rules.pattern
             && !pattern.is_match(text)

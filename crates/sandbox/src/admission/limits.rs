@@ -89,7 +89,7 @@ impl Engine {
 
 /// What follows from the bounds of a range that names no defaults.
 pub(crate) fn settle(range: &mut Value) {
-    let limits = range["spec"]["limits"].as_array_mut();
+    let limits = range.pointer_mut("/spec/limits").and_then(Value::as_array_mut);
     for limit in limits.into_iter().flatten() {
         if limit["type"] != "Container" {
             continue;
@@ -122,7 +122,8 @@ fn fill(range: &Value, pod: &mut Value) {
     }
     let mut notes = Vec::new();
     for (list, what) in [("containers", "container"), ("initContainers", "init container")] {
-        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+        let containers = pod.pointer_mut(&format!("/spec/{list}"));
+        for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
             let name = text(container, &["name"]).to_owned();
             for (field, word, defaults) in [("requests", "request", &requests), ("limits", "limit", &limits)]
             {

@@ -93,7 +93,8 @@ pub(super) fn speaks_for_itself(pod: &Value) -> bool {
 /// A limit is the request as well, where no other is given.
 pub(crate) fn default_requests(pod: &mut Value) {
     for list in ["containers", "initContainers"] {
-        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+        let containers = pod.pointer_mut(&format!("/spec/{list}"));
+        for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
             let limits = container["resources"]["limits"].as_object().cloned();
             for (name, limit) in limits.into_iter().flatten() {
                 let requests = &mut container["resources"]["requests"];

@@ -1,16 +1,14 @@
-//! Custom resource definitions: what may be in one, what the server writes into its status, and the resources that
-//! follow from it.
+//! Custom resource definitions: the resources that follow from one.
 //!
 //! Not here: conversion webhooks.
 
 use std::sync::Arc;
 
 use schema::Schema;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Catalog, Column, JsonPath, Resource, Source, Subresource};
+use super::{Column, JsonPath, Resource, Source, Subresource};
 use crate::rules::{self, Rules};
-use crate::status::Cause;
 use crate::store::{Collection, Object};
 
 /// What one version of a custom resource brings beyond names.
@@ -23,6 +21,8 @@ pub(crate) struct Version {
     pub(crate) written: Value,
     pub(crate) columns: Vec<Column>,
     pub(crate) scale: Option<Scale>,
+    /// What whoever uses it is told, when it is on its way out.
+    pub(crate) deprecation: Option<String>,
     /// While the definition is being deleted nothing new is made.
     pub(crate) terminating: bool,
 }
@@ -158,6 +158,7 @@ fn resource(spec: &Value, version: &Value, stored: &str, terminating: bool) -> O
             written: written.clone(),
             columns,
             scale,
+            deprecation: deprecation(spec, version),
             terminating,
         })),
         version: name,
@@ -165,6 +166,51 @@ fn resource(spec: &Value, version: &Value, stored: &str, terminating: bool) -> O
         plural,
         kind,
     })
+}
+
+/// What is said of a version that is on its way out: the newest that stays, unless it has its own words.
+fn deprecation(spec: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(own) = version["deprecationWarning"].as_str() {
+        return Some(own.to_owned());
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+    let name = text(&version["name"]);
+    let others = spec["versions"].as_array().into_iter().flatten();
+    let staying = others
+        .filter(|other| other["served"] == true && other["deprecated"] != true)
+        .map(|other| text(&other["name"]))
+        .max_by(|one, other| rank(one).cmp(&rank(other)));
+    let said = format!("{group}/{name} {kind} is deprecated");
+    Some(match staying.filter(|staying| rank(staying) > rank(&name)) {
+        Some(staying) => format!("{said}; use {group}/{staying} {kind}"),
+        None => said,
+    })
+}
+
+/// The order of versions: `v2` is above `v1`, that above `v2beta1`, that above `v2alpha1`, and these above all others.
+fn rank(version: &str) -> (u8, u64, u64) {
+    let parts = || {
+        let rest = version.strip_prefix('v')?;
+        let digits = |text: &str| {
+            text.find(|letter: char| !letter.is_ascii_digit())
+                .unwrap_or(text.len())
+        };
+        let (major, rest) = rest.split_at(digits(rest));
+        let major = major.parse().ok()?;
+        for (level, word) in [(3, ""), (2, "beta"), (1, "alpha")] {
+            match rest.strip_prefix(word) {
+                Some("") if word.is_empty() => return Some((level, major, 0)),
+                Some(minor) if !word.is_empty() => return Some((level, major, minor.parse().ok()?)),
+                _ => {}
+            }
+        }
+        None
+    };
+    parts().unwrap_or_default()
 }
 
 fn read_scale(scale: &Value) -> Option<Scale> {
@@ -177,186 +223,4 @@ fn read_scale(scale: &Value) -> Option<Scale> {
         status: path("statusReplicasPath")?,
         selector: path("labelSelectorPath"),
     })
-}
-
-/// What is wrong with a CRD, beyond its own schema.
-pub(crate) fn check(definition: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let mut report =
-        |reason: &str, field: &str, message: String| causes.push(Cause::new(reason, field, message));
-    let spec = &definition["spec"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (group, plural) = (text(&spec["group"]), text(&spec["names"]["plural"]));
-    let name = text(&definition["metadata"]["name"]);
-    let expected = format!("{plural}.{group}");
-    if name != expected {
-        let message = format!("Invalid value: {name:?}: must be spec.names.plural+\".\"+spec.group");
-        report("FieldValueInvalid", "metadata.name", message);
-    }
-    if !group.contains('.') && !group.is_empty() {
-        let message = format!("Invalid value: {group:?}: should be a domain with at least one dot");
-        report("FieldValueInvalid", "spec.group", message);
-    }
-    if plural != plural.to_lowercase() {
-        let message = format!("Invalid value: {plural:?}: must be lower case");
-        report("FieldValueInvalid", "spec.names.plural", message);
-    }
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if versions.is_empty() {
-        report(
-            "FieldValueRequired",
-            "spec.versions",
-            "Required value: must have at least one version".to_owned(),
-        );
-        return causes;
-    }
-    if versions
-        .iter()
-        .filter(|version| version["storage"] == true)
-        .count()
-        != 1
-    {
-        let message = "Invalid value: must have exactly one version marked as storage version".to_owned();
-        report("FieldValueInvalid", "spec.versions", message);
-    }
-    // What all versions have in common is told of as one.
-    let schemas = || {
-        versions
-            .iter()
-            .map(|version| &version["schema"]["openAPIV3Schema"])
-    };
-    let common = schemas().all(|schema| Some(schema) == schemas().next());
-    let mut unruly = Vec::new();
-    for (index, version) in versions.iter().enumerate() {
-        let at = format!("spec.versions[{index}]");
-        let repeated = versions[..index]
-            .iter()
-            .any(|earlier| earlier["name"] == version["name"]);
-        if repeated {
-            let message = format!("Duplicate value: {}", version["name"]);
-            report("FieldValueDuplicate", &format!("{at}.name"), message);
-        }
-        let field = format!("{at}.schema.openAPIV3Schema");
-        let schema = &version["schema"]["openAPIV3Schema"];
-        if schema.is_null() {
-            report(
-                "FieldValueRequired",
-                &field,
-                "Required value: schemas are required".to_owned(),
-            );
-            continue;
-        }
-        if schema["type"] != "object" {
-            let message = format!("Invalid value: {}: must be object at the root", schema["type"]);
-            report("FieldValueInvalid", &format!("{field}.type"), message);
-        }
-        if let Err(error) = Schema::from_crd(schema) {
-            report("FieldValueInvalid", &field, format!("Invalid value: {error}"));
-        }
-        if !common {
-            unruly.extend(rules::check(schema, &field));
-        } else if index == 0 {
-            unruly.extend(rules::check(schema, "spec.validation.openAPIV3Schema"));
-        }
-        let scale = &version["subresources"]["scale"];
-        if !scale.is_null() && read_scale(scale).is_none() {
-            let message = "Invalid value: the paths must be JSON paths of plain fields".to_owned();
-            report("FieldValueInvalid", &format!("{at}.subresources.scale"), message);
-        }
-        let columns = version["additionalPrinterColumns"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        for (number, column) in columns.enumerate() {
-            if Column::read(column).is_none() {
-                let field = format!("{at}.additionalPrinterColumns[{number}].jsonPath");
-                report(
-                    "FieldValueInvalid",
-                    &field,
-                    format!("Invalid value: {}: not understood", column["jsonPath"]),
-                );
-            }
-        }
-    }
-    causes.extend(unruly);
-    causes
-}
-
-/// Writes the status of a CRD: whether its names are free, and that its resources are served.
-pub(crate) fn settle(definition: &mut Value, catalog: &Catalog, now: &str) {
-    let spec = definition["spec"].clone();
-    let collection = Collection::new(
-        spec["group"].as_str().unwrap_or_default(),
-        spec["names"]["plural"].as_str().unwrap_or_default(),
-    );
-    let taken = catalog.resources().iter().find_map(|other| {
-        if other.group != *collection.group || other.collection == collection {
-            return None;
-        }
-        let names = &spec["names"];
-        let others = [&other.plural, &other.singular]
-            .into_iter()
-            .chain(&other.short_names);
-        let mine = [&names["plural"], &names["singular"]]
-            .into_iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned);
-        let mine: Vec<String> = mine.chain(words(&names["shortNames"])).collect();
-        if names["kind"] == other.kind.as_str() {
-            return Some(("KindConflict", format!("{:?} is already in use", other.kind)));
-        }
-        let name = others.into_iter().find(|name| mine.contains(name))?;
-        Some(("NamesConflict", format!("{name:?} is already in use")))
-    });
-    let (accepted, established) = match &taken {
-        None => (
-            ("True", "NoConflicts", "no conflicts found".to_owned()),
-            (
-                "True",
-                "InitialNamesAccepted",
-                "the initial names have been accepted".to_owned(),
-            ),
-        ),
-        Some((reason, message)) => (
-            ("False", *reason, message.clone()),
-            ("False", "NotAccepted", "not all names are accepted".to_owned()),
-        ),
-    };
-    let before = definition["status"].clone();
-    let condition = |kind: &str, (status, reason, message): (&str, &str, String)| {
-        let known = before["conditions"].as_array().into_iter().flatten();
-        let known = known.filter(|known| known["type"] == kind && known["status"] == status);
-        let since = known
-            .map(|known| known["lastTransitionTime"].clone())
-            .next()
-            .unwrap_or_else(|| json!(now));
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since,
-        })
-    };
-    let mut stored = words(&before["storedVersions"]);
-    let versions = spec["versions"].as_array().into_iter().flatten();
-    let storage = versions
-        .filter(|version| version["storage"] == true)
-        .filter_map(|version| version["name"].as_str());
-    for name in storage {
-        if !stored.iter().any(|one| one == name) {
-            stored.push(name.to_owned());
-        }
-    }
-    let others = before["conditions"].as_array().into_iter().flatten();
-    let mut conditions = vec![
-        condition("NamesAccepted", accepted),
-        condition("Established", established),
-    ];
-    conditions.extend(
-        others
-            .filter(|other| other["type"] != "NamesAccepted" && other["type"] != "Established")
-            .cloned(),
-    );
-    definition["status"] = json!({
-        "acceptedNames": if taken.is_none() { spec["names"].clone() } else { json!({ "plural": "", "kind": "" }) },
-        "conditions": conditions,
-        "storedVersions": stored,
-    });
 }

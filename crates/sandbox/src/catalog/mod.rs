@@ -8,6 +8,7 @@ mod column;
 mod custom;
 pub(crate) mod definition;
 mod json_path;
+pub(crate) mod names;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::status::{About, ApiError};
 use crate::store::{Collection, Key, Object};
 
 pub(crate) use column::Column;
-pub(crate) use custom::{Definition, check as check_definition, settle as settle_definition};
+pub(crate) use custom::Definition;
 pub(crate) use json_path::JsonPath;
 
 /// One resource in one API version.

@@ -11,6 +11,60 @@ use crate::verbs::{DeleteOptions, FieldValidation, Propagation, Warnings, WriteO
 /// The longest name of a field manager.
 const LONGEST_MANAGER: usize = 128;
 
+fn options_of(kind: &str) -> About<'_> {
+    About {
+        group: "meta.k8s.io",
+        plural: "",
+        kind,
+        name: "",
+    }
+}
+
+fn refuse(kind: &str, field: &str, message: String) -> ApiError {
+    ApiError::invalid(
+        options_of(kind),
+        &[Cause::new("FieldValueInvalid", field, message)],
+    )
+}
+
+/// Whether a letter may be in the name of a field manager.
+fn is_printable(letter: char) -> bool {
+    letter == ' ' || !(letter.is_control() || letter.is_whitespace())
+}
+
+/// Whether a patch is a server-side apply.
+fn applies(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/apply-patch"))
+}
+
+/// Refuses options of a log that are none.
+pub(super) fn log(query: &Query, pod: &str) -> Result<(), ApiError> {
+    for (field, least) in [("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)] {
+        let Some(number) = query.integer(field)?.filter(|number| *number < least) else {
+            continue;
+        };
+        let message = if least == 0 {
+            format!("Invalid value: {number}: must be greater than or equal to 0")
+        } else {
+            format!("Invalid value: {number}: must be greater than 0")
+        };
+        let about = About {
+            group: "",
+            plural: "",
+            kind: "PodLogOptions",
+            name: pod,
+        };
+        return Err(ApiError::invalid(
+            about,
+            &[Cause::new("FieldValueInvalid", field, message)],
+        ));
+    }
+    Ok(())
+}
+
 fn unsupported(kind: &str, field: &str, given: &str, supported: &str) -> ApiError {
     let about = About {
         group: "meta.k8s.io",
@@ -41,6 +95,22 @@ pub(super) fn write(
         return Err(ApiError::invalid(
             about,
             &[Cause::new("FieldValueTooLong", "fieldManager", message)],
+        ));
+    }
+    if let Some((at, letter)) = given.char_indices().find(|(_, letter)| !is_printable(*letter)) {
+        let shown = given.replace(letter, &format!("\\x{:02x}", u32::from(letter)));
+        let message = format!(
+            "Invalid value: \"{shown}\": invalid character U+{:04X} (at position {at})",
+            u32::from(letter)
+        );
+        return Err(refuse(kind, "fieldManager", message));
+    }
+    if kind == "PatchOptions" && !applies(headers) && query.has("force") {
+        let about = options_of(kind);
+        let message = "Forbidden: may not be specified for non-apply patch";
+        return Err(ApiError::invalid(
+            about,
+            &[Cause::new("FieldValueForbidden", "force", message)],
         ));
     }
     let dry_run = match query.text("dryRun") {

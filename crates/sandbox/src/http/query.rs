@@ -41,26 +41,31 @@ impl Query {
         if text.is_empty() {
             return Ok(None);
         }
-        let invalid = |function: &str, why: &str| format!("strconv.{function}: parsing {text:?}: {why}");
         if name == "resourceVersion" {
             return text.parse().map(Some).map_err(|_| {
-                let why = invalid("ParseUint", "invalid syntax");
+                let why = invalid(text, "ParseUint", "invalid syntax");
                 ApiError::bad_request(format!("{name}: Invalid value: {text:?}: {why}"))
             });
         }
-        match text.parse::<i64>() {
-            // Less than nothing asks for nothing.
-            Ok(number) => Ok(u64::try_from(number).ok()),
-            Err(error) => {
-                let why = match error.kind() {
-                    std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
-                        "value out of range"
-                    }
-                    _ => "invalid syntax",
-                };
-                Err(ApiError::bad_request(invalid("ParseInt", why)))
-            }
+        // Less than nothing asks for nothing.
+        Ok(self.integer(name)?.and_then(|number| u64::try_from(number).ok()))
+    }
+
+    /// A whole number.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return Ok(None);
         }
+        text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
+            let why = match error.kind() {
+                std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
+                    "value out of range"
+                }
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(invalid(text, "ParseInt", why))
+        })
     }
 
     /// The resource version asked for; "0" and nothing are the same: any will do.
@@ -86,4 +91,9 @@ impl Query {
     pub(super) fn selector(&self, resource: &Resource) -> Result<Selector, ApiError> {
         Selector::parse(resource, self.text("labelSelector"), self.text("fieldSelector"))
     }
+}
+
+/// What upstream says of a number that is none.
+fn invalid(text: &str, function: &str, why: &str) -> String {
+    format!("strconv.{function}: parsing {text:?}: {why}")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::query::Query;
 use super::table::{Include, Style};
 use super::{body, caller, options, respond, table, watch};
 use crate::User;
+use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::security::is_question;
 use crate::status::ApiError;
@@ -41,8 +42,15 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
         query,
         warnings: Warnings::default(),
     };
+    if let Source::Custom(version) = &call.target.resource.source {
+        call.warnings.add(version.deprecation.as_slice());
+    }
     match call.method {
-        Method::GET => call.read(),
+        Method::GET => {
+            let mut response = call.read()?;
+            respond::warn(&mut response, &call.warnings.take());
+            Ok(response)
+        }
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
             let bytes = body::read(body).await?;
             let warnings = call.warnings.clone();
@@ -84,8 +92,12 @@ impl Call<'_> {
         }
         let subresource = self.target.subresource.as_str();
         if subresource == "log" {
+            options::log(&self.query, &self.target.name)?;
             let log = self.engine.log(&self.target, self.query.text("container"))?;
-            return Ok(respond::text_plain(&log));
+            return Ok(log.map_or_else(
+                || StatusCode::NO_CONTENT.into_response(),
+                |log| respond::text_plain(&log),
+            ));
         }
         if !matches!(subresource, "" | "status") {
             return Ok(respond::value(
@@ -264,7 +276,11 @@ impl Call<'_> {
                     format!("the pods of the sandbox are simulated: there is nothing to {subresource} to");
                 return Err(ApiError::bad_request(what));
             }
-            return Err(ApiError::no_such_resource());
+            return Err(if resource.is_custom() {
+                ApiError::not_found(resource.about(&self.target.name))
+            } else {
+                ApiError::no_such_resource()
+            });
         }
         if resource.allows(subresource, verb) {
             Ok(())
@@ -382,7 +398,11 @@ fn target(engine: &Engine, path: &ResourcePath) -> Result<Target, ApiError> {
     let misplaced = !resource.namespaced && !path.namespace.is_empty()
         || resource.namespaced && path.namespace.is_empty() && !path.name.is_empty();
     if misplaced {
-        return Err(ApiError::no_such_resource());
+        return Err(if resource.is_custom() {
+            ApiError::no_such_page()
+        } else {
+            ApiError::no_such_resource()
+        });
     }
     Ok(Target {
         resource,

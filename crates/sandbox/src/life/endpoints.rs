@@ -45,8 +45,10 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
     chosen.truncate(MOST);
     let anyway = truth(service, "/spec/publishNotReadyAddresses");
     let endpoints: Vec<Value> = chosen.iter().map(|pod| endpoint(pod, anyway)).collect();
+    // Without pods nobody knows what the ports are.
     let ports: Vec<Value> = list(service, "/spec/ports")
         .iter()
+        .filter(|_| !chosen.is_empty())
         .filter_map(|port| resolve(port, chosen.first().copied()))
         .collect();
 
@@ -73,6 +75,7 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
             "kind": Kind::EndpointSlice.name(),
             "metadata": {
                 "name": slice_name(service),
+                "generateName": format!("{}-", name(service)),
                 "namespace": namespace(service),
                 "labels": own,
                 "ownerReferences": [object::owner_reference(Kind::Service, service)],

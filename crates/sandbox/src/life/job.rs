@@ -192,6 +192,7 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
     }
     status.insert("ready".to_owned(), json!(ready));
     status.insert("terminating".to_owned(), json!(0));
+    status.insert("uncountedTerminatedPods".to_owned(), json!({}));
     if let Some(ended) = ended {
         status.insert("completionTime".to_owned(), json!(ended));
     }

@@ -36,6 +36,17 @@ pub(crate) struct Slice<'a> {
     pub(crate) woken: bool,
 }
 
+/// Puts a pod on a node; it says from then on in which zone and region it is.
+fn inherit(pod: &mut Value, node: &Value) {
+    set(pod, &["spec", "nodeName"], json!(name(node)));
+    for key in ["topology.kubernetes.io/zone", "topology.kubernetes.io/region"] {
+        let place = object::label(node, key);
+        if !place.is_empty() {
+            set(pod, &["metadata", "labels", key], json!(place));
+        }
+    }
+}
+
 /// What is to be done for a pod.
 pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
     let pod = slice.pod;
@@ -60,7 +71,10 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
             return plan;
         }
         match scheduler::place(&pod, &slice.nodes, slice.claim) {
-            Ok(node) => set(&mut pod, &["spec", "nodeName"], json!(node)),
+            Ok(node) => {
+                let node = slice.nodes.iter().copied().find(|one| name(one) == node);
+                inherit(&mut pod, node.unwrap_or(&Value::Null));
+            }
             Err(why) => {
                 plan.note(Note::warning(about, "FailedScheduling", why.as_str()).once());
                 let status = status::unschedulable(&pod, &why, now);

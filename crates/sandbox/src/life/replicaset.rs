@@ -87,7 +87,8 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
         .changes
         .iter()
         .any(|change| matches!(change, Change::Create(_) | Change::Delete(_)));
-    let status = status(set, &active, minimum, refused, now);
+    let leaving = slice.pods.iter().filter(|pod| object::deleting(pod)).count();
+    let status = status(set, (&active, leaving), minimum, refused, now);
     if !moving && status != *object::status(set) {
         plan.push(Change::Status(Kind::ReplicaSet, object::with_status(set, status)));
     }
@@ -172,7 +173,13 @@ fn reluctance(pod: &Value) -> (bool, u8, bool, i64, Reverse<Timestamp>, String) 
     )
 }
 
-fn status(set: &Value, active: &[&Value], minimum: i64, refused: Option<&str>, now: Timestamp) -> Value {
+fn status(
+    set: &Value,
+    (active, leaving): (&[&Value], usize),
+    minimum: i64,
+    refused: Option<&str>,
+    now: Timestamp,
+) -> Value {
     let template_labels = map(set, "/spec/template/metadata/labels");
     let count = |holds: &dyn Fn(&Value) -> bool| active.iter().filter(|pod| holds(pod)).count();
     let labelled = count(&|pod| template_labels.is_none_or(|pairs| selector::contains(pairs, labels(pod))));
@@ -191,8 +198,9 @@ fn status(set: &Value, active: &[&Value], minimum: i64, refused: Option<&str>, n
     }
 
     let mut status = Map::new();
-    // Kubernetes always shows this zero and leaves the others out.
+    // Kubernetes always shows these zeroes and leaves the others out.
     status.insert("replicas".to_owned(), json!(active.len()));
+    status.insert("terminatingReplicas".to_owned(), json!(leaving));
     for (key, value) in [
         ("fullyLabeledReplicas", labelled),
         ("readyReplicas", ready),

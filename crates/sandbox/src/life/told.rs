@@ -15,8 +15,11 @@ fn line(change: &Change) -> String {
         Change::Create(creation) => {
             let generated = text(&creation.object, "/metadata/generateName");
             let named = name(&creation.object);
-            let star = if named.is_empty() { "*" } else { "" };
-            format!("create {} {named}{generated}{star}", creation.kind)
+            if named.is_empty() {
+                format!("create {} {generated}*", creation.kind)
+            } else {
+                format!("create {} {named}", creation.kind)
+            }
         }
         Change::Update(kind, object) => match number(object, "/spec/replicas") {
             Some(replicas) => format!("update {kind} {} to {replicas}", name(object)),

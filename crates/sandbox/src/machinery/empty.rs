@@ -128,8 +128,8 @@ impl Collector {
         let mut counts = std::collections::BTreeMap::<String, usize>::new();
         let mut finalizers = std::collections::BTreeMap::<String, usize>::new();
         for (key, object) in left {
-            let plural = crate::status::qualified(&key.collection.plural, &key.collection.group);
-            *counts.entry(plural).or_default() += 1;
+            let resource = format!("{}.{}", key.collection.plural, key.collection.group);
+            *counts.entry(resource).or_default() += 1;
             let held = object.metadata("finalizers").and_then(Value::as_array);
             for finalizer in held.into_iter().flatten().filter_map(Value::as_str) {
                 *finalizers.entry(finalizer.to_owned()).or_default() += 1;
@@ -148,19 +148,40 @@ impl Collector {
             listed(&finalizers, "in")
         );
         let now = self.engine.timestamp();
-        let condition = |kind: &str, reason: &str, message: &str| {
+        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
             json!({
-                "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now,
+                "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now,
             })
         };
+        let went_well = [
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                "ResourcesDiscovered",
+                "All resources successfully discovered",
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),
+            (
+                "NamespaceDeletionContentFailure",
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
+        ];
+        let remain = [
+            ("NamespaceContentRemaining", "SomeResourcesRemain", &content),
+            ("NamespaceFinalizersRemaining", "SomeFinalizersRemain", &waiting),
+        ];
+        let mut conditions: Vec<Value> = Vec::new();
+        conditions.extend(went_well.map(|(kind, reason, message)| condition(kind, "False", reason, message)));
+        conditions.extend(remain.map(|(kind, reason, message)| condition(kind, "True", reason, message)));
         let edit = |object: &mut Value| {
-            let told = &object["status"]["conditions"];
-            let same = |at: usize, message: &str| told[at]["message"] == message;
-            if !(same(0, &content) && same(1, &waiting)) {
-                object["status"]["conditions"] = json!([
-                    condition("NamespaceContentRemaining", "SomeResourcesRemain", &content),
-                    condition("NamespaceFinalizersRemaining", "SomeFinalizersRemain", &waiting),
-                ]);
+            let told = object["status"]["conditions"].as_array();
+            let said = |at: usize| told.and_then(|told| told.get(at)).map(|one| &one["message"]);
+            if (0..conditions.len()).any(|at| said(at) != Some(&conditions[at]["message"])) {
+                object["status"]["conditions"] = json!(conditions);
             }
         };
         report(key, self.engine.edit(key, edit).await);

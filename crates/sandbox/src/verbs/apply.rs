@@ -25,9 +25,18 @@ impl Engine {
                 "invalid object type: {core}{version}, Kind={kind}"
             )));
         }
+        if !kind.is_empty() && kind != target.resource.kind {
+            let core = if version.contains('/') { "" } else { "/" };
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {core}{version}, Kind={kind}"
+            )));
+        }
         shape::identify(target, &mut body)?;
         let name = text(&body, &["metadata", "name"]);
         if name.is_empty() {
+            // What is wrong with the rest is said first.
+            let live = self.store.get(&target.key());
+            self.merge(target, live.as_ref().map(|live| &*live.value), &body, options)?;
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({} based on URL) was undeterminable: name must be provided",
                 target.name
@@ -38,11 +47,6 @@ impl Engine {
                 "the name of the object ({name}) does not match the name on the URL ({})",
                 target.name
             )));
-        }
-        let metadata = metadata_mut(&mut body)?;
-        metadata.insert("name".to_owned(), json!(target.name));
-        if target.resource.namespaced {
-            metadata.insert("namespace".to_owned(), json!(target.namespace));
         }
         if target.subresource.is_empty() && self.store.get(&target.key()).is_none() {
             if !text(&body, &["metadata", "uid"]).is_empty() {
@@ -92,7 +96,8 @@ impl Engine {
         };
         let given = text(config, &["metadata", "resourceVersion"]).to_owned();
         let written = schema::apply(resource.schema(), live, config, options.force, &write);
-        let mut object = written.map_err(|error| refused(target, &error))?.object;
+        let mut object = written.map_err(|error| refused(target, config, &error))?.object;
+        schema::prepare(resource.schema(), &mut object);
         // Kept, so that the check of the resource version sees what the client named.
         if !given.is_empty() {
             metadata_mut(&mut object)?.insert("resourceVersion".to_owned(), json!(given));
@@ -102,7 +107,7 @@ impl Engine {
     }
 }
 
-fn refused(target: &Target, error: &ApplyError) -> ApiError {
+fn refused(target: &Target, config: &Value, error: &ApplyError) -> ApiError {
     let resource = &target.resource;
     match error {
         ApplyError::Conflicts { conflicts, .. } => {
@@ -120,11 +125,12 @@ fn refused(target: &Target, error: &ApplyError) -> ApiError {
             refusal.details = Some(json!({ "causes": causes }));
             refusal
         }
-        ApplyError::Config(why) => ApiError::bad_request(format!(
-            "failed to create typed patch object ({}/{}; {}, Kind={}): {why}",
-            target.namespace,
-            target.name,
-            resource.api_version(),
+        ApplyError::Config(why) => ApiError::unreasoned(format!(
+            "failed to create typed patch object ({}/{}; {}/{}, Kind={}): {why}",
+            text(config, &["metadata", "namespace"]),
+            text(config, &["metadata", "name"]),
+            resource.group,
+            resource.version,
             resource.kind
         )),
         ApplyError::ManagedFields | ApplyError::Live(_) => ApiError::bad_request(error.to_string()),

@@ -239,4 +239,6 @@ pub(super) enum Managed {
     Update,
     /// Server-side apply has already done it.
     Applied,
+    /// What is written is nobody's.
+    Nobody,
 }

@@ -1,10 +1,14 @@
 //! What every cluster has from its first moment.
 
 use futures::future::try_join_all;
+use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::create::Managed;
+use super::update::Proposal;
 use super::{FieldValidation, Target, Warnings, WriteOptions, text};
 use crate::User;
+use crate::catalog::names;
 use crate::engine::Engine;
 use crate::security::rbac;
 use crate::status::ApiError;
@@ -50,19 +54,20 @@ impl Engine {
             },
         });
         self.found_one("services", "default", "kubernetes", body)?;
-        let active: Vec<String> = {
-            let memory = self.store.read();
-            let namespaces = memory.list(&Key::namespace("").collection, None, None);
-            namespaces
-                .filter(|(_, object)| !object.is_terminating())
-                .map(|((_, name), _)| name.clone())
-                .collect()
-        };
         self.found_roles()?;
-        for namespace in active {
+        for namespace in self.active_namespaces() {
             at_once(self.found_service_account(&namespace))?;
         }
         Ok(())
+    }
+
+    fn active_namespaces(&self) -> Vec<String> {
+        let memory = self.store.read();
+        let namespaces = memory.list(&Key::namespace("").collection, None, None);
+        namespaces
+            .filter(|(_, object)| !object.is_terminating())
+            .map(|((_, name), _)| name.clone())
+            .collect()
     }
 
     /// Makes the roles and bindings that every cluster has, where they are missing: all at once, for they share their
@@ -131,6 +136,42 @@ impl Engine {
                     "no default service account"
                 );
             }
+        }
+        if target
+            .resource
+            .is("apiextensions.k8s.io", "customresourcedefinitions")
+            && target.subresource.is_empty()
+            && let Err(error) = self.accept_names(target).await
+        {
+            tracing::warn!(
+                definition = target.name,
+                error = error.message,
+                "its names were not looked at"
+            );
+        }
+    }
+
+    /// Says in the status of a CRD whether its names are accepted and its resources served.
+    async fn accept_names(&self, target: &Target) -> Result<(), ApiError> {
+        let status = Target {
+            subresource: "status".to_owned(),
+            ..target.clone()
+        };
+        let options = WriteOptions::internal("kube-apiserver");
+        // Boxed, because a write ends here too.
+        let accepted = Box::pin(self.modify(&status, &options, |old| {
+            let mut object = old.value.clone();
+            object["status"] = names::accept(&old.value, &self.catalog(), &self.timestamp());
+            Ok(Proposal {
+                object,
+                managed: Managed::Update,
+                warnings: Vec::new(),
+            })
+        }));
+        match accepted.await {
+            // It is gone already.
+            Err(error) if error.code == StatusCode::NOT_FOUND => Ok(()),
+            done => done.map(drop),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::meta::{finalizers, text};
 use super::update::keep_field;
 use super::{Target, events, shape};
 use crate::admission::{limits, pods};
-use crate::catalog::{Resource, check_definition, definition, settle_definition};
+use crate::catalog::{Resource, definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -27,6 +27,19 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
     }
     if text(object, &["apiVersion"]) != resource.stored {
         object["apiVersion"] = json!(resource.stored);
+    }
+}
+
+/// Fills in what is written of a status even where it says nothing.
+pub(super) fn fill_status(target: &Target, object: &mut Value) {
+    if target.subresource != "status" || !target.resource.is("", "services") {
+        return;
+    }
+    let reached = object.pointer_mut("/status/loadBalancer/ingress");
+    for ingress in reached.and_then(Value::as_array_mut).into_iter().flatten() {
+        if ingress["ip"].is_string() && ingress["ipMode"].is_null() {
+            ingress["ipMode"] = json!("VIP");
+        }
     }
 }
 
@@ -53,7 +66,7 @@ impl Engine {
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                settle_definition(object, &self.catalog(), &self.timestamp());
+                names::begin(object);
             }
             _ => {}
         }
@@ -72,10 +85,21 @@ impl Engine {
                 }
                 new["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(target.name);
             }
-            ("", "services") => self.addresses(target, new, Some(old))?,
+            ("", "services") => {
+                drop_what_goes_with_the_type(old, new);
+                self.addresses(target, new, Some(old))?;
+            }
             ("", "secrets") => secret_data(new),
+            ("apps", "daemonsets") => {
+                let held = text(old, &["metadata", "annotations", TEMPLATES])
+                    .parse()
+                    .unwrap_or(1_u64);
+                let changed = old["spec"]["template"] != new["spec"]["template"];
+                let count = held.saturating_add(u64::from(changed));
+                new["metadata"]["annotations"][TEMPLATES] = json!(count.to_string());
+            }
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                settle_definition(new, &self.catalog(), &self.timestamp());
+                names::go_on(new);
             }
             _ => {}
         }
@@ -162,6 +186,61 @@ impl Engine {
     }
 }
 
+const TEMPLATES: &str = "deprecated.daemonset.template.generation";
+
+/// A DaemonSet says in an annotation how often its template has changed.
+pub(super) fn count_template(target: &Target, object: &mut Value) {
+    if target.resource.is("apps", "daemonsets") && object["metadata"]["annotations"][TEMPLATES].is_null() {
+        object["metadata"]["annotations"][TEMPLATES] = json!("1");
+    }
+}
+
+/// A Service that becomes one of another type loses what only the old type had, unless the client says anew.
+fn drop_what_goes_with_the_type(old: &Value, new: &mut Value) {
+    let kind = |service: &Value| text(service, &["spec", "type"]).to_owned();
+    let reachable = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    let (was, is) = (kind(old), kind(new));
+    let same = |new: &Value, field: &str| new["spec"][field] == old["spec"][field];
+    let mut gone = Vec::new();
+    if was != "ExternalName" && is == "ExternalName" && same(new, "clusterIP") {
+        gone.extend(["clusterIP", "clusterIPs"]);
+        gone.extend(
+            ["ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+                .into_iter()
+                .filter(|field| same(new, field)),
+        );
+    }
+    if reachable(&was) && !reachable(&is) {
+        let port = |service: &Value, at: usize| service["spec"]["ports"][at]["nodePort"].clone();
+        let ports = new["spec"]["ports"].as_array().map_or(0, Vec::len);
+        let kept = (0..ports).all(|at| port(new, at) == port(old, at));
+        for port in new["spec"]["ports"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .filter(|_| kept)
+        {
+            port.as_object_mut().map(|port| port.remove("nodePort"));
+        }
+        gone.extend(
+            ["externalTrafficPolicy"]
+                .into_iter()
+                .filter(|field| same(new, field)),
+        );
+    }
+    if was == "LoadBalancer" && is != "LoadBalancer" {
+        let own = [
+            "allocateLoadBalancerNodePorts",
+            "loadBalancerClass",
+            "healthCheckNodePort",
+        ];
+        gone.extend(own.into_iter().filter(|field| same(new, field)));
+    }
+    if let Some(spec) = new["spec"].as_object_mut() {
+        spec.retain(|field, _| !gone.contains(&field.as_str()));
+    }
+}
+
 /// An object in the version a request speaks.
 pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
     let mut shown = object.clone();
@@ -176,22 +255,13 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
 /// Findings that a schema cannot express.
 pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
-        ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            let more = match old {
-                Some(old) => definition::check_update(old, new),
-                None => definition::check(new),
-            };
-            let mut causes = check_definition(new);
-            // What is wrong in a schema is said once, where it is.
-            causes.retain(|cause| {
-                let schema = cause.field.ends_with("openAPIV3Schema") && cause.reason == "FieldValueInvalid";
-                !schema || more.is_empty()
-            });
-            causes.extend(more);
-            causes
-        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => match old {
+            Some(old) => definition::check_update(old, new),
+            None => definition::check(new),
+        },
         ("" | "events.k8s.io", "events") => check_event(target, new),
         ("batch", "cronjobs") => check_schedule(new),
+        ("apps", "deployments") if target.subresource == "status" => check_counts(&new["status"]),
         _ => Vec::new(),
     };
     // What was there before the rule may stay.
@@ -231,6 +301,43 @@ fn check_event(target: &Target, event: &Value) -> Vec<Cause> {
         "involvedObject.namespace",
         message,
     )]
+}
+
+/// The counts in a Deployment's status go together.
+fn check_counts(status: &Value) -> Vec<Cause> {
+    let count = |field: &str| status[field].as_i64().unwrap_or_default();
+    let invalid = |field: &str, why: &str| {
+        let message = format!("Invalid value: {}: {why}", count(field));
+        Cause::new("FieldValueInvalid", format!("status.{field}"), message)
+    };
+    let counts = [
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+    ];
+    let negative = counts.into_iter().filter(|field| count(field) < 0);
+    let mut causes: Vec<Cause> = negative
+        .map(|field| invalid(field, "must be greater than or equal to 0"))
+        .collect();
+    for (field, most) in [
+        ("updatedReplicas", "replicas"),
+        ("readyReplicas", "replicas"),
+        ("availableReplicas", "replicas"),
+        ("availableReplicas", "readyReplicas"),
+    ] {
+        if count(field) > count(most) {
+            let shown = if most == "replicas" {
+                "status.replicas"
+            } else {
+                most
+            };
+            causes.push(invalid(field, &format!("cannot be greater than {shown}")));
+        }
+    }
+    causes
 }
 
 /// A CronJob's schedule and time zone can be read.

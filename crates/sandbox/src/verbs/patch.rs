@@ -70,8 +70,12 @@ fn patched(target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiErro
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
         ));
     }
+    if !patch.body.is_object() {
+        return Err(ApiError::bad_request("a strategic merge patch must be an object"));
+    }
+    // As upstream has it, what is wrong in a patch is a failure of the server's.
     schema::strategic_merge(target.resource.schema(), &object, &patch.body)
-        .map_err(|error| ApiError::bad_request(error.to_string()))
+        .map_err(|error| ApiError::unreasoned(error.to_string()))
 }
 
 /// Lays a patch that needs no schema over a value.
@@ -172,7 +176,7 @@ fn rejected() -> ApiError {
 }
 
 /// What a patch makes of an object is none.
-fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
+pub(super) fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
     let Some((_, why)) = refusal
         .message
         .split_once(" cannot be handled as a ")

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::create::Managed;
 use super::meta::{metadata_mut, text};
-use super::patch::{Patch, PatchKind, apply_to};
+use super::patch::{Patch, PatchKind, apply_to, unreadable};
 use super::update::Proposal;
 use super::{Outcome, Target, WriteOptions};
 use crate::Operation;
 use crate::admission::Attributes;
 use crate::catalog::{Resource, Source};
 use crate::engine::Engine;
-use crate::status::{ApiError, Cause};
+use crate::status::{About, ApiError, Cause};
 
 impl Engine {
     /// What a get of a subresource shows.
@@ -51,9 +51,13 @@ impl Engine {
                     )));
                 }
                 if scale["spec"]["replicas"].is_string() {
-                    return Err(ApiError::bad_request(
+                    let refusal = ApiError::bad_request(
                         "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas is no number",
-                    ));
+                    );
+                    return Err(match &sent {
+                        ScaleChange::Whole(_) => refusal,
+                        ScaleChange::Patch(_) => unreadable(&scale, refusal),
+                    });
                 }
                 let given = text(&scale, &["metadata", "resourceVersion"]);
                 if !given.is_empty() && given != old.revision.to_string() {
@@ -63,7 +67,7 @@ impl Engine {
                 if !(0..=i64::from(i32::MAX)).contains(&replicas) {
                     let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
                     let cause = Cause::new("FieldValueInvalid", "spec.replicas", message);
-                    let about = crate::status::About {
+                    let about = About {
                         group: "autoscaling",
                         plural: "",
                         kind: "Scale",
@@ -117,7 +121,10 @@ impl Engine {
         body: &Value,
         options: &WriteOptions,
     ) -> Result<(), ApiError> {
-        let about = target.resource.about(&target.name);
+        let about = About {
+            plural: "pods/binding",
+            ..target.resource.about(&target.name)
+        };
         let node = text(body, &["target", "name"]).to_owned();
         let kind = text(body, &["target", "kind"]);
         if !matches!(kind, "" | "Node") {
@@ -146,7 +153,7 @@ impl Engine {
             object["spec"]["nodeName"] = json!(node);
             Ok(Proposal {
                 object,
-                managed: Managed::Update,
+                managed: Managed::Nobody,
                 warnings: Vec::new(),
             })
         })
@@ -175,20 +182,34 @@ impl Engine {
     }
 
     /// The log of a simulated container: what happened to it, and nothing it said, since it never ran.
-    pub(crate) fn log(&self, target: &Target, container: &str) -> Result<String, ApiError> {
+    /// `None` for a pod that is on no node yet.
+    pub(crate) fn log(&self, target: &Target, container: &str) -> Result<Option<String>, ApiError> {
         let pod = self.get(target)?;
-        let names: Vec<&str> = ["containers", "initContainers"]
+        let names: Vec<&str> = ["initContainers", "containers"]
             .iter()
             .filter_map(|list| pod.value["spec"][*list].as_array())
             .flatten()
             .map(|container| text(container, &["name"]))
             .collect();
         let chosen = match (container, names.as_slice()) {
-            ("", [first, ..]) => *first,
+            ("", [only]) => *only,
+            ("", _) => {
+                let chosen = annotated(&pod.value).filter(|name| names.contains(name));
+                chosen.ok_or_else(|| {
+                    ApiError::bad_request(format!(
+                        "a container name must be specified for pod {}, choose one of: [{}]",
+                        target.name,
+                        names.join(" ")
+                    ))
+                })?
+            }
             (given, names) => *names.iter().find(|name| **name == given).ok_or_else(|| {
                 ApiError::bad_request(format!("container {given} is not valid for pod {}", target.name))
             })?,
         };
+        if text(&pod.value, &["spec", "nodeName"]).is_empty() {
+            return Ok(None);
+        }
         let statuses = ["containerStatuses", "initContainerStatuses"].iter();
         let status = statuses
             .filter_map(|list| pod.value["status"][*list].as_array())
@@ -226,8 +247,13 @@ impl Engine {
                 log.push('\n');
             }
         }
-        Ok(log)
+        Ok(Some(log))
     }
+}
+
+/// The container that a pod itself says is meant when none is named.
+fn annotated(pod: &Value) -> Option<&str> {
+    pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str()
 }
 
 /// How a client changes a scale.

@@ -326,6 +326,14 @@ fn count_generation(target: &Target, old: &Value, new: &mut Value) -> Result<(),
                 .any(|(name, value)| other.get(name) != Some(value))
         };
         differs(old, new) || differs(new, old)
+    } else if target.resource.is("", "pods") {
+        // To be put on a node is no change of the intent.
+        let intent = |object: &Value| {
+            let mut spec = object["spec"].clone();
+            spec.as_object_mut().map(|spec| spec.remove("nodeName"));
+            spec
+        };
+        intent(old) != intent(new)
     } else {
         old.get("spec") != new.get("spec")
     };

@@ -93,6 +93,12 @@ async fn a_definition_is_established_at_once() {
     let sandbox = sandbox();
     assert_eq!(get(&sandbox, WIDGETS).await.code, 404);
     let made = post(&sandbox, DEFINITIONS, &definition("widgets", "Widget")).await;
+    assert_eq!(
+        made.at("/status/conditions"),
+        &Value::Null,
+        "its names are looked at in a write of their own"
+    );
+    let made = get(&sandbox, &format!("{DEFINITIONS}/widgets.example.com")).await;
     let conditions: Vec<_> = made.at("/status/conditions").as_array().unwrap().iter().collect();
     assert_eq!(conditions.len(), 2);
     assert!(
@@ -261,7 +267,8 @@ async fn names_that_are_taken_are_not_accepted() {
     let sandbox = with_widgets().await;
     let conflict = post(&sandbox, DEFINITIONS, &definition("gadgets", "Widget")).await;
     assert_eq!(conflict.code, 201);
-    assert_eq!(conflict.at("/status/conditions/0/reason"), "KindConflict");
+    let conflict = get(&sandbox, &format!("{DEFINITIONS}/gadgets.example.com")).await;
+    assert_eq!(conflict.at("/status/conditions/0/reason"), "ListKindConflict");
     assert_eq!(conflict.at("/status/conditions/1/status"), "False");
     assert_eq!(get(&sandbox, "/apis/example.com/v1/gadgets").await.code, 404);
 }
@@ -285,10 +292,15 @@ async fn broken_definitions_are_refused() {
         "must be spec.names.plural",
     )
     .await;
-    check("/spec/versions", json!([]), "at least one version").await;
+    check("/spec/versions", json!([]), "at least one stored version").await;
     check("/spec/versions/1/storage", json!(true), "exactly one version").await;
-    check("/spec/versions/1/name", json!("v1"), "Duplicate value").await;
-    check("/spec/versions/0/schema", json!({}), "schemas are required").await;
+    check("/spec/versions/1/name", json!("v1"), "unique version names").await;
+    check(
+        "/spec/versions/0/schema",
+        json!({}),
+        "openAPIV3Schema: Required value",
+    )
+    .await;
     let schema = "/spec/versions/0/schema/openAPIV3Schema";
     check(&format!("{schema}/type"), json!("array"), "must be object").await;
     check(

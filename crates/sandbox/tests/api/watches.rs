@@ -245,11 +245,10 @@ async fn a_namespace_ends_with_all_that_is_in_it() {
     let told = |object: Option<&Namespace>| {
         let conditions = object.and_then(|object| object.status.as_ref()?.conditions.as_ref());
         conditions.is_some_and(|conditions| {
-            conditions[1]
-                .message
-                .as_ref()
-                .unwrap()
-                .contains("example.com/hold in 1")
+            let mut messages = conditions
+                .iter()
+                .filter_map(|condition| condition.message.as_ref());
+            messages.next_back().unwrap().contains("example.com/hold in 1")
         })
     };
     let wait = await_condition(namespaces.clone(), "team", told);

@@ -45,6 +45,8 @@ fn replace(
 ) {
     let unchanged = find(conditions, kind).filter(|present| text(present, "/status") == status);
     let since = unchanged.map_or_else(|| stamp(now), |it| text(it, "/lastTransitionTime").to_owned());
+    // What was said last stands last.
+    remove_condition(conditions, kind);
     set_condition(
         conditions,
         json!({
@@ -161,6 +163,10 @@ pub(super) fn status(
             status.insert(key.to_owned(), json!(value));
         }
     }
+    status.insert(
+        "terminatingReplicas".to_owned(),
+        json!(count("terminatingReplicas")),
+    );
 
     if available >= sizes.replicas - sizes.unavailable {
         let message = "Deployment has minimum availability.";

@@ -22,6 +22,7 @@ pub(super) fn new_pod(stateful_set: &Value, revision: &Value, ordinal: i64) -> V
         "kind": Kind::Pod.name(),
         "metadata": {
             "name": named,
+            "generateName": format!("{}-", name(stateful_set)),
             "namespace": object::namespace(stateful_set),
             "ownerReferences": [object::owner_reference(Kind::StatefulSet, stateful_set)],
         },
