@@ -11,6 +11,7 @@ pub(crate) mod charts;
 mod compare;
 pub(crate) mod jmespath;
 mod known;
+pub(crate) mod kubernetes;
 mod language;
 pub(crate) mod merge;
 pub(crate) mod policies;

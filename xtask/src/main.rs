@@ -82,6 +82,10 @@ Chores of this repository: cargo xtask <chore>
   conformance merge    the published tests of Kubernetes' own merge library, recorded and replayed by our engine
       --only PART      only cases whose name contains PART (may be repeated)
       --report FILE    write every difference, listed or not
+  conformance kubernetes
+                       Kubernetes' own conformance tests of the API machinery, on a real cluster and on the sandbox
+      --only PART      only tests whose name contains PART (may be repeated)
+      --report FILE    write what failed
   generate [schema | protobuf | security | definitions]
                        write generated files anew: the facts about Kubernetes' own kinds, its roles and what it says to
                        whom, and the platform's own
@@ -123,6 +127,9 @@ fn chore(arguments: &[&str]) -> Result<()> {
         }
         ["conformance", "merge", rest @ ..] => {
             conformance::merge::run(&conformance::asked::Asked::parse(rest)?)
+        }
+        ["conformance", "kubernetes", rest @ ..] => {
+            conformance::kubernetes::run(&conformance::asked::Asked::parse(rest)?)
         }
         ["conformance", "jmespath", rest @ ..] => conformance::jmespath::run(rest),
         ["conformance", "cel", rest @ ..] => conformance::cel::run(rest),

@@ -58,6 +58,17 @@ pub(crate) const KUBERNETES: Peer = Peer {
     ],
 };
 
+/// The part of Kubernetes' own end-to-end tests that speaks to the API machinery: a program of ours around it.
+const KUBERNETES_TESTS: Peer = Peer {
+    name: "kubernetes-tests",
+    version: "v1.36.3",
+    module: "k8s.io/kubernetes",
+    programs: &[("kubernetes-tests", ".")],
+    staging: KUBERNETES.staging,
+    go: KUBERNETES.go,
+    version_settings: &["k8s.io/component-base/version.gitVersion=v1.36.3"],
+};
+
 /// The store of the API server.
 pub(crate) const ETCD: Peer = Peer {
     name: "etcd",
@@ -188,22 +199,37 @@ pub(crate) fn build(peers: &[&Peer]) -> Result<()> {
     if let Some(reason) = out_of_reach(peers)? {
         fail!("{reason}");
     }
-    for peer in peers {
-        for (binary, package) in peer.missing()? {
-            say::line(format!(
-                "  … building {binary} {} (minutes, once a version)",
-                peer.version
-            ));
-            let started = Instant::now();
-            build_one(peer, binary, package)?;
-            say::done(&format!("built {binary} {}", peer.version), started.elapsed());
-        }
+    peers.iter().try_for_each(|peer| build_missing(peer, None))
+}
+
+/// The program with the tests of the API machinery, built when it is missing.
+pub(crate) fn kubernetes_tests() -> Result<PathBuf> {
+    if let Some(reason) = out_of_reach(&[&KUBERNETES_TESTS])? {
+        fail!("{reason}");
+    }
+    build_missing(
+        &KUBERNETES_TESTS,
+        Some(include_str!("../../conformance/kubernetes/main.go")),
+    )?;
+    KUBERNETES_TESTS.binary("kubernetes-tests")
+}
+
+/// Builds what is missing of one peer; with a main package of our own, that is what the package `.` is.
+fn build_missing(peer: &Peer, main: Option<&str>) -> Result<()> {
+    for (binary, package) in peer.missing()? {
+        say::line(format!(
+            "  … building {binary} {} (minutes, once a version)",
+            peer.version
+        ));
+        let started = Instant::now();
+        build_one(peer, binary, package, main)?;
+        say::done(&format!("built {binary} {}", peer.version), started.elapsed());
     }
     Ok(())
 }
 
 /// Builds one program in a module of our own, and puts it in its place only when it is whole.
-fn build_one(peer: &Peer, binary: &str, package: &str) -> Result<()> {
+fn build_one(peer: &Peer, binary: &str, package: &str, main: Option<&str>) -> Result<()> {
     let scratch = Scratch::new()?;
     let source = scratch.path();
     let published = published(peer)?;
@@ -213,7 +239,10 @@ fn build_one(peer: &Peer, binary: &str, package: &str) -> Result<()> {
         // Its own sums also vouch for modules that the checksum database has forgotten.
         write(&source.join("go.sum"), sums)?;
     }
-    write(&source.join("tools.go"), &go_module::import(package))?;
+    match main {
+        Some(main) => write(&source.join("main.go"), main)?,
+        None => write(&source.join("tools.go"), &go_module::import(package))?,
+    }
 
     let folder = peer.folder()?;
     fs::create_dir_all(&folder).doing(|| format!("make {}", folder.display()))?;

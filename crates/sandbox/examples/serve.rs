@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let serving = sandbox
         .serve(ServeOptions {
             address: (Ipv4Addr::LOCALHOST, port).into(),
+            publish_authority: !bare,
             ..ServeOptions::new(&directory)
         })
         .await?;

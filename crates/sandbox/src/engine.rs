@@ -35,6 +35,8 @@ pub(crate) struct Engine {
     pub(crate) impersonated: LastModes,
     /// Signs the tokens of ServiceAccounts.
     pub(crate) signer: Signer,
+    /// The certificate of the authority behind the listener, once it listens.
+    authority: RwLock<Option<Arc<str>>>,
     random: Mutex<StdRng>,
     /// How far service addresses and node ports have been given out.
     given: Mutex<(u32, i64)>,
@@ -68,6 +70,7 @@ impl Engine {
             owners: RwLock::default(),
             impersonated: LastModes::default(),
             signer,
+            authority: RwLock::default(),
             random: Mutex::new(random),
             given: Mutex::new((0, 0)),
         };
@@ -161,6 +164,18 @@ impl Engine {
             }
         }
         Err(ApiError::internal("all node ports are taken"))
+    }
+
+    /// What clients of the listener trust the server by; none while there is no listener.
+    pub(crate) fn authority(&self) -> Option<Arc<str>> {
+        self.authority
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_authority(&self, certificate: &str) {
+        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Some(certificate.into());
     }
 
     pub(crate) fn now(&self) -> Timestamp {

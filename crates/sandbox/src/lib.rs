@@ -25,8 +25,9 @@
 //! `VolumeAttributesClass` counts nothing), what a CEL rule of a CRD may cost before it meets an object (`rules` says what
 //! becomes of one that costs too much), conversion between API versions (the served versions of a CRD show the same
 //! fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
-//! Secrets with tokens, authorization by selectors and by node, OpenAPI v2. The past is held for some thousands of changes, in
-//! memory: a list or a watch from before that, or from before a restart, gets 410. Pods go at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//! Secrets with tokens, authorization by selectors and by node, OpenAPI v2 in its binary form. The past is held for some
+//! thousands of changes, in memory: a list or a watch from before that, or from before a restart, gets 410. Pods go at once
+//! when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 

@@ -24,7 +24,7 @@ impl Known {
         Self::of(&text, heading)
     }
 
-    fn of(text: &str, heading: &str) -> Result<Self> {
+    pub(super) fn of(text: &str, heading: &str) -> Result<Self> {
         let Some((_, below)) = text.split_once(&format!("\n## {heading}\n")) else {
             fail!("the page has no heading \"{heading}\"")
         };

@@ -13,7 +13,7 @@ mod listed;
 mod normal;
 mod play;
 mod sequence;
-mod server;
+pub(super) mod server;
 mod table;
 
 use crate::cluster::Cluster;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::path::Path;
-use super::{negotiate, openapi, respond};
+use super::{negotiate, openapi, respond, swagger};
 use crate::catalog::{Catalog, Resource, Subresource};
 use crate::engine::Engine;
 use crate::security::openid;
@@ -68,6 +68,7 @@ pub(super) fn answer(
         Path::OpenIdKeys => engine.openid_keys(),
         Path::OpenApiV3 => openapi::index(&catalog),
         Path::OpenApiV3Of { group, version } => openapi::document(&catalog, group, version)?,
+        Path::OpenApiV2 if swagger::is_acceptable(headers) => swagger::document(&catalog)?,
         Path::Resource(_) | Path::OpenApiV2 => {
             return Err(ApiError::no_such_resource());
         }

@@ -13,6 +13,7 @@ mod path;
 mod query;
 mod respond;
 pub(crate) mod serve;
+mod swagger;
 mod table;
 mod verb;
 mod watch;

@@ -81,13 +81,13 @@ pub(super) fn document(catalog: &Catalog, group: &str, version: &str) -> Result<
 }
 
 /// `com.example.v1.Widget` of the group `example.com`.
-fn type_name(resource: &Resource) -> String {
+pub(super) fn type_name(resource: &Resource) -> String {
     let mut group: Vec<&str> = resource.group.split('.').collect();
     group.reverse();
     format!("{}.{}.{}", group.join("."), resource.version, resource.kind)
 }
 
-fn kind_of(resource: &Resource) -> Value {
+pub(super) fn kind_of(resource: &Resource) -> Value {
     json!({ "group": resource.group, "version": resource.version, "kind": resource.kind })
 }
 

@@ -102,23 +102,32 @@ impl Collector {
 
     async fn follow(&self, event: &Event) {
         self.aggregate(event).await;
+        self.publish(event).await;
         if event.removed {
             let dependents = self.engine.store.read().dependents(event.object.uid());
             self.examine_all(dependents).await;
-            for owner in owner_uids(&event.object) {
-                let key = self.engine.store.read().by_uid(owner).cloned();
-                if let Some(key) = key {
-                    self.finish(&key).await;
-                }
-            }
+            self.finish_owners(&event.object).await;
             self.after_removal(&event.key).await;
             return;
         }
         if owner_uids(&event.object).next().is_some() {
             self.examine(&event.key).await;
+            if event.object.is_terminating() {
+                // It may hold its owners up no more.
+                self.finish_owners(&event.object).await;
+            }
         }
         if event.object.is_terminating() {
             self.finish(&event.key).await;
+        }
+    }
+
+    async fn finish_owners(&self, object: &Object) {
+        for owner in owner_uids(object) {
+            let key = self.engine.store.read().by_uid(owner).cloned();
+            if let Some(key) = key {
+                self.finish(&key).await;
+            }
         }
     }
 
@@ -157,8 +166,20 @@ impl Collector {
             self.release(key, &gone).await;
             return;
         }
-        let has_dependents = !self.engine.store.read().dependents(object.uid()).is_empty();
+        let (has_dependents, in_a_circle) = {
+            let memory = self.engine.store.read();
+            let dependents = memory.dependents(object.uid());
+            let going = dependents
+                .iter()
+                .filter_map(|dependent| memory.get(dependent))
+                .any(|dependent| dependent.is_terminating() && waits_for(&dependent, FOREGROUND));
+            (!dependents.is_empty(), going)
+        };
         let propagation = if count(Owner::Waiting) > 0 && has_dependents {
+            if in_a_circle {
+                // Each would wait for the next for ever.
+                report(key, self.engine.edit(key, unblock_owners).await);
+            }
             Propagation::Foreground
         } else {
             Propagation::Background
@@ -281,6 +302,16 @@ impl Collector {
             name: key.name.clone(),
             subresource: String::new(),
         })
+    }
+}
+
+/// Lets the owners of an object go without it.
+fn unblock_owners(object: &mut Value) {
+    let references = object.pointer_mut("/metadata/ownerReferences");
+    for reference in references.and_then(Value::as_array_mut).into_iter().flatten() {
+        if reference["blockOwnerDeletion"] == true {
+            reference["blockOwnerDeletion"] = Value::Bool(false);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the API server's own controllers do, so that the API behaves as clients expect even without [`crate::life`]:
 //! objects without an owner go, namespaces are emptied, the objects of a removed CRD go with it, ClusterRoles are put
-//! together.
+//! together, and every namespace is told what to trust the server by.
 //!
 //! One thread follows every change, as any watcher would, and works through the same verbs as clients do; its
 //! writes are not put before admission.
@@ -9,6 +9,7 @@ mod aggregate;
 mod collect;
 mod count;
 mod empty;
+mod publish;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -4,7 +4,6 @@
 
 use serde_json::{Map, Value};
 
-use super::meta::text;
 use super::subresource::selector_text;
 use crate::catalog::Resource;
 use crate::status::ApiError;
@@ -38,6 +37,8 @@ struct FieldTerm {
     path: Vec<String>,
     value: String,
     equal: bool,
+    /// What an object that does not have the field counts as.
+    unset: &'static str,
 }
 
 impl Selector {
@@ -102,8 +103,8 @@ impl FieldTerm {
         let equal = match found {
             Some(Value::Bool(flag)) => self.value == flag.to_string(),
             Some(Value::Number(number)) => self.value == number.to_string(),
-            // The type field of a Service and the like are strings; what is absent equals the empty string.
-            _ => text(object, &path) == self.value,
+            Some(Value::String(text)) => self.value == *text,
+            _ => self.value == self.unset,
         };
         equal == self.equal
     }
@@ -273,6 +274,13 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, ApiEr
                     "field label not supported: {field}"
                 )));
             }
+            // What Go holds as a flag or a number is one without being set.
+            let unset = match field {
+                _ if resource.is_custom() => "",
+                "spec.unschedulable" | "spec.hostNetwork" => "false",
+                "status.replicas" | "status.successful" => "0",
+                _ => "",
+            };
             let path = if field == "source" {
                 "source.component"
             } else {
@@ -282,6 +290,7 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, ApiEr
                 path: path.split('.').map(str::to_owned).collect(),
                 value: value.trim().to_owned(),
                 equal,
+                unset,
             })
         })
         .collect()
@@ -310,6 +319,16 @@ mod tests {
             let selector = Selector::parse(&pods(), labels, fields).unwrap();
             assert_eq!(selector.matches(&pod), expect, "{labels} | {fields}");
         };
+        check("", "spec.hostNetwork=true", true);
+        let bare = json!({ "metadata": { "name": "b" } });
+        for (fields, expect) in [
+            ("spec.hostNetwork=false", true),
+            ("spec.hostNetwork!=false", false),
+            ("spec.nodeName=", true),
+        ] {
+            let selector = Selector::parse(&pods(), "", fields).unwrap();
+            assert_eq!(selector.matches(&bare), expect, "{fields}");
+        }
         for (labels, expect) in [
             ("", true),
             ("app=web", true),

@@ -13,15 +13,16 @@ const START: Duration = Duration::from_mins(1);
 
 /// A sandbox that serves.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(in crate::conformance) struct Server {
     daemon: Daemon,
     api: ApiServer,
+    kubeconfig: PathBuf,
     // The last to go: the daemon writes into it.
     _folder: Scratch,
 }
 
 /// The program that serves: the one named, or the example of the crate, built.
-pub(super) fn program(named: Option<&str>) -> Result<PathBuf> {
+pub(in crate::conformance) fn program(named: Option<&str>) -> Result<PathBuf> {
     match named {
         Some(path) => Ok(PathBuf::from(path)),
         None => built(&["--package", "sandbox", "--example", "serve"], "serve", |_| ()),
@@ -30,7 +31,7 @@ pub(super) fn program(named: Option<&str>) -> Result<PathBuf> {
 
 impl Server {
     /// Starts it with an empty store, with or without controllers.
-    pub(super) fn start(program: &Path, controllers: bool) -> Result<Self> {
+    pub(in crate::conformance) fn start(program: &Path, controllers: bool) -> Result<Self> {
         let folder = Scratch::new()?;
         let place = folder.path().join("sandbox");
         std::fs::create_dir(&place).map_err(|error| crate::failure::Failure::new(error.to_string()))?;
@@ -46,16 +47,22 @@ impl Server {
         Ok(Self {
             daemon,
             api: ApiServer::of(&place.join("kubeconfig"))?,
+            kubeconfig: place.join("kubeconfig"),
             _folder: folder,
         })
     }
 
-    pub(super) fn api(&self) -> &ApiServer {
+    pub(in crate::conformance) fn api(&self) -> &ApiServer {
         &self.api
     }
 
+    /// The kubeconfig of its administrator.
+    pub(in crate::conformance) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Fails when it has ended.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::conformance) fn check(&self) -> Result<()> {
         self.daemon.check()
     }
 }

@@ -54,6 +54,9 @@ pub struct ServeOptions {
     pub kubeconfig: Option<PathBuf>,
     /// Listen on an address that other machines can reach.
     pub allow_remote: bool,
+    /// Keep the authority's certificate in the ConfigMap `kube-root-ca.crt` of every namespace, as the controllers of a
+    /// cluster do.
+    pub publish_authority: bool,
 }
 
 impl ServeOptions {
@@ -64,6 +67,7 @@ impl ServeOptions {
             directory: directory.into(),
             kubeconfig: None,
             allow_remote: false,
+            publish_authority: true,
         }
     }
 }
@@ -129,6 +133,12 @@ pub(crate) async fn serve(engine: Arc<Engine>, options: ServeOptions) -> Result<
     files::write_private(&kubeconfig, &kubeconfig::text(address, &credentials))?;
     let acceptor = TlsAcceptor::from(Arc::clone(&credentials.tls));
     engine.trust(Arc::clone(&credentials.token));
+    if options.publish_authority
+        && let Err(error) = engine.publish_authority(&credentials.authority).await
+    {
+        // A namespace that could not be told is told when it changes.
+        tracing::warn!(error = error.message, "the authority is not published everywhere");
+    }
     let door = Door {
         acceptor,
         router: super::router(engine),
