@@ -24,6 +24,7 @@ mod update;
 mod words;
 mod workload;
 
+pub use names::{label_key_mistakes, label_value_mistake};
 pub(crate) use update::check_update;
 pub(crate) use words::{Words, words};
 

@@ -9,6 +9,7 @@ mod aggregate;
 mod collect;
 mod count;
 mod empty;
+mod protect;
 mod publish;
 
 use std::sync::Arc;

@@ -25,8 +25,10 @@ pub(crate) struct WatchOptions {
     pub(crate) selector: Selector,
     /// Changes after this revision; `None` begins with the present state.
     pub(crate) since: Option<u64>,
-    /// Begin with the present state and mark its end with a bookmark.
-    pub(crate) initial_events: bool,
+    /// Whether to begin with the present state, when the client says so or says the contrary.
+    pub(crate) initial_events: Option<bool>,
+    /// Whether bookmarks are wanted; one of them ends the present state.
+    pub(crate) bookmarks: bool,
 }
 
 /// One change as a watcher sees it through its selector.
@@ -110,7 +112,8 @@ impl Engine {
             Some(since) if since > memory.revision() => {
                 return Err(too_large_revision(since, memory.revision()));
             }
-            Some(since) if !options.initial_events => {
+            None if options.initial_events == Some(false) => {}
+            Some(since) if options.initial_events != Some(true) => {
                 memory
                     .since(since)
                     .map(drop)
@@ -120,7 +123,7 @@ impl Engine {
             _ => {
                 watcher.initial = Some(Initial {
                     next: None,
-                    marked: options.initial_events,
+                    marked: options.initial_events == Some(true) && options.bookmarks,
                 });
             }
         }
@@ -294,7 +297,8 @@ mod tests {
             revisions.push(write(&engine, &format!("m-{number:03}"), None).await.revision);
         }
         let options = WatchOptions {
-            initial_events: true,
+            initial_events: Some(true),
+            bookmarks: true,
             ..WatchOptions::default()
         };
         let mut watcher = engine.watch(&maps(&engine), options).unwrap();

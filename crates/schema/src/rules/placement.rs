@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::names::{label_name, label_selector, requirement, value_mistake};
+use super::names::{label_name, label_selector, label_value_mistake, requirement};
 use super::{Report, items, text};
 use crate::error::Cause;
 
@@ -63,7 +63,7 @@ fn node_term(term: &Value, path: &str, strict: bool, report: &mut Report<'_>) {
         let field = format!("{path}.matchExpressions[{place}]");
         requirement(expression, &field, &OPERATORS, report);
         for (number, value) in items(expression, "values").iter().enumerate() {
-            if let Some(mistake) = value_mistake(text(value)).filter(|_| strict) {
+            if let Some(mistake) = label_value_mistake(text(value)).filter(|_| strict) {
                 report.invalid(&format!("{field}.values[{number}]"), value, mistake);
             }
         }
@@ -161,7 +161,7 @@ pub(super) fn tolerations(spec: &Value, path: &str, report: &mut Report<'_>) {
         let value = &toleration["value"];
         match operator {
             "" | "Equal" => {
-                if let Some(mistake) = value_mistake(text(value)) {
+                if let Some(mistake) = label_value_mistake(text(value)) {
                     report.invalid(&field("operator"), value, mistake);
                 }
             }
