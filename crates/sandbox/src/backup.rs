@@ -84,17 +84,18 @@ pub(crate) fn read(path: &Path, from: &mut dyn BufRead) -> Result<usize, ImportE
         }
         objects.push((key, object));
     }
-    let (disk, (before, _)) = Disk::open(path).map_err(ImportError::Store)?;
+    let (mut disk, (before, _)) = Disk::open(path, None).map_err(ImportError::Store)?;
     if !before.is_empty() {
         return Err(ImportError::Used {
             path: path.to_path_buf(),
         });
     }
     let all = objects.iter().map(|(key, object)| (key, Some(object)));
-    disk.commit(all, head.revision).map_err(|why| ImportError::Disk {
-        path: path.to_path_buf(),
-        why,
-    })?;
+    disk.commit(all, head.revision, |_| None)
+        .map_err(|why| ImportError::Disk {
+            path: path.to_path_buf(),
+            why: why.to_string(),
+        })?;
     Ok(objects.len())
 }
 

@@ -15,12 +15,13 @@ use crate::security::{LastModes, Signer};
 use crate::status::ApiError;
 use crate::store::{Collection, Object, Store};
 use crate::verbs::text;
-use crate::{Admission, Clock, OpenError, Options};
+use crate::{Admission, Clock, Faults, OpenError, Options};
 
 /// What every request and every piece of machinery works on.
 pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) admission: Option<Arc<dyn Admission>>,
+    pub(crate) faults: Option<Faults>,
     /// What writes on their way will use of quotas.
     pub(crate) ledger: Ledger,
     clock: Arc<dyn Clock>,
@@ -47,8 +48,9 @@ impl Engine {
             clock,
             admission,
             seed,
+            faults,
         } = options;
-        let store = Store::open(path.as_deref())?;
+        let store = Store::open(path.as_deref(), faults.as_ref())?;
         let random = seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
         let failed = |error: ApiError| OpenError::Io {
             path: path.clone(),
@@ -58,6 +60,7 @@ impl Engine {
         let engine = Self {
             store,
             admission,
+            faults,
             ledger: Ledger::default(),
             clock,
             catalog: RwLock::default(),
@@ -162,6 +165,10 @@ impl Engine {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// The present moment as `metav1.Time` writes it: UTC, whole seconds.

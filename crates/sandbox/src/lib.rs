@@ -15,7 +15,8 @@
 //! - `security`: who asks, what they may do, and what they may give to others;
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
 //! - `backup`: all of the store as text, and back;
-//! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal.
+//! - `machinery`: what the API server's own controllers do: garbage collection, namespace contents, CRD removal;
+//! - `faults`: what goes wrong when a test wants it to: latency, refusals, lost watches, a full disk.
 //!
 //! # What it leaves out
 //!
@@ -24,9 +25,8 @@
 //! `VolumeAttributesClass` counts nothing), what a CEL rule of a CRD may cost before it meets an object (`rules` says what
 //! becomes of one that costs too much), conversion between API versions (the served versions of a CRD show the same
 //! fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
-//! Secrets with tokens, authorization by selectors and by node, consistent snapshots of the past (later pages of a list
-//! show the present, with the revision of the first page, so that a watch from there misses nothing), OpenAPI v2. Pods go
-//! at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//! Secrets with tokens, authorization by selectors and by node, OpenAPI v2. The past is held for some thousands of changes, in
+//! memory: a list or a watch from before that, or from before a restart, gets 410. Pods go at once when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 
@@ -36,6 +36,7 @@ mod catalog;
 mod clock;
 mod engine;
 mod error;
+mod faults;
 mod http;
 pub mod life;
 
@@ -54,6 +55,7 @@ use std::sync::Arc;
 pub use admission::{Admission, AdmissionRequest, Denial, Operation, ResourceName};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ImportError, OpenError, ServeError};
+pub use faults::{Fault, Faults};
 pub use http::serve::{ServeOptions, Serving};
 pub use security::User;
 
@@ -69,6 +71,8 @@ pub struct Options {
     pub admission: Option<Arc<dyn Admission>>,
     /// Makes uids and generated names predictable; `None` takes the system's randomness.
     pub seed: Option<u64>,
+    /// What goes wrong, for tests; `None` is nothing.
+    pub faults: Option<Faults>,
 }
 
 impl Default for Options {
@@ -78,6 +82,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             admission: None,
             seed: None,
+            faults: None,
         }
     }
 }
@@ -89,6 +94,7 @@ impl fmt::Debug for Options {
             .field("path", &self.path)
             .field("admission", &self.admission.is_some())
             .field("seed", &self.seed)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::store::CommitError;
+use crate::store::{CommitError, DiskError};
 
 /// The reason of a failure that is told as text, since it is about no API.
 pub(crate) const NO_PAGE: &str = "NoPage";
@@ -17,6 +17,8 @@ pub(crate) struct ApiError {
     pub(crate) reason: String,
     pub(crate) message: String,
     pub(crate) details: Option<Value>,
+    /// Where to go on with a list whose state is no longer held.
+    pub(crate) resume: Option<String>,
 }
 
 /// What an error is about: `deployments.apps "web"`.
@@ -83,6 +85,7 @@ impl ApiError {
             reason: reason.to_owned(),
             message: message.into(),
             details: None,
+            resume: None,
         }
     }
 
@@ -198,6 +201,7 @@ impl ApiError {
                 about.name
             ),
             details: Some(details),
+            resume: None,
         }
     }
 
@@ -260,13 +264,28 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn continue_expired() -> Self {
+    /// The state that a list asks for is no longer held.
+    pub(crate) fn list_expired() -> Self {
         Self::new(
             StatusCode::GONE,
             "Expired",
-            "The provided continue parameter is too old to display a consistent list result. \
-             You must start a new list without the continue parameter.",
+            "The resourceVersion for the provided list is too old.",
         )
+    }
+
+    /// The same of the later pages of a list; with `resume` they go on with the present state.
+    pub(crate) fn continue_expired(resume: String) -> Self {
+        let mut error = Self::new(
+            StatusCode::GONE,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You can start a \
+             new list without the continue parameter, or use the continue token in this response to retrieve \
+             the remainder of the results. Continuing with the provided token results in an inconsistent list \
+             - objects that were created, modified, or deleted between the time the first chunk was returned \
+             and now may show up in the list.",
+        );
+        error.resume = Some(resume);
+        error
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -311,7 +330,12 @@ impl ApiError {
                     })
                 }
             }
-            CommitError::Disk(why) => {
+            CommitError::Disk(DiskError::Full) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "InsufficientStorage",
+                "the disk of the sandbox is full: nothing was written; make room and try again",
+            ),
+            CommitError::Disk(DiskError::Failed(why)) => {
                 Self::internal(format!("the sandbox could not store the change: {why}"))
             }
             CommitError::Closed => Self::new(
@@ -337,6 +361,9 @@ impl ApiError {
         }
         if let Some(details) = &self.details {
             status["details"] = details.clone();
+        }
+        if let Some(resume) = &self.resume {
+            status["metadata"]["continue"] = json!(resume);
         }
         status
     }

@@ -28,6 +28,14 @@ pub(super) fn admitted(engine: &Engine, parts: &Parts) -> Result<User, ApiError>
     Ok(user)
 }
 
+/// Lets go wrong what a test wants to go wrong with this request.
+pub(super) async fn strike(engine: &Engine, parts: &Parts) -> Result<(), ApiError> {
+    match &engine.faults {
+        Some(faults) => faults.strike(&action(parts)?, engine.clock()).await,
+        None => Ok(()),
+    }
+}
+
 fn action(parts: &Parts) -> Result<Action, ApiError> {
     let segments = segments(parts.uri.path())?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

@@ -1,18 +1,14 @@
 //! Answers.
 
-use std::fmt::Write as _;
-
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::catalog::Resource;
 use crate::status::{ApiError, NO_PAGE};
 use crate::store::Object;
-use crate::verbs::{Listed, Resume, shown, text};
+use crate::verbs::{Listed, shown, text};
 
 /// An answer of JSON.
 pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
@@ -113,43 +109,12 @@ pub(super) fn list_json(kind: &str, api_version: &str, listed: &Listed, items: &
 pub(super) fn list_metadata(listed: &Listed) -> Value {
     let mut metadata = json!({ "resourceVersion": listed.revision.to_string() });
     if let Some(resume) = &listed.resume {
-        metadata["continue"] = json!(encode(resume));
+        metadata["continue"] = json!(resume.token());
         if let Some(remaining) = listed.remaining {
             metadata["remainingItemCount"] = json!(remaining);
         }
     }
     metadata
-}
-
-fn encode(resume: &Resume) -> String {
-    let mut plain = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        plain,
-        "{}\0{}\0{}",
-        resume.revision, resume.namespace, resume.name
-    );
-    URL_SAFE_NO_PAD.encode(plain)
-}
-
-/// Reads the `continue` parameter of a list.
-pub(super) fn decode_continue(token: &str) -> Result<Option<Resume>, ApiError> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let parse = || {
-        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-        let mut parts = plain.split('\0');
-        let (revision, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Resume {
-            revision: revision.parse().ok()?,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
-    };
-    parse()
-        .map(Some)
-        .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
 }
 
 /// What a delete answers when the object is gone.

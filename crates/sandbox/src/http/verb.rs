@@ -19,13 +19,14 @@ use crate::security::is_question;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, Warnings, WatchOptions,
-    WriteOptions,
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Resume, ScaleChange, Target, Warnings,
+    WatchOptions, WriteOptions,
 };
 
 /// Answers one request.
 pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    caller::strike(engine, &parts).await?;
     let user = caller::admitted(engine, &parts)?;
     let path = parse(parts.uri.path())?;
     let query = Query::parse(&parts.uri)?;
@@ -109,19 +110,18 @@ impl Call<'_> {
             let object = self.engine.get(&self.target)?;
             return Ok(self.show(StatusCode::OK, shape, &object));
         }
+        let (limit, asked) = (self.query.limit()?, self.query.revision()?);
+        let exact = match self.query.text("resourceVersionMatch") {
+            "" => limit.is_some(),
+            matching => matching == "Exact",
+        };
         let options = ListOptions {
             selector: self.query.selector(&self.target.resource)?,
-            limit: self.query.limit()?,
-            resume: respond::decode_continue(self.query.text("continue"))?,
-            at_least: self.query.revision()?,
+            limit,
+            resume: Resume::read(self.query.text("continue"))?,
+            at_least: asked.filter(|_| !exact),
+            exactly: asked.filter(|_| exact),
         };
-        if options.at_least.is_some() && self.query.text("resourceVersionMatch") == "Exact" {
-            let held = self.engine.store.read().revision();
-            let asked = options.at_least.unwrap_or_default();
-            if asked < held {
-                return Err(ApiError::expired(asked, held));
-            }
-        }
         let listed = self.engine.list(&self.target, &options)?;
         Ok(self.show_list(shape, &listed))
     }

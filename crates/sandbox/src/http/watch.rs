@@ -1,6 +1,7 @@
 //! The stream of a watch: one JSON object a line, never compressed, flushed as things happen.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ use tokio::time::Instant;
 
 use super::negotiate::Shape;
 use super::table::Style;
-use super::{respond, table};
+use super::{respond, serve, table};
 use crate::catalog::Resource;
 use crate::status::ApiError;
 use crate::store::Object;
-use crate::verbs::{Change, Watcher};
+use crate::verbs::{Change, Next, Watcher};
 
 /// A watch that names no end ends here, as upstream between 30 and 60 minutes.
 const LONGEST: Duration = Duration::from_mins(30);
@@ -30,11 +31,15 @@ struct Stream {
     shape: Shape,
     style: Style,
     bookmarks: bool,
-    lines: VecDeque<Bytes>,
+    /// What is to be told next. Lines are made of it one at a time, when there is room for them.
+    changes: VecDeque<Change>,
+    /// Told after that.
+    failure: Option<ApiError>,
     told: u64,
     ends: Instant,
     bookmark_due: Instant,
     over: bool,
+    lost: bool,
     first_row: bool,
 }
 
@@ -47,22 +52,31 @@ pub(super) fn stream(
     timeout: Option<Duration>,
 ) -> Response {
     let now = Instant::now();
+    if let Some(cut) = serve::cut() {
+        watcher.cut_by(cut);
+    }
     let state = Stream {
         watcher,
         resource,
         shape,
         style,
         bookmarks,
-        lines: VecDeque::new(),
+        changes: VecDeque::new(),
+        failure: None,
         told: 0,
         ends: now + timeout.unwrap_or(LONGEST).min(LONGEST * 4),
         bookmark_due: now + BOOKMARK,
         over: false,
+        lost: false,
         first_row: true,
     };
     let lines = stream::unfold(state, |mut state| async move {
-        let chunk = state.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(chunk), state))
+        let chunk = match state.next().await {
+            Some(chunk) => Ok(chunk),
+            None if std::mem::take(&mut state.lost) => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            None => return None,
+        };
+        Some((chunk, state))
     });
     let mut response = Response::new(Body::from_stream(lines));
     *response.status_mut() = StatusCode::OK;
@@ -80,26 +94,22 @@ impl Stream {
     /// The next line, `None` at the end of the watch.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(line) = self.lines.pop_front() {
-                return Some(line);
+            if let Some(change) = self.changes.pop_front() {
+                return Some(self.line(&change));
+            }
+            if let Some(error) = self.failure.take() {
+                return Some(failure(&error));
             }
             if self.over {
                 return None;
             }
             match self.watcher.ready() {
-                Ok(changes) => {
-                    for change in changes {
-                        let line = self.line(&change);
-                        self.lines.push_back(line);
-                    }
-                }
+                Ok(changes) if changes.is_empty() => self.wait().await,
+                Ok(changes) => self.changes = changes,
                 Err(error) => {
-                    self.lines.push_back(failure(&error));
+                    self.failure = Some(error);
                     self.over = true;
                 }
-            }
-            if self.lines.is_empty() {
-                self.wait().await;
             }
         }
     }
@@ -107,15 +117,16 @@ impl Stream {
     async fn wait(&mut self) {
         let until = self.ends.min(self.bookmark_due);
         tokio::select! {
-            open = self.watcher.changed() => self.over = !open,
+            next = self.watcher.changed() => {
+                self.over = next != Next::More;
+                self.lost = next == Next::Lost;
+            }
             () = tokio::time::sleep_until(until) => {
                 let now = Instant::now();
                 let ends = now >= self.ends;
                 // The last thing a watch says is how far it has come, so that the next one can begin there.
                 if self.bookmarks && (ends || now >= self.bookmark_due) && self.watcher.revision() > self.told {
-                    let bookmark = Change::Bookmark { revision: self.watcher.revision(), initial: false };
-                    let line = self.line(&bookmark);
-                    self.lines.push_back(line);
+                    self.changes.push_back(Change::Bookmark { revision: self.watcher.revision(), initial: false });
                 }
                 self.bookmark_due = now + BOOKMARK;
                 self.over = ends;

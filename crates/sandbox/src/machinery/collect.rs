@@ -42,17 +42,21 @@ impl Collector {
     /// Works until the store closes.
     pub(super) async fn run(self) {
         let mut revisions = self.engine.store.revisions();
-        let mut at = 0;
+        let (mut at, mut failures) = (0, 0);
         loop {
             revisions.borrow_and_update();
-            // A revision that is no longer held, as at the start, means looking at everything.
+            // A revision that is no longer held, as at the start, means looking at everything. So does a write that
+            // failed: it may have been one of ours.
+            let failed = std::mem::replace(&mut failures, self.engine.store.failures()) != failures;
             let (events, revision) = {
                 let memory = self.engine.store.read();
                 let events = memory.since(at).map(|events| events.cloned().collect::<Vec<_>>());
                 (events, memory.revision())
             };
             at = revision;
-            if let Ok(events) = events {
+            if let Ok(events) = events
+                && !failed
+            {
                 for event in &events {
                     self.follow(event).await;
                 }

@@ -1,16 +1,19 @@
 //! The recent past, for watches: a bounded ring of committed changes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Key, Object};
+use super::{Collection, Key, Object};
 
 /// Kept at least, whatever their size.
 const FEWEST: usize = 16;
 /// Kept at most.
 const MOST: usize = 8192;
-/// JSON bytes kept at most, beyond [`FEWEST`] events.
+/// JSON bytes of what is no longer the present state, kept at most beyond [`FEWEST`] events.
 const BYTES: usize = 2 << 20;
+
+/// What was at the places of one collection, as namespace and name, at an earlier revision.
+pub(super) type Past<'a> = BTreeMap<(&'a str, &'a str), Option<&'a Arc<Object>>>;
 
 /// One committed change.
 #[derive(Debug)]
@@ -21,6 +24,22 @@ pub(crate) struct Event {
     /// The state before, `None` for a new object.
     pub(crate) previous: Option<Arc<Object>>,
     pub(crate) removed: bool,
+}
+
+impl Event {
+    /// The bytes that are held for its sake at most: those of the state before, which nobody else holds, and of the last
+    /// state of a removed object. A new object is counted too, so that the past is as long for those who only add.
+    fn bytes(&self) -> usize {
+        let (now, before) = (
+            self.object.json.len(),
+            self.previous.as_ref().map_or(0, |previous| previous.json.len()),
+        );
+        if self.removed {
+            now + before
+        } else {
+            now.max(before)
+        }
+    }
 }
 
 /// The revision asked for lies before what the ring still holds.
@@ -48,11 +67,11 @@ impl Ring {
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        self.bytes += event.object.json.len();
+        self.bytes += event.bytes();
         self.events.push_back(Arc::new(event));
         while self.events.len() > MOST || (self.bytes > BYTES && self.events.len() > FEWEST) {
             if let Some(gone) = self.events.pop_front() {
-                self.bytes -= gone.object.json.len();
+                self.bytes -= gone.bytes();
                 self.floor = gone.object.revision;
             }
         }
@@ -90,5 +109,18 @@ impl Ring {
             .events
             .partition_point(|event| event.object.revision <= revision);
         Ok(self.events.range(start..))
+    }
+
+    /// What was at a revision, where it differs from what is now.
+    pub(super) fn past(&self, collection: &Collection, revision: u64) -> Result<Past<'_>, Expired> {
+        let mut past = Past::new();
+        for event in self.since(revision)? {
+            let key = &event.key;
+            if key.collection == *collection {
+                let place = (key.namespace.as_str(), key.name.as_str());
+                past.entry(place).or_insert(event.previous.as_ref());
+            }
+        }
+        Ok(past)
     }
 }

@@ -18,6 +18,9 @@ pub(crate) fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
         .filter_map(|owner| owner.get("uid")?.as_str())
 }
 
+/// Namespace and name.
+pub(crate) type Place<'a> = (&'a str, &'a str);
+
 /// After how many changes the values of objects that are older than these are let go.
 const SWEEP: u64 = 256;
 
@@ -89,6 +92,39 @@ impl Memory {
             .into_iter()
             .flat_map(move |objects| objects.range(from.clone()..))
             .take_while(move |((ns, _), _)| namespace.is_none_or(|only| only == ns))
+    }
+
+    /// The same as it was at an earlier revision, if that is still held.
+    pub(crate) fn list_at<'a>(
+        &'a self,
+        collection: &Collection,
+        namespace: Option<&'a str>,
+        start: Option<(String, String)>,
+        revision: u64,
+    ) -> Result<impl Iterator<Item = (Place<'a>, &'a Arc<Object>)> + use<'a>, Expired> {
+        let past = self.ring.past(collection, revision)?;
+        let from = start
+            .clone()
+            .unwrap_or_else(|| (namespace.unwrap_or_default().to_owned(), String::new()));
+        let from = (from.0.as_str(), from.1.as_str());
+        let before: Vec<(Place<'a>, &'a Arc<Object>)> = past
+            .iter()
+            .filter(|(place, _)| **place >= from && namespace.is_none_or(|only| only == place.0))
+            .filter_map(|(place, object)| Some((*place, (*object)?)))
+            .collect();
+        let mut before = before.into_iter().peekable();
+        let mut unchanged = self
+            .list(collection, namespace, start)
+            .map(|((namespace, name), object)| ((namespace.as_str(), name.as_str()), object))
+            .filter(move |(place, _)| !past.contains_key(place))
+            .peekable();
+        Ok(std::iter::from_fn(move || {
+            match (before.peek(), unchanged.peek()) {
+                (Some((first, _)), Some((second, _))) if first < second => before.next(),
+                (Some(_), None) => before.next(),
+                _ => unchanged.next(),
+            }
+        }))
     }
 
     /// Every collection that holds objects.

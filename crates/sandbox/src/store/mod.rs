@@ -9,6 +9,7 @@
 
 mod disk;
 mod events;
+mod followers;
 mod memory;
 mod object;
 mod writer;
@@ -21,12 +22,14 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
-pub(crate) use disk::Disk;
-pub(crate) use events::Event;
+pub(crate) use disk::{Disk, DiskError};
+pub(crate) use events::{Event, Expired};
+pub(crate) use followers::{Cut, Follower};
 pub(crate) use memory::{Memory, owner_uids};
 pub(crate) use object::Object;
 
-use crate::OpenError;
+use crate::{Faults, OpenError};
+use followers::Followers;
 
 /// The objects of one resource, whatever version they are read in: `deployments` of `apps`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +123,7 @@ pub(crate) enum CommitError {
     Missing,
     Changed,
     Guarded { guard: Key, terminating: bool },
-    Disk(String),
+    Disk(DiskError),
     Closed,
 }
 
@@ -136,16 +139,19 @@ pub(crate) struct Store {
     revision: watch::Receiver<u64>,
     definitions: Arc<AtomicU64>,
     roles: Arc<AtomicU64>,
+    /// How often the disk has failed.
+    failures: Arc<AtomicU64>,
+    followers: Arc<Followers>,
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
     /// Opens the store in `path`, or in memory only.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, OpenError> {
+    pub(crate) fn open(path: Option<&Path>, faults: Option<&Faults>) -> Result<Self, OpenError> {
         let (disk, memory) = match path {
             Some(path) => {
-                let (disk, (objects, revision)) = disk::Disk::open(path)?;
+                let (disk, (objects, revision)) = disk::Disk::open(path, faults)?;
                 (Some(disk), Memory::new(objects, revision))
             }
             None => (None, Memory::new(Vec::new(), 1)),
@@ -153,9 +159,13 @@ impl Store {
         let (announce, revision) = watch::channel(memory.revision());
         let (definitions, roles) = (memory.definitions(), memory.roles());
         let memory = Arc::new(RwLock::new(memory));
+        let (failures, followers) = (Arc::<AtomicU64>::default(), Arc::<Followers>::default());
         let (requests, queue) = mpsc::channel();
         let writer = writer::Writer {
             disk,
+            faults: faults.cloned(),
+            failures: Arc::clone(&failures),
+            followers: Arc::clone(&followers),
             memory: Arc::clone(&memory),
             announce,
             queue,
@@ -172,6 +182,8 @@ impl Store {
             revision,
             definitions,
             roles,
+            failures,
+            followers,
             requests: Mutex::new(Some(requests)),
             writer: Mutex::new(Some(writer)),
         })
@@ -194,6 +206,16 @@ impl Store {
     /// The revision of the last change of a role or of a binding.
     pub(crate) fn roles_revision(&self) -> u64 {
         self.roles.load(Ordering::Acquire)
+    }
+
+    /// How often the disk has failed: who has left work undone for that finds it changed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    /// Keeps an eye on somebody who follows the changes after a revision.
+    pub(crate) fn follow(&self, revision: u64) -> Arc<Follower> {
+        self.followers.add(revision)
     }
 
     /// A receiver that changes with every commit and closes with the store.

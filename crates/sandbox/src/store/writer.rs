@@ -1,18 +1,24 @@
 //! The only thread that changes anything: checks, numbers, commits in groups, publishes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 
 use tokio::sync::{oneshot, watch};
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskError};
+use super::followers::Followers;
 use super::{Change, CommitError, Expect, Key, Memory, Object, Request};
+use crate::Faults;
 
 /// Changes committed with one fsync at most.
 const GROUP: usize = 512;
 
 pub(super) struct Writer {
     pub(super) disk: Option<Disk>,
+    pub(super) faults: Option<Faults>,
+    pub(super) failures: Arc<AtomicU64>,
+    pub(super) followers: Arc<Followers>,
     pub(super) memory: Arc<RwLock<Memory>>,
     pub(super) announce: watch::Sender<u64>,
     pub(super) queue: mpsc::Receiver<Request>,
@@ -44,29 +50,45 @@ impl Writer {
         let accepted = self.accept(requests);
         let Some(last) = accepted.last() else { return };
         let revision = last.object.revision;
-        if let Some(disk) = &mut self.disk
-            && let Err(why) = disk.commit(
-                accepted
-                    .iter()
-                    .map(|change| (&change.key, (!change.removed).then_some(&*change.object))),
-                revision,
-            )
-        {
+        if let Err(error) = self.keep(&accepted, revision) {
+            tracing::warn!(%error, "a write failed");
+            self.failures.fetch_add(1, Ordering::Release);
             for change in accepted {
-                let _ = change.answer.send(Err(CommitError::Disk(why.clone())));
+                let _ = change.answer.send(Err(CommitError::Disk(error.clone())));
             }
             return;
         }
-        {
+        let oldest = {
             let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
             for change in &accepted {
                 memory.apply(&change.key, Arc::clone(&change.object), change.removed);
             }
-        }
+            memory.oldest()
+        };
         self.announce.send_replace(revision);
+        self.followers.leave_behind(oldest);
         for change in accepted {
             // The asker may have gone; the change stands.
             let _ = change.answer.send(Ok(change.object));
+        }
+    }
+
+    /// Puts a group on the disk.
+    fn keep(&mut self, accepted: &[Accepted], revision: u64) -> Result<(), DiskError> {
+        let changes = accepted
+            .iter()
+            .map(|change| (&change.key, (!change.removed).then_some(&*change.object)));
+        if let Some(disk) = &mut self.disk {
+            let memory = &self.memory;
+            let before = |key: &Key| memory.read().unwrap_or_else(PoisonError::into_inner).get(key);
+            return disk.commit(changes, revision, before);
+        }
+        match &self.faults {
+            Some(faults) => {
+                let bytes = changes.map(|(_, object)| object.map_or(1, |object| object.json.len()));
+                faults.spend_all(bytes.sum())
+            }
+            None => Ok(()),
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) use read::{ListOptions, Listed, Resume};
 pub(crate) use selector::Selector;
 pub(crate) use shape::restore;
 pub(crate) use subresource::ScaleChange;
-pub(crate) use watch::{Change, WatchOptions, Watcher};
+pub(crate) use watch::{Change, Next, WatchOptions, Watcher};
 
 /// The place a request is about.
 #[derive(Clone, Debug)]

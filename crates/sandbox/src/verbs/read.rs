@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::{Selector, Target};
 use crate::engine::Engine;
 use crate::status::ApiError;
@@ -17,14 +20,51 @@ pub(crate) struct ListOptions {
     pub(crate) resume: Option<Resume>,
     /// Not older than this revision.
     pub(crate) at_least: Option<u64>,
+    /// As it was at this revision.
+    pub(crate) exactly: Option<u64>,
 }
 
-/// The end of a page: the revision of the first page, and the last object listed.
+/// The end of a page: the revision of the list, and the last object listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resume {
-    pub(crate) revision: u64,
+    /// Without it the list goes on with whatever is there.
+    pub(crate) revision: Option<u64>,
     pub(crate) namespace: String,
     pub(crate) name: String,
+}
+
+impl Resume {
+    /// As clients hand it back.
+    pub(crate) fn token(&self) -> String {
+        let revision = self
+            .revision
+            .map_or_else(|| "-1".to_owned(), |revision| revision.to_string());
+        URL_SAFE_NO_PAD.encode(format!("{revision}\0{}\0{}", self.namespace, self.name))
+    }
+
+    /// Reads the `continue` parameter of a list.
+    pub(crate) fn read(token: &str) -> Result<Option<Self>, ApiError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let parse = || {
+            let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+            let mut parts = plain.split('\0');
+            let (revision, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
+            let revision = match revision {
+                "-1" => None,
+                revision => Some(revision.parse().ok()?),
+            };
+            Some(Self {
+                revision,
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            })
+        };
+        parse()
+            .map(Some)
+            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
+    }
 }
 
 /// One page.
@@ -54,22 +94,19 @@ impl Engine {
         }
     }
 
-    /// Lists a collection in order of namespace and name.
-    ///
-    /// Later pages show the objects as they are by then but carry the revision of the first page, so that a watch
-    /// from there misses nothing that changed between the pages.
+    /// Lists a collection in order of namespace and name. All pages of a list show the state of the first one.
     pub(crate) fn list(&self, target: &Target, options: &ListOptions) -> Result<Listed, ApiError> {
         let memory = self.store.read();
-        if let Some(asked) = options.at_least
-            && asked > memory.revision()
-        {
+        if options.resume.is_some() && (options.at_least.is_some() || options.exactly.is_some()) {
+            let what = "specifying resource version is not allowed when using continue";
+            return Err(ApiError::bad_request(what));
+        }
+        let begun = options.resume.as_ref().and_then(|resume| resume.revision);
+        let named = options.at_least.or(options.exactly).or(begun);
+        if let Some(asked) = named.filter(|asked| *asked > memory.revision()) {
             return Err(too_large_revision(asked, memory.revision()));
         }
-        let revision = match &options.resume {
-            Some(resume) if resume.revision < memory.oldest() => return Err(ApiError::continue_expired()),
-            Some(resume) => resume.revision.min(memory.revision()),
-            None => memory.revision(),
-        };
+        let revision = begun.or(options.exactly).unwrap_or_else(|| memory.revision());
         let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
         // The smallest name after the last one listed is that name with a zero byte behind it.
         let start = options
@@ -83,9 +120,18 @@ impl Engine {
                 "continue key is not valid: it is of another namespace",
             ));
         }
-        let mut found = memory
-            .list(&target.resource.collection, namespace, start)
-            .filter(|(_, object)| options.selector.chooses(object));
+        let found = memory.list_at(&target.resource.collection, namespace, start, revision);
+        let found = found.map_err(|_| match &options.resume {
+            Some(resume) => {
+                let resume = Resume {
+                    revision: None,
+                    ..resume.clone()
+                };
+                ApiError::continue_expired(resume.token())
+            }
+            None => ApiError::list_expired(),
+        })?;
+        let mut found = found.filter(|(_, object)| options.selector.chooses(object));
         let limit = options.limit.unwrap_or(usize::MAX);
         let mut objects = Vec::new();
         let mut last = None;
@@ -95,9 +141,9 @@ impl Engine {
         }
         let beyond = if options.limit.is_some() { found.count() } else { 0 };
         let resume = last.filter(|_| beyond > 0).map(|(namespace, name)| Resume {
-            revision,
-            namespace: namespace.clone(),
-            name: name.clone(),
+            revision: Some(revision),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
         });
         let remaining = options
             .selector

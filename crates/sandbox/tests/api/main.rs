@@ -9,13 +9,17 @@
 
 mod admission;
 mod custom;
+mod disk;
 mod door;
 mod durability;
+mod faults;
 mod https;
 mod kinds;
+mod lists;
 mod objects;
 mod refusals;
 mod rules;
 mod security;
 mod server;
+mod stuck;
 mod watches;

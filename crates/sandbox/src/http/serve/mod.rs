@@ -6,6 +6,7 @@
 //! nothing but that the server lives.
 
 mod credentials;
+mod cut;
 mod files;
 mod kubeconfig;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -33,8 +34,12 @@ use crate::engine::Engine;
 use crate::security::{ClientCertificates, Entrance};
 use credentials::Credentials;
 
+pub(super) use cut::current as cut;
+
 /// How long a client may take to finish its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a connection of many requests may be silent before it is asked for a sign of life, and how long that may take.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How long open requests may take to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -183,7 +188,12 @@ async fn connection(
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake timed out"),
     };
-    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(cut::Cuttable);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SILENCE)
+        .keep_alive_timeout(SILENCE);
     let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let shown = shown.iter().map(|one| one.clone().into_owned()).collect();
     let entrance = Entrance::Network {
@@ -198,10 +208,13 @@ async fn connection(
     let service = TowerToHyperService::new(service);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let connection = watcher.watch(connection.into_owned());
-    tokio::select! {
-        ended = connection => if let Err(error) = ended {
+    let connection = async {
+        if let Err(error) = connection.await {
             tracing::debug!(%error, "connection ended");
-        },
+        }
+    };
+    tokio::select! {
+        () = cut::cuttable(connection) => {}
         () = async {
             // The sender outlives the listener's loop; either way the grace begins now.
             let _ = stop.changed().await;
