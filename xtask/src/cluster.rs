@@ -196,6 +196,7 @@ impl Cluster {
                 "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
                 "--authorization-mode=Node,RBAC".to_owned(),
                 "--anonymous-auth=false".to_owned(),
+                "--allow-privileged=true".to_owned(),
             ],
         )
     }

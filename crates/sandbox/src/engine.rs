@@ -115,11 +115,11 @@ impl Engine {
             .collect()
     }
 
-    /// A cluster address that no Service has, from 10.96.0.0/12. None is given out twice in a row, so two Services
+    /// A cluster address that no Service has, from 10.96.0.0/16. None is given out twice in a row, so two Services
     /// made at the same time differ.
     pub(crate) fn next_service_address(&self) -> Result<String, ApiError> {
         const FIRST: u32 = 10;
-        const LAST: u32 = (1 << 20) - 2;
+        const LAST: u32 = (1 << 16) - 2;
         let taken: HashSet<String> = self.service_addresses().collect();
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in FIRST..=LAST {

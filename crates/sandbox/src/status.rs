@@ -173,11 +173,14 @@ impl ApiError {
 
     /// The object does not keep to its schema or rules.
     pub(crate) fn invalid(about: About<'_>, causes: &[Cause]) -> Self {
-        let mut listed: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
-        listed.dedup();
+        let mut listed: Vec<String> = Vec::new();
+        for cause in causes {
+            let words = format!("{}: {}", cause.field, cause.message);
+            // What is found twice is said once.
+            if !listed.contains(&words) {
+                listed.push(words);
+            }
+        }
         let what = match listed.as_slice() {
             [only] => only.clone(),
             many => format!("[{}]", many.join(", ")),

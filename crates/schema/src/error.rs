@@ -33,6 +33,8 @@ pub enum Cause {
     Unsupported,
     /// A value that stands twice where it may stand once.
     Duplicate,
+    /// A name of something that is not there.
+    NotFound,
     /// A value of another type than the schema's.
     TypeInvalid,
     /// A field or change that is not allowed at all.
@@ -51,6 +53,7 @@ impl Cause {
             Cause::Invalid => "FieldValueInvalid",
             Cause::Unsupported => "FieldValueNotSupported",
             Cause::Duplicate => "FieldValueDuplicate",
+            Cause::NotFound => "FieldValueNotFound",
             Cause::TypeInvalid => "FieldValueTypeInvalid",
             Cause::Forbidden => "FieldValueForbidden",
             Cause::TooLong => "FieldValueTooLong",

@@ -65,6 +65,7 @@ fn plain(name: &str) -> &'static [(&'static str, Plain)] {
         "apps.v1.StatefulSetSpec" => &[
             ("replicas", Number(1)),
             ("revisionHistoryLimit", Number(10)),
+            ("serviceName", Text("")),
             ("podManagementPolicy", Text("OrderedReady")),
             ("persistentVolumeClaimRetentionPolicy", Empty),
         ],
@@ -154,6 +155,11 @@ pub(crate) fn fill(name: &str, fields: &mut Map<String, Value>) {
     match name {
         "core.v1.PodSpec" => pod_spec(fields),
         "core.v1.Pod" => pod(fields),
+        "core.v1.TypedLocalObjectReference" | "core.v1.TypedObjectReference" => {
+            null_when_absent(fields, "apiGroup");
+        }
+        "rbac.v1.Role" | "rbac.v1.ClusterRole" => null_when_absent(fields, "rules"),
+        "autoscaling.v2.HorizontalPodAutoscalerStatus" => null_when_absent(fields, "currentMetrics"),
         "core.v1.Container" | "core.v1.EphemeralContainer" => container(fields),
         "core.v1.Volume" => volume(fields),
         "core.v1.ServiceSpec" => service(fields),
@@ -205,6 +211,13 @@ fn copy_when_absent(fields: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
+/// Fields that Go writes as null, where others are left out.
+fn null_when_absent(fields: &mut Map<String, Value>, name: &str) {
+    if is_unset(fields.get(name)) {
+        fields.insert(name.to_owned(), Value::Null);
+    }
+}
+
 fn pod_spec(fields: &mut Map<String, Value>) {
     // The deprecated name of the same thing; the API server always shows both.
     copy_when_absent(fields, "serviceAccount", "serviceAccountName");
@@ -222,6 +235,10 @@ fn pod(fields: &mut Map<String, Value>) {
         return;
     };
     set(spec, "enableServiceLinks", || json!(true));
+    let grace = spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+    if grace.is_some_and(|seconds| seconds < 0) {
+        spec.insert("terminationGracePeriodSeconds".to_owned(), json!(1));
+    }
     let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
     for list in ["containers", "initContainers"] {
         for container in spec

@@ -29,6 +29,7 @@ mod diff;
 mod error;
 mod fields;
 mod go_defaults;
+mod internal;
 mod merge;
 mod model;
 mod openapi;
@@ -40,6 +41,7 @@ mod quantity;
 mod rules;
 mod strategic;
 mod validate;
+mod warnings;
 
 pub use builtin::{Kind, Schemas, Subresource};
 pub use canonical::canonicalize;
@@ -54,7 +56,8 @@ pub use pattern::Pattern;
 pub use prune::{UnknownField, prune, unknown_fields};
 pub use quantity::Quantity;
 pub use strategic::strategic_merge;
-pub use validate::{validate, validate_update};
+pub use validate::{validate, validate_new, validate_update};
+pub use warnings::warnings;
 
 use serde_json::Value;
 

@@ -5,17 +5,29 @@ use serde_json::Value;
 
 use crate::error::{Cause, FieldError};
 use crate::model::Schema;
-use crate::validate::finding;
+use crate::validate::{finding, shown};
 
+mod apps;
+mod container;
+mod data;
+mod jobs;
+mod limits;
 mod names;
 mod network;
-mod plain;
+mod placement;
 mod pod;
+mod policy;
 mod roles;
+mod scaling;
+mod storage;
 mod update;
+mod words;
 mod workload;
 
 pub(crate) use update::check_update;
+pub(crate) use words::{Words, words};
+
+const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
 /// What a check needs to report.
 pub(crate) struct Report<'a> {
@@ -24,7 +36,59 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     pub(crate) fn add(&mut self, field: &str, cause: Cause, value: Option<&Value>, detail: &str) {
+        self.add_shown(field, cause, value.map(shown).as_deref(), detail);
+    }
+
+    /// Like [`Report::add`] with a value that has its words already.
+    fn add_shown(&mut self, field: &str, cause: Cause, value: Option<&str>, detail: &str) {
         self.errors.push(finding(field, cause, value, detail));
+    }
+
+    fn invalid(&mut self, field: &str, value: &Value, detail: &str) {
+        self.add(field, Cause::Invalid, Some(value), detail);
+    }
+
+    fn required(&mut self, field: &str, detail: &str) {
+        self.add(field, Cause::Required, None, detail);
+    }
+
+    fn forbidden(&mut self, field: &str, detail: &str) {
+        self.add(field, Cause::Forbidden, None, detail);
+    }
+
+    /// A value that is none of a few.
+    fn unsupported(&mut self, field: &str, value: &Value, allowed: &[&str]) {
+        self.add(field, Cause::Unsupported, Some(value), &supported(allowed));
+    }
+}
+
+fn supported(allowed: &[&str]) -> String {
+    let allowed: Vec<String> = allowed.iter().map(|word| format!("{word:?}")).collect();
+    format!("supported values: {}", allowed.join(", "))
+}
+
+fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
+    parent[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The names of a map's entries.
+fn keys(map: &Value) -> impl Iterator<Item = &str> {
+    map.as_object().into_iter().flatten().map(|(key, _)| key.as_str())
+}
+
+fn quantity(value: &Value) -> Option<crate::Quantity> {
+    value.as_str()?.parse().ok()
+}
+
+fn not_negative(parent: &Value, path: &str, fields: &[&str], report: &mut Report<'_>) {
+    for field in fields {
+        if parent[*field].as_i64().is_some_and(|number| number < 0) {
+            report.invalid(&format!("{path}.{field}"), &parent[*field], NOT_NEGATIVE);
+        }
     }
 }
 
@@ -35,5 +99,12 @@ pub(crate) fn check(schema: &Schema, object: &Value, errors: &mut Vec<FieldError
     if schema.typed {
         workload::check(schema, object, &mut report);
         roles::check(schema, object, &mut report);
+    }
+}
+
+/// Checks what a new object may not have yet.
+pub(crate) fn check_new(schema: &Schema, object: &Value, errors: &mut Vec<FieldError>) {
+    if schema.name == "core.v1.Pod" {
+        pod::new(object, &mut Report { errors });
     }
 }

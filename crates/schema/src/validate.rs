@@ -8,7 +8,7 @@ use crate::error::{Cause, FieldError};
 use crate::merge::{item_element, same};
 use crate::model::{ListType, Rules, Schema, Type};
 use crate::quantity::Quantity;
-use crate::rules;
+use crate::rules::{self, Words};
 
 /// Checks an object: types, required fields, allowed values, bounds, patterns, formats, lists without
 /// doubles; and for built-in kinds the handwritten rules that users meet most (names, labels,
@@ -18,9 +18,17 @@ use crate::rules;
 /// Findings come in the order of the fields. At most a hundred are returned.
 pub fn validate(schema: &Schema, object: &Value) -> Vec<FieldError> {
     let mut findings = Findings::default();
-    findings.at(schema, object, &mut String::new());
+    findings.at(schema, object, &mut String::new(), Words::Schema);
     let mut errors = findings.errors;
     rules::check(schema, object, &mut errors);
+    errors.truncate(MOST);
+    errors
+}
+
+/// Checks what a new object may not have yet.
+pub fn validate_new(schema: &Schema, object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    rules::check_new(schema, object, &mut errors);
     errors.truncate(MOST);
     errors
 }
@@ -37,12 +45,13 @@ pub fn validate_update(schema: &Schema, old: &Value, new: &Value) -> Vec<FieldEr
 const MOST: usize = 100;
 
 /// A finding with its message: `spec.replicas: Invalid value: -1: must be …`.
-pub(crate) fn finding(field: &str, cause: Cause, value: Option<&Value>, detail: &str) -> FieldError {
+pub(crate) fn finding(field: &str, cause: Cause, value: Option<&str>, detail: &str) -> FieldError {
     let head = match cause {
         Cause::Required => "Required value",
         Cause::Invalid | Cause::TypeInvalid => "Invalid value",
         Cause::Unsupported => "Unsupported value",
         Cause::Duplicate => "Duplicate value",
+        Cause::NotFound => "Not found",
         Cause::Forbidden => "Forbidden",
         Cause::TooLong => "Too long",
         Cause::TooMany => "Too many",
@@ -51,7 +60,7 @@ pub(crate) fn finding(field: &str, cause: Cause, value: Option<&Value>, detail: 
     let mut message = format!("{place}: {head}");
     if let Some(value) = value {
         message.push_str(": ");
-        message.push_str(&shown(value));
+        message.push_str(value);
     }
     if !detail.is_empty() {
         message.push_str(": ");
@@ -65,8 +74,8 @@ pub(crate) fn finding(field: &str, cause: Cause, value: Option<&Value>, detail: 
 }
 
 /// A value in a message; long ones are cut.
-fn shown(value: &Value) -> String {
-    const LONGEST: usize = 256;
+pub(crate) fn shown(value: &Value) -> String {
+    const LONGEST: usize = 4096;
     let text = value.to_string();
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -82,11 +91,12 @@ struct Findings {
 impl Findings {
     fn add(&mut self, path: &str, cause: Cause, value: Option<&Value>, detail: &str) {
         if self.errors.len() < MOST {
-            self.errors.push(finding(path, cause, value, detail));
+            self.errors
+                .push(finding(path, cause, value.map(shown).as_deref(), detail));
         }
     }
 
-    fn at(&mut self, schema: &Schema, value: &Value, path: &mut String) {
+    fn at(&mut self, schema: &Schema, value: &Value, path: &mut String, words: Words) {
         if self.errors.len() >= MOST {
             return;
         }
@@ -104,7 +114,7 @@ impl Findings {
             return self.add(path, Cause::TypeInvalid, Some(&told), &detail);
         }
         if let Some(rules) = &schema.rules {
-            self.rules(rules, value, path);
+            self.rules(rules, value, path, words);
         }
         match value {
             Value::Object(fields) => {
@@ -115,8 +125,10 @@ impl Findings {
                         Some(_) => true,
                     };
                     // The server fills the status of built-in kinds itself.
-                    let checked =
-                        !schema.typed || (must_be_written(schema, required) && !path.starts_with("status"));
+                    let checked = !schema.typed
+                        || (must_be_written(schema, required)
+                            && !path.starts_with("status")
+                            && rules::words(&schema.name, required) != Words::Rules);
                     if !present && checked {
                         let field = join(path, required);
                         self.add(&field, Cause::Required, None, "");
@@ -136,7 +148,12 @@ impl Findings {
                         path.push_str(if path.is_empty() { "" } else { "." });
                         path.push_str(name);
                     }
-                    self.at(child, value, path);
+                    let words = if schema.typed {
+                        rules::words(&schema.name, name)
+                    } else {
+                        Words::Schema
+                    };
+                    self.at(child, value, path, words);
                     path.truncate(length);
                 }
             }
@@ -144,7 +161,7 @@ impl Findings {
                 let length = path.len();
                 for (place, item) in items.iter().enumerate() {
                     let _ = write!(path, "[{place}]");
-                    self.at(schema.item(), item, path);
+                    self.at(schema.item(), item, path, words);
                     path.truncate(length);
                 }
                 self.doubles(schema, items, path);
@@ -208,9 +225,17 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, rules: &Rules, value: &Value, path: &mut String) {
-        if !rules.allowed.is_empty() && !rules.allowed.iter().any(|allowed| same(allowed, value)) {
-            let allowed: Vec<String> = rules.allowed.iter().map(Value::to_string).collect();
+    fn rules(&mut self, rules: &Rules, value: &Value, path: &mut String, words: Words) {
+        let told = match words {
+            Words::Schema => !rules.allowed.iter().any(|allowed| same(allowed, value)),
+            Words::Listed(listed) => !value.as_str().is_some_and(|word| listed.contains(&word)),
+            Words::Rules => false,
+        };
+        if !rules.allowed.is_empty() && told {
+            let allowed: Vec<String> = match words {
+                Words::Listed(listed) => listed.iter().map(|word| format!("{word:?}")).collect(),
+                _ => rules.allowed.iter().map(Value::to_string).collect(),
+            };
             let detail = format!("supported values: {}", allowed.join(", "));
             self.add(path, Cause::Unsupported, Some(value), &detail);
         }
@@ -321,11 +346,11 @@ impl Findings {
 
     fn junctions(&mut self, rules: &Rules, value: &Value, path: &mut String) {
         for schema in &rules.all_of {
-            self.at(schema, value, path);
+            self.at(schema, value, path, Words::Schema);
         }
         let errors_of = |schema: &Schema| {
             let mut inner = Findings::default();
-            inner.at(schema, value, &mut path.clone());
+            inner.at(schema, value, &mut path.clone(), Words::Schema);
             inner.errors
         };
         let refusals = |schemas: &[Schema]| schemas.iter().map(errors_of).collect::<Vec<_>>();

@@ -5,12 +5,14 @@
 //! embedding program may look: after the mutating webhooks, before validation and storage. It knows nothing of HTTP; a
 //! denial is worded for the caller as the API server words a webhook's.
 
+mod account;
 mod attributes;
 mod chain;
 mod defaults;
 pub(crate) mod limits;
 pub(crate) mod pods;
 mod quota;
+mod runtime;
 mod webhooks;
 
 use std::collections::BTreeMap;

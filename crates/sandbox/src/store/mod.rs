@@ -84,12 +84,16 @@ impl Key {
         }
     }
 
-    pub(crate) fn namespace(name: &str) -> Self {
+    pub(crate) fn new(group: &str, plural: &str, namespace: &str, name: &str) -> Self {
         Self {
-            collection: Collection::new("", "namespaces"),
-            namespace: String::new(),
+            collection: Collection::new(group, plural),
+            namespace: namespace.to_owned(),
             name: name.to_owned(),
         }
+    }
+
+    pub(crate) fn namespace(name: &str) -> Self {
+        Self::new("", "namespaces", "", name)
     }
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::meta::{metadata_mut, text};
-use super::{Outcome, Target, WriteOptions, shape};
+use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
 use crate::admission::Attributes;
 use crate::catalog::Source;
@@ -114,7 +114,7 @@ impl Engine {
         target: &Target,
         mut object: Value,
         options: &WriteOptions,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Outcome, ApiError> {
         let about = target.resource.about(&target.name);
         let key = target.key();
@@ -125,6 +125,7 @@ impl Engine {
             shape::restore(target, &mut object)?;
         }
         shape::validate(target, &object, None)?;
+        warnings.extend(kinds::warnings(target, &object));
         shape::limit(&object)?;
         let write = Attributes {
             target,

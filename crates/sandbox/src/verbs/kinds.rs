@@ -1,8 +1,10 @@
 //! What the server does to objects of particular kinds, beyond their schema: the fields that upstream's storage
 //! strategies and built-in admission fill in.
 
-use base64::Engine as _;
+use std::net::Ipv4Addr;
+
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
@@ -63,6 +65,10 @@ impl Engine {
                     json!({ "phase": "Pending", "qosClass": quality_of_service(&object["spec"]) });
             }
             ("batch", "jobs") => begin_job(object),
+            ("", "persistentvolumeclaims") => same_sources(object),
+            ("", "persistentvolumes") => {
+                object["status"]["lastPhaseTransitionTime"] = json!(self.timestamp());
+            }
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -131,6 +137,16 @@ impl Engine {
             (Some(given), Some(_)) => given.to_owned(),
             (Some("None"), None) => "None".to_owned(),
             (Some(given), None) => {
+                let parsed = given.parse::<Ipv4Addr>();
+                let misplaced = parsed.is_ok_and(|address| !is_service_address(address));
+                if misplaced {
+                    let message = format!(
+                        "Invalid value: [{given:?}]: failed to allocate IP {given}: the provided IP ({given}) is not in \
+                         the valid range. The range of valid IPs is 10.96.0.0/16"
+                    );
+                    let cause = Cause::new("FieldValueInvalid", "spec.clusterIPs", message);
+                    return Err(ApiError::invalid(target.resource.about(&target.name), &[cause]));
+                }
                 if self.service_addresses().any(|taken| taken == given) {
                     let message = format!(
                         "Invalid value: [{given:?}]: failed to allocate IP {given}: provided IP is already allocated"
@@ -159,6 +175,20 @@ impl Engine {
                 spec.entry("allocateLoadBalancerNodePorts")
                     .or_insert_with(|| json!(true));
             }
+        }
+        if kind == "LoadBalancer" && spec.get("externalTrafficPolicy").is_some_and(|it| it == "Local") {
+            let held = old.map_or(&Value::Null, |old| &old["spec"]["healthCheckNodePort"]);
+            let given = spec
+                .get("healthCheckNodePort")
+                .and_then(Value::as_i64)
+                .unwrap_or(0);
+            if given == 0 {
+                let port = held.as_i64().filter(|port| *port > 0);
+                let port = port.map_or_else(|| self.next_node_port(), Ok)?;
+                spec.insert("healthCheckNodePort".to_owned(), json!(port));
+            }
+        } else {
+            spec.remove("healthCheckNodePort");
         }
         let before = old
             .and_then(|old| old["spec"]["ports"].as_array())
@@ -241,6 +271,20 @@ fn drop_what_goes_with_the_type(old: &Value, new: &mut Value) {
     }
 }
 
+/// What a claim is filled from has an old name and a new one.
+fn same_sources(claim: &mut Value) {
+    let spec = &mut claim["spec"];
+    let (old, new) = (spec["dataSource"].clone(), spec["dataSourceRef"].clone());
+    if old.is_object() && new.is_null() {
+        spec["dataSourceRef"] = old;
+    } else if old.is_null() && new.is_object() && text(&new, &["namespace"]).is_empty() {
+        spec["dataSource"] = new;
+    }
+    if let Some(spec) = spec.as_object_mut() {
+        spec.retain(|_, value| !value.is_null());
+    }
+}
+
 /// An object in the version a request speaks.
 pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
     let mut shown = object.clone();
@@ -250,6 +294,10 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
         shown["apiVersion"] = json!(resource.api_version());
     }
     shown
+}
+
+fn is_service_address(address: Ipv4Addr) -> bool {
+    address.octets()[..2] == [10, 96]
 }
 
 /// Findings that a schema cannot express.
@@ -431,20 +479,47 @@ fn secret_data(object: &mut Value) {
     }
 }
 
-/// Refuses a Secret whose data is not base64, without repeating it.
-pub(super) fn read_secret(target: &Target, object: &Value) -> Result<(), ApiError> {
-    if !target.resource.is("", "secrets") {
-        return Ok(());
-    }
-    for (name, value) in object["data"].as_object().into_iter().flatten() {
-        if value.as_str().is_none_or(|value| STANDARD.decode(value).is_err()) {
-            return Err(shape::unreadable(
-                target,
-                &format!("illegal base64 data in data[{name:?}]"),
-            ));
+/// Refuses a Secret or a ConfigMap whose bytes are not base64, without repeating them.
+pub(super) fn read_bytes(target: &Target, object: &Value) -> Result<(), ApiError> {
+    let field = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
+        ("", "secrets") => "data",
+        ("", "configmaps") => "binaryData",
+        _ => return Ok(()),
+    };
+    for (_, value) in object[field].as_object().into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        if let Err(error) = STANDARD.decode(text) {
+            // Where Go stops reading: at the byte, or where the last four begin.
+            let at = match error {
+                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
+                DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len() / 4 * 4,
+            };
+            let why = format!("illegal base64 data at input byte {at}");
+            return Err(shape::unreadable(target, &why));
         }
     }
     Ok(())
+}
+
+/// Words beside the answer about an object that is right but likely not meant.
+pub(super) fn warnings(target: &Target, object: &Value) -> Vec<String> {
+    if target.resource.is_custom() || !target.subresource.is_empty() {
+        return Vec::new();
+    }
+    let mut found = schema::warnings(target.resource.stored_schema(), object);
+    if target.resource.is("", "secrets") && object["type"] == "kubernetes.io/tls" {
+        let part = |name: &str| {
+            let encoded = object["data"][name].as_str().unwrap_or_default();
+            String::from_utf8(STANDARD.decode(encoded).unwrap_or_default()).unwrap_or_default()
+        };
+        for (name, what) in [("tls.crt", "certificate"), ("tls.key", "key")] {
+            if !part(name).contains("-----BEGIN ") {
+                found.push(format!("tls: failed to find any PEM data in {what} input"));
+                break;
+            }
+        }
+    }
+    found
 }
 
 /// Finalizers are names with a domain, or the few that the server itself uses.

@@ -38,7 +38,7 @@ pub(super) fn decode(
     schema::prepare(resource.schema(), &mut body);
     kinds::count_template(target, &mut body);
     kinds::fill_status(target, &mut body);
-    kinds::read_secret(target, &body)?;
+    kinds::read_bytes(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
 }
@@ -124,6 +124,8 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
             found.retain(|error| !known.contains(error));
         }
         found.extend(schema::validate_update(schema, old, new));
+    } else {
+        found.extend(schema::validate_new(schema, new));
     }
     // What cannot be read into the types of a built-in kind is no object at all.
     if let Some(error) = found

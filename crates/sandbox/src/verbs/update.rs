@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::create::Managed;
 use super::meta::{carry, finalizers, metadata_mut, text};
 use super::subresource::{face, rescale};
-use super::{Outcome, Target, WriteOptions, shape};
+use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
 use crate::admission::{Attributes, Charge};
 use crate::engine::Engine;
@@ -211,6 +211,9 @@ impl Engine {
             count_generation(target, &old.value, &mut new)?;
         }
         shape::validate(target, &new, Some(&old.value))?;
+        if options.reviewed {
+            options.warnings.add(&kinds::warnings(target, &new));
+        }
         let shown = face(target, &new)?;
         let charge = self.scrutinize(&write, &shown).await?;
         drop(shown);

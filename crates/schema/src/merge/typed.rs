@@ -154,7 +154,8 @@ fn key_default(item: &Schema, name: &str) -> Option<Value> {
     if let Some(default) = &schema.default {
         return Some(default.clone());
     }
-    if !item.typed || !item.required.iter().any(|required| required == name) {
+    let named = item.name == "core.v1.LocalObjectReference";
+    if !item.typed || !(named || item.required.iter().any(|required| required == name)) {
         return None;
     }
     match schema.kind {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Report;
+use super::{Report, items, keys, text};
 use crate::error::Cause;
 use crate::model::Schema;
 
@@ -63,6 +63,122 @@ pub(super) fn key_mistake(key: &str) -> Option<String> {
     (!is_name_part(name)).then(|| QUALIFIED.to_owned())
 }
 
+/// Checks a name that is one label of a domain name.
+pub(super) fn dns_label(value: &Value, field: &str, report: &mut Report<'_>) {
+    let name = text(value);
+    if name.len() > 63 {
+        report.invalid(field, value, "must be no more than 63 bytes");
+    }
+    if !is_dns_label(name) {
+        let dotted = is_subdomain(name);
+        report.invalid(field, value, if dotted { "must not contain dots" } else { LABEL });
+    }
+}
+
+/// Checks a name that is a domain name.
+pub(super) fn subdomain(value: &Value, field: &str, report: &mut Report<'_>) {
+    if text(value).len() > 253 {
+        report.invalid(field, value, "must be no more than 253 bytes");
+    }
+    if !is_subdomain(text(value)) {
+        report.invalid(field, value, SUBDOMAIN);
+    }
+}
+
+/// Checks the key of a label, or what must be one; an empty one is wrong in two ways.
+pub(super) fn label_name(value: &Value, field: &str, report: &mut Report<'_>) {
+    let name = text(value);
+    if let Some(mistake) = key_mistake(name) {
+        report.invalid(field, &Value::from(name), &mistake);
+    }
+    let part = name.split_once('/').map_or(name, |(_, part)| part);
+    if part.is_empty() {
+        report.invalid(field, &Value::from(name), QUALIFIED);
+    }
+}
+
+/// What is wrong with the value of a label, if anything.
+pub(super) fn value_mistake(text: &str) -> Option<&'static str> {
+    if text.len() > 63 {
+        return Some("must be no more than 63 bytes");
+    }
+    (!text.is_empty() && !is_name_part(text)).then_some(LABEL_VALUE)
+}
+
+/// Checks a selector of labels. Whether it can be used is the answer.
+pub(super) fn label_selector(selector: &Value, field: &str, report: &mut Report<'_>) -> bool {
+    let known = report.errors.len();
+    labels(&selector["matchLabels"], &format!("{field}.matchLabels"), report);
+    for (at, expression) in items(selector, "matchExpressions").iter().enumerate() {
+        let path = format!("{field}.matchExpressions[{at}]");
+        requirement(
+            expression,
+            &path,
+            &["In", "NotIn", "Exists", "DoesNotExist"],
+            report,
+        );
+        for (number, value) in items(expression, "values").iter().enumerate() {
+            if let Some(mistake) = value_mistake(text(value)) {
+                report.invalid(&format!("{path}.values[{number}]"), value, mistake);
+            }
+        }
+    }
+    report.errors.len() == known
+}
+
+/// One expression of a selector: its operator, whether that has the values it needs, its key.
+pub(super) fn requirement(expression: &Value, path: &str, operators: &[&str], report: &mut Report<'_>) {
+    let values = items(expression, "values").len();
+    let operator = text(&expression["operator"]);
+    let field = format!("{path}.values");
+    match operator {
+        other if !operators.contains(&other) => {
+            let field = format!("{path}.operator");
+            report.invalid(&field, &Value::from(other), "not a valid selector operator");
+        }
+        "In" | "NotIn" if values == 0 => {
+            report.required(&field, "must be specified when `operator` is 'In' or 'NotIn'");
+        }
+        "Exists" | "DoesNotExist" if values > 0 => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            report.forbidden(&field, detail);
+        }
+        "Gt" | "Lt" if values != 1 => {
+            report.required(
+                &field,
+                "must be specified single value when `operator` is 'Lt' or 'Gt'",
+            );
+        }
+        _ => {}
+    }
+    label_name(&expression["key"], &format!("{path}.key"), report);
+}
+
+/// A selector as messages print it: labels before expressions.
+pub(super) fn shown_selector(selector: &Value) -> String {
+    crate::internal::json("meta.LabelSelector", selector)
+}
+
+/// Whether labels are what a selector chooses.
+pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
+    keys(&selector["matchLabels"]).all(|key| labels.get(key) == selector["matchLabels"].get(key))
+        && items(selector, "matchExpressions")
+            .iter()
+            .all(|expression| expression_matches(expression, labels))
+}
+
+fn expression_matches(expression: &Value, labels: &Value) -> bool {
+    let found = labels.get(text(&expression["key"]));
+    let listed = || found.is_some_and(|found| items(expression, "values").contains(found));
+    match text(&expression["operator"]) {
+        "In" => listed(),
+        "NotIn" => !listed(),
+        "Exists" => found.is_some(),
+        "DoesNotExist" => found.is_none(),
+        _ => false,
+    }
+}
+
 /// Checks the name of a port: short, of small letters, digits and dashes.
 pub(super) fn port_name(name: &str, field: &str, report: &mut Report<'_>) {
     let value = Value::from(name);
@@ -93,21 +209,13 @@ pub(crate) fn labels(labels: &Value, field: &str, report: &mut Report<'_>) {
         if let Some(mistake) = key_mistake(key) {
             report.add(field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
         }
-        let Some(text) = value.as_str() else { continue };
-        if text.len() > 63 {
-            report.add(
-                field,
-                Cause::Invalid,
-                Some(value),
-                "must be no more than 63 bytes",
-            );
-        } else if !text.is_empty() && !is_name_part(text) {
-            report.add(field, Cause::Invalid, Some(value), LABEL_VALUE);
+        if let Some(mistake) = value_mistake(text(value)) {
+            report.invalid(field, value, mistake);
         }
     }
 }
 
-fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
+pub(super) fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
     const MOST_BYTES: usize = 256 * 1024;
     let mut total = 0;
     for (key, value) in annotations.as_object().into_iter().flatten() {

@@ -2,26 +2,22 @@
 
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Report;
-use super::names::{ENDS_WITH_WILDCARD, SUBDOMAIN, is_dns_label, is_subdomain, key_mistake, port_name};
+use super::names::{ENDS_WITH_WILDCARD, SUBDOMAIN, dns_label, is_subdomain, key_mistake, port_name};
+use super::{Report, items, text};
 use crate::error::Cause;
 
 const IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+pub(super) const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 const PORT: &str = "must be between 1 and 65535, inclusive";
-
-pub(super) fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
-    parent[name].as_array().map_or(&[], Vec::as_slice)
-}
 
 fn is_ip(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }
 
 /// The address and the length of the prefix of a block.
-fn block(text: &str) -> Option<(IpAddr, u8)> {
+pub(super) fn block(text: &str) -> Option<(IpAddr, u8)> {
     let (address, length) = text.split_once('/')?;
     let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
@@ -32,23 +28,12 @@ fn block(text: &str) -> Option<(IpAddr, u8)> {
         .map(|length| (address, length))
 }
 
-/// Whether a block lies in another and is smaller.
-fn is_within((inner, longer): (IpAddr, u8), (outer, length): (IpAddr, u8)) -> bool {
-    let bits = |address: IpAddr| match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
-        IpAddr::V6(address) => u128::from(address),
-    };
-    let mask = if length == 0 {
-        0
-    } else {
-        u128::MAX << (128 - u32::from(length))
-    };
-    inner.is_ipv4() == outer.is_ipv4() && longer > length && bits(inner) & mask == bits(outer) & mask
-}
-
 pub(super) fn service(spec: &Value, report: &mut Report<'_>) {
     let kind = spec["type"].as_str().unwrap_or("ClusterIP");
     let ports = items(spec, "ports");
+    if ports.is_empty() && spec["clusterIP"] != "None" && kind != "ExternalName" {
+        report.required("spec.ports", "");
+    }
     service_ports(kind, ports, report);
     for key in spec["selector"]
         .as_object()
@@ -144,10 +129,16 @@ fn service_ports(kind: &str, ports: &[Value], report: &mut Report<'_>) {
     for (place, port) in ports.iter().enumerate() {
         let path = format!("spec.ports[{place}]");
         let before = &ports[..place];
-        let name = port["name"].as_str().unwrap_or_default();
+        let name = text(&port["name"]);
+        if name.is_empty() && ports.len() > 1 {
+            report.required(&format!("{path}.name"), "");
+        } else if !name.is_empty() {
+            dns_label(&port["name"], &format!("{path}.name"), report);
+        }
         if !name.is_empty() && before.iter().any(|other| other["name"] == port["name"]) {
             report.add(&format!("{path}.name"), Cause::Duplicate, Some(&port["name"]), "");
         }
+        port_range(&port["port"], &format!("{path}.port"), report);
         target(&port["targetPort"], &format!("{path}.targetPort"), report);
         let is_node_port = port["nodePort"].as_i64().is_some_and(|number| number != 0);
         if kind == "ClusterIP" && is_node_port {
@@ -155,14 +146,29 @@ fn service_ports(kind: &str, ports: &[Value], report: &mut Report<'_>) {
             report.add(&format!("{path}.nodePort"), Cause::Forbidden, None, detail);
         }
     }
+    for (place, port) in ports.iter().enumerate() {
+        let same = |other: &Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
+        if ports[..place].iter().any(same) {
+            let key = json!({ "port": port["port"], "protocol": port["protocol"] });
+            let shown = crate::internal::json("core.ServicePort", &key);
+            let field = format!("spec.ports[{place}]");
+            report.add_shown(&field, Cause::Duplicate, Some(&shown), "");
+        }
+    }
+}
+
+/// A port by number.
+pub(super) fn port_range(port: &Value, field: &str, report: &mut Report<'_>) {
+    let number = port.as_i64().unwrap_or(0);
+    if !(1..=65535).contains(&number) {
+        report.invalid(field, &Value::from(number), PORT);
+    }
 }
 
 /// A port by number or by name.
-fn target(port: &Value, field: &str, report: &mut Report<'_>) {
-    if let Some(number) = port.as_i64() {
-        if !(1..=65535).contains(&number) {
-            report.add(field, Cause::Invalid, Some(port), PORT);
-        }
+pub(super) fn target(port: &Value, field: &str, report: &mut Report<'_>) {
+    if port.is_i64() {
+        port_range(port, field, report);
     } else if let Some(name) = port.as_str() {
         port_name(name, field, report);
     }
@@ -181,36 +187,15 @@ pub(super) fn balancer(status: &Value, report: &mut Report<'_>) {
     }
 }
 
-pub(super) fn ingress(spec: &Value, report: &mut Report<'_>) {
+pub(super) fn ingress(object: &Value, report: &mut Report<'_>) {
+    let spec = &object["spec"];
     let rules = items(spec, "rules");
     if rules.is_empty() && !spec["defaultBackend"].is_object() {
         let detail = "either `defaultBackend` or `rules` must be specified";
         report.add("spec", Cause::Invalid, Some(&Value::Null), detail);
     }
-    backend(&spec["defaultBackend"], "spec.defaultBackend", report);
-    if let Some(class) = spec["ingressClassName"].as_str()
-        && !is_subdomain(class)
-    {
-        report.add(
-            "spec.ingressClassName",
-            Cause::Invalid,
-            Some(&spec["ingressClassName"]),
-            SUBDOMAIN,
-        );
-    }
-    for (place, tls) in items(spec, "tls").iter().enumerate() {
-        for (number, host) in items(tls, "hosts").iter().enumerate() {
-            let name = host.as_str().unwrap_or_default();
-            let field = format!("spec.tls[{place}].hosts[{number}]");
-            host_name(name, &field, report);
-        }
-        if tls["secretName"]
-            .as_str()
-            .is_some_and(|name| !name.is_empty() && !is_subdomain(name))
-        {
-            let field = format!("spec.tls[{place}].secretName");
-            report.add(&field, Cause::Invalid, Some(&tls["secretName"]), SUBDOMAIN);
-        }
+    if spec["defaultBackend"].is_object() {
+        backend(&spec["defaultBackend"], "spec.defaultBackend", report);
     }
     for (place, rule) in rules.iter().enumerate() {
         let path = format!("spec.rules[{place}]");
@@ -236,18 +221,31 @@ pub(super) fn ingress(spec: &Value, report: &mut Report<'_>) {
         for (number, one) in paths.iter().enumerate() {
             let path = format!("{path}.http.paths[{number}]");
             http_path(one, &path, report);
-            if one["backend"].is_object() && one["backend"].as_object().is_some_and(|it| !it.is_empty()) {
-                backend(&one["backend"], &format!("{path}.backend"), report);
-            } else {
-                let detail = "resource or service backend is required";
-                report.add(
-                    &format!("{path}.backend"),
-                    Cause::Invalid,
-                    Some(&Value::from("")),
-                    detail,
-                );
-            }
         }
+    }
+    for (place, tls) in items(spec, "tls").iter().enumerate() {
+        for (number, host) in items(tls, "hosts").iter().enumerate() {
+            let name = host.as_str().unwrap_or_default();
+            let field = format!("spec.tls[{place}].hosts[{number}]");
+            host_name(name, &field, report);
+        }
+        if tls["secretName"]
+            .as_str()
+            .is_some_and(|name| !name.is_empty() && !is_subdomain(name))
+        {
+            let field = format!("spec.tls[{place}].secretName");
+            report.add(&field, Cause::Invalid, Some(&tls["secretName"]), SUBDOMAIN);
+        }
+    }
+    if let Some(class) = spec["ingressClassName"].as_str()
+        && !is_subdomain(class)
+    {
+        report.add(
+            "spec.ingressClassName",
+            Cause::Invalid,
+            Some(&spec["ingressClassName"]),
+            SUBDOMAIN,
+        );
     }
 }
 
@@ -266,107 +264,75 @@ fn host_name(host: &str, field: &str, report: &mut Report<'_>) {
 fn http_path(rule: &Value, path: &str, report: &mut Report<'_>) {
     let text = rule["path"].as_str().unwrap_or_default();
     let field = format!("{path}.path");
-    if !matches!(rule["pathType"].as_str(), Some("Exact" | "Prefix")) {
-        return;
+    let kind = &rule["pathType"];
+    let kinds = ["Exact", "ImplementationSpecific", "Prefix"];
+    let strict = matches!(kind.as_str(), Some("Exact" | "Prefix"));
+    match kind.as_str() {
+        None => {
+            let field = format!("{path}.pathType");
+            return report.required(&field, "pathType must be specified");
+        }
+        Some(word) if !kinds.contains(&word) => {
+            report.unsupported(&format!("{path}.pathType"), kind, &kinds);
+        }
+        Some(_) if (strict || !text.is_empty()) && !text.starts_with('/') => {
+            report.invalid(&field, &Value::from(text), "must be an absolute path");
+        }
+        Some(_) => {}
     }
-    if !text.starts_with('/') {
-        return report.add(
-            &field,
-            Cause::Invalid,
-            Some(&rule["path"]),
-            "must be an absolute path",
-        );
+    if strict {
+        path_parts(text, &field, report);
     }
+    backend(&rule["backend"], &format!("{path}.backend"), report);
+}
+
+/// What a path may not have in it.
+fn path_parts(text: &str, field: &str, report: &mut Report<'_>) {
+    let value = Value::from(text);
     for part in ["//", "/./", "/../", "%2f", "%2F"] {
         if text.contains(part) {
             let detail = format!("must not contain '{part}'");
-            report.add(&field, Cause::Invalid, Some(&rule["path"]), &detail);
+            report.invalid(field, &value, &detail);
         }
     }
     for part in ["/..", "/."] {
         if text.ends_with(part) {
             let detail = format!("cannot end with '{part}'");
-            report.add(&field, Cause::Invalid, Some(&rule["path"]), &detail);
+            report.invalid(field, &value, &detail);
         }
     }
 }
 
 fn backend(backend: &Value, field: &str, report: &mut Report<'_>) {
-    let service = &backend["service"];
-    if !service.is_object() {
-        return;
-    }
-    let name = service["port"]["name"].as_str().unwrap_or_default();
-    let number = service["port"]["number"].as_i64().unwrap_or(0);
-    if !service["name"].as_str().is_some_and(is_dns_label) {
-        let empty = service["name"].as_str().unwrap_or_default().is_empty();
-        if empty {
-            report.add(&format!("{field}.service.name"), Cause::Required, None, "");
-        }
-    }
-    match (name.is_empty(), number) {
-        (true, 0) => report.add(field, Cause::Required, None, "port name or number is required"),
-        (false, 1..) => {
-            let detail = "cannot set both port name & port number";
-            report.add(field, Cause::Invalid, Some(&Value::from("")), detail);
-        }
-        _ => {}
-    }
-}
-
-pub(super) fn policy(spec: &Value, report: &mut Report<'_>) {
-    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
-        for (place, rule) in items(spec, direction).iter().enumerate() {
-            let path = format!("spec.{direction}[{place}]");
-            for (number, port) in items(rule, "ports").iter().enumerate() {
-                policy_port(port, &format!("{path}.ports[{number}]"), report);
-            }
-            for (number, peer) in items(rule, peers).iter().enumerate() {
-                policy_peer(peer, &format!("{path}.{peers}[{number}]"), report);
-            }
-        }
-    }
-}
-
-fn policy_port(port: &Value, path: &str, report: &mut Report<'_>) {
-    target(&port["port"], &format!("{path}.port"), report);
-    let Some(end) = port["endPort"].as_i64() else {
-        return;
-    };
-    let field = format!("{path}.endPort");
-    if port["port"].is_string() {
-        let detail = "may not be specified when `port` is non-numeric";
-        report.add(&field, Cause::Invalid, Some(&port["endPort"]), detail);
-    } else if port["port"].as_i64().is_some_and(|begin| end < begin) {
-        let detail = "must be greater than or equal to `port`";
-        report.add(&field, Cause::Invalid, Some(&port["port"]), detail);
-    }
-}
-
-fn policy_peer(peer: &Value, path: &str, report: &mut Report<'_>) {
-    let selects = peer["podSelector"].is_object() || peer["namespaceSelector"].is_object();
-    match (peer["ipBlock"].is_object(), selects) {
-        (false, false) => return report.add(path, Cause::Required, None, "must specify a peer"),
+    let (service, resource) = (&backend["service"], &backend["resource"]);
+    let nothing = Value::from("");
+    match (service.is_object(), resource.is_object()) {
         (true, true) => {
-            let detail = "may not specify both ipBlock and another peer";
-            return report.add(path, Cause::Forbidden, None, detail);
+            let detail = "cannot set both resource and service backends";
+            return report.invalid(field, &nothing, detail);
         }
         (false, true) => return,
+        (false, false) => {
+            let detail = "resource or service backend is required";
+            return report.invalid(field, &nothing, detail);
+        }
         (true, false) => {}
     }
-    let range = &peer["ipBlock"]["cidr"];
-    let Some(outer) = block(range.as_str().unwrap_or_default()) else {
-        return report.add(&format!("{path}.ipBlock.cidr"), Cause::Invalid, Some(range), CIDR);
-    };
-    for (place, except) in items(&peer["ipBlock"], "except").iter().enumerate() {
-        let field = format!("{path}.ipBlock.except[{place}]");
-        match block(except.as_str().unwrap_or_default()) {
-            None => report.add(&field, Cause::Invalid, Some(except), CIDR),
-            Some(inner) if !is_within(inner, outer) => {
-                let detail = "must be a strict subset of `cidr`";
-                report.add(&field, Cause::Invalid, Some(except), detail);
-            }
-            Some(_) => {}
+    let place = format!("{field}.service.name");
+    if text(&service["name"]).is_empty() {
+        report.required(&place, "");
+    } else {
+        dns_label(&service["name"], &place, report);
+    }
+    let name = text(&service["port"]["name"]);
+    let number = service["port"]["number"].as_i64().unwrap_or(0);
+    match (name.is_empty(), number) {
+        (true, 0) => report.required(field, "port name or number is required"),
+        (true, _) => {
+            let field = format!("{field}.service.port.number");
+            port_range(&service["port"]["number"], &field, report);
         }
+        (false, 0) => port_name(name, &format!("{field}.service.port.name"), report),
+        (false, _) => report.invalid(field, &nothing, "cannot set both port name & port number"),
     }
 }

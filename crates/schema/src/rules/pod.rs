@@ -1,44 +1,95 @@
-//! What a pod's spec and its containers say beside images, volumes and probes.
+//! What a pod's spec says: its volumes, its containers, and what they share.
 
 use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::Report;
-use super::names::{LABEL, SUBDOMAIN, is_dns_label, is_subdomain, key_mistake, port_name};
-use super::network::items;
+use super::container::{container, id, life, profiles};
+use super::names::{SUBDOMAIN, dns_label, is_subdomain, key_mistake, labels, subdomain};
+use super::{Report, items, placement, text};
 use crate::error::Cause;
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// The first of the volume sources, in the order in which upstream looks at them.
+const VOLUME_SOURCES: [&str; 6] = [
+    "emptyDir",
+    "hostPath",
+    "secret",
+    "nfs",
+    "persistentVolumeClaim",
+    "configMap",
+];
+const MORE_TYPES: &str = "may not specify more than 1 volume type";
+const NOT_FOR_INIT: &str = "may not be set for init containers without restartPolicy=Always";
+const SYSCTL: &str = "must have at most 253 characters and match regex \
+                      ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
+
+/// A pod by itself, and what a template may say that it may not.
+pub(super) fn pod(object: &Value, report: &mut Report<'_>) {
+    let pod = &object["spec"];
+    spec(pod, "spec", &[], report);
+    for list in ["containers", "initContainers"] {
+        for (place, container) in items(pod, list).iter().enumerate() {
+            let image = text(&container["image"]);
+            if image.trim() != image {
+                let detail = "must not have leading or trailing whitespace";
+                let field = format!("spec.{list}[{place}].image");
+                report.invalid(&field, &container["image"], detail);
+            }
+        }
+    }
 }
 
-/// The fields of the pod's own metadata and spec that a variable may take its value from.
-const FIELDS: [&str; 11] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "metadata.labels",
-    "metadata.annotations",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
+/// What a new pod may not have yet.
+pub(crate) fn new(pod: &Value, report: &mut Report<'_>) {
+    let spec = &pod["spec"];
+    if !items(spec, "ephemeralContainers").is_empty() {
+        report.forbidden("spec.ephemeralContainers", "cannot be set on create");
+    }
+    if !text(&spec["nodeName"]).is_empty() && !items(spec, "schedulingGates").is_empty() {
+        let detail = "cannot be set until all schedulingGates have been cleared";
+        report.forbidden("spec.nodeName", detail);
+    }
+}
 
-pub(super) fn spec(spec: &Value, path: &str, report: &mut Report<'_>) {
-    if spec["dnsPolicy"] == "None" && items(&spec["dnsConfig"], "nameservers").is_empty() {
-        let (field, detail) = if spec["dnsConfig"].is_object() {
-            (
-                "dnsConfig.nameservers",
-                "must provide at least one DNS nameserver when `dnsPolicy` is None",
-            )
-        } else {
-            ("dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
-        };
-        report.add(&format!("{path}.{field}"), Cause::Required, None, detail);
+/// The spec of a pod or of a template, with the volumes that come from elsewhere.
+pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], report: &mut Report<'_>) {
+    let mut names = volumes(spec, path, report);
+    names.extend(claims);
+    if items(spec, "containers").is_empty() {
+        report.required(&format!("{path}.containers"), "");
+    }
+    for (place, one) in items(spec, "containers").iter().enumerate() {
+        let path = format!("{path}.containers[{place}]");
+        container(one, &path, &names, report);
+        life(one, &path, report);
+    }
+    host_ports(spec, path, report);
+    init_containers(spec, path, &names, report);
+    let restart = &spec["restartPolicy"];
+    if !matches!(text(restart), "" | "Always" | "OnFailure" | "Never") {
+        let field = format!("{path}.restartPolicy");
+        report.unsupported(&field, restart, &["Always", "OnFailure", "Never"]);
+    }
+    let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    let policy = text(&spec["dnsPolicy"]);
+    if !policy.is_empty() && !policies.contains(&policy) {
+        report.unsupported(&format!("{path}.dnsPolicy"), &spec["dnsPolicy"], &policies);
+    }
+    labels(&spec["nodeSelector"], &format!("{path}.nodeSelector"), report);
+    security(spec, path, report);
+    placement::affinity(&spec["affinity"], &format!("{path}.affinity"), report);
+    dns(spec, path, report);
+    for (place, gate) in items(spec, "schedulingGates").iter().enumerate() {
+        if let Some(mistake) = key_mistake(text(&gate["name"])) {
+            let field = format!("{path}.schedulingGates[{place}]");
+            report.invalid(&field, &gate["name"], &mistake);
+        }
+    }
+    placement::spread(spec, path, report);
+    for name in ["serviceAccountName", "nodeName"] {
+        if !text(&spec[name]).is_empty() {
+            subdomain(&spec[name], &format!("{path}.{name}"), report);
+        }
     }
     if spec["activeDeadlineSeconds"]
         .as_i64()
@@ -46,90 +97,101 @@ pub(super) fn spec(spec: &Value, path: &str, report: &mut Report<'_>) {
     {
         let field = format!("{path}.activeDeadlineSeconds");
         let detail = "must be between 1 and 2147483647, inclusive";
-        report.add(
-            &field,
-            Cause::Invalid,
-            Some(&spec["activeDeadlineSeconds"]),
-            detail,
-        );
+        report.invalid(&field, &spec["activeDeadlineSeconds"], detail);
     }
     for name in ["hostname", "subdomain"] {
-        let value = text(&spec[name]);
-        let field = format!("{path}.{name}");
-        if value.is_empty() {
-            continue;
-        }
-        if value.contains('.') {
-            report.add(&field, Cause::Invalid, Some(&spec[name]), "must not contain dots");
-        } else if !is_dns_label(value) {
-            report.add(&field, Cause::Invalid, Some(&spec[name]), LABEL);
+        if !text(&spec[name]).is_empty() {
+            dns_label(&spec[name], &format!("{path}.{name}"), report);
         }
     }
-    for key in spec["nodeSelector"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, _)| key)
-    {
-        if let Some(mistake) = key_mistake(key) {
-            let field = format!("{path}.nodeSelector");
-            report.add(&field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
-        }
-    }
-    for (place, alias) in items(spec, "hostAliases").iter().enumerate() {
-        let path = format!("{path}.hostAliases[{place}]");
-        for (number, name) in items(alias, "hostnames").iter().enumerate() {
-            if !is_subdomain(text(name)) {
-                report.add(
-                    &format!("{path}.hostnames[{number}]"),
-                    Cause::Invalid,
-                    Some(name),
-                    SUBDOMAIN,
-                );
-            }
-        }
-        if text(&alias["ip"]).parse::<IpAddr>().is_err() {
-            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-            report.add(&format!("{path}.ip"), Cause::Invalid, Some(&alias["ip"]), detail);
-        }
-    }
-    for (place, gate) in items(spec, "schedulingGates").iter().enumerate() {
-        if let Some(mistake) = key_mistake(text(&gate["name"])) {
-            let field = format!("{path}.schedulingGates[{place}]");
-            report.add(&field, Cause::Invalid, Some(&gate["name"]), &mistake);
+    placement::tolerations(spec, path, report);
+    host_aliases(spec, path, report);
+    for name in ["priorityClassName", "runtimeClassName"] {
+        if !text(&spec[name]).is_empty() {
+            subdomain(&spec[name], &format!("{path}.{name}"), report);
         }
     }
     if !matches!(text(&spec["os"]["name"]), "" | "linux" | "windows") {
-        let field = format!("{path}.os");
-        let detail = "supported values: \"linux\", \"windows\"";
-        report.add(&field, Cause::Unsupported, Some(&spec["os"]["name"]), detail);
+        report.unsupported(&format!("{path}.os"), &spec["os"]["name"], &["linux", "windows"]);
     }
-    names(spec, path, report);
-    host_ports(spec, path, report);
+}
+
+/// Checks the volumes and gives the names of those that are right.
+fn volumes<'a>(spec: &'a Value, path: &str, report: &mut Report<'_>) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for (place, volume) in items(spec, "volumes").iter().enumerate() {
+        let known = report.errors.len();
+        let path = format!("{path}.volumes[{place}]");
+        let sources = volume.as_object().into_iter().flatten();
+        let mut sources: Vec<(&String, &Value)> = sources.filter(|(_, source)| source.is_object()).collect();
+        sources.sort_by_key(|(name, _)| {
+            let place = VOLUME_SOURCES.iter().position(|first| first == name);
+            place.unwrap_or(VOLUME_SOURCES.len())
+        });
+        for (number, (name, source)) in sources.into_iter().enumerate() {
+            let field = format!("{path}.{name}");
+            if number > 0 {
+                report.forbidden(&field, MORE_TYPES);
+                continue;
+            }
+            volume_source(name, source, &field, report);
+        }
+        if !text(&volume["name"]).is_empty() {
+            dns_label(&volume["name"], &format!("{path}.name"), report);
+        }
+        if report.errors.len() == known {
+            names.extend(volume["name"].as_str());
+        }
+    }
+    names
+}
+
+fn volume_source(kind: &str, source: &Value, path: &str, report: &mut Report<'_>) {
+    let needed = match kind {
+        "secret" => "secretName",
+        "configMap" => "name",
+        _ => "",
+    };
+    if !needed.is_empty() && text(&source[needed]).is_empty() {
+        report.required(&format!("{path}.{needed}"), "");
+    }
+    if source["defaultMode"]
+        .as_i64()
+        .is_some_and(|mode| !(0..=0o777).contains(&mode))
+    {
+        let detail = "must be a number between 0 and 0777 (octal), both inclusive";
+        report.invalid(&format!("{path}.defaultMode"), &source["defaultMode"], detail);
+    }
+    let inner = text(&source["path"]);
+    if kind == "hostPath" && inner.split('/').any(|part| part == "..") {
+        report.invalid(&format!("{path}.path"), &source["path"], "must not contain '..'");
+    }
+    if kind == "nfs" && !inner.is_empty() && !inner.starts_with('/') {
+        report.invalid(
+            &format!("{path}.path"),
+            &source["path"],
+            "must be an absolute path",
+        );
+    }
 }
 
 /// Names of init containers are not those of containers.
-fn names(spec: &Value, path: &str, report: &mut Report<'_>) {
-    for (place, container) in items(spec, "initContainers").iter().enumerate() {
-        let taken = items(spec, "containers")
-            .iter()
-            .any(|other| other["name"] == container["name"]);
+fn init_containers(spec: &Value, path: &str, volumes: &[&str], report: &mut Report<'_>) {
+    for (place, one) in items(spec, "initContainers").iter().enumerate() {
         let path = format!("{path}.initContainers[{place}]");
-        if taken && container["name"].is_string() {
-            report.add(
-                &format!("{path}.name"),
-                Cause::Duplicate,
-                Some(&container["name"]),
-                "",
-            );
+        container(one, &path, volumes, report);
+        let same = |other: &&Value| other["name"] == one["name"];
+        if one["name"].is_string() && items(spec, "containers").iter().any(|other| same(&other)) {
+            let field = format!("{path}.name");
+            report.add(&field, Cause::Duplicate, Some(&one["name"]), "");
         }
-        if container["restartPolicy"] == "Always" {
+        if one["restartPolicy"] == "Always" {
+            life(one, &path, report);
             continue;
         }
-        for probe in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
-            if container[probe].is_object() {
-                let detail = "may not be set for init containers without restartPolicy=Always";
-                report.add(&format!("{path}.{probe}"), Cause::Forbidden, None, detail);
+        for part in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+            if one[part].is_object() {
+                report.forbidden(&format!("{path}.{part}"), NOT_FOR_INIT);
             }
         }
     }
@@ -163,165 +225,66 @@ fn host_ports(spec: &Value, path: &str, report: &mut Report<'_>) {
     }
 }
 
-pub(super) fn container(container: &Value, path: &str, report: &mut Report<'_>) {
-    let image = text(&container["image"]);
-    if image.trim() != image {
-        let detail = "must not have leading or trailing whitespace";
-        report.add(
-            &format!("{path}.image"),
-            Cause::Invalid,
-            Some(&container["image"]),
-            detail,
-        );
+fn security(spec: &Value, path: &str, report: &mut Report<'_>) {
+    let context = &spec["securityContext"];
+    let path = format!("{path}.securityContext");
+    for name in ["fsGroup", "runAsUser", "runAsGroup"] {
+        id(context, name, &path, report);
     }
-    let ports = items(container, "ports");
-    for (place, port) in ports.iter().enumerate() {
-        let name = text(&port["name"]);
-        let field = format!("{path}.ports[{place}].name");
-        if name.is_empty() {
-            continue;
-        }
-        let known = report.errors.len();
-        port_name(name, &field, report);
-        if report.errors.len() == known && ports[..place].iter().any(|other| other["name"] == port["name"]) {
-            report.add(&field, Cause::Duplicate, Some(&port["name"]), "");
+    if spec["hostPID"] == true && spec["shareProcessNamespace"] == true {
+        let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
+        let field = format!("{path}.shareProcessNamespace");
+        report.invalid(&field, &spec["shareProcessNamespace"], detail);
+    }
+    let all = items(context, "sysctls");
+    for (place, sysctl) in all.iter().enumerate() {
+        let field = format!("{path}.sysctls[{place}].name");
+        let name = text(&sysctl["name"]);
+        if !name.is_empty() && !is_sysctl(name) {
+            report.invalid(&field, &sysctl["name"], SYSCTL);
+        } else if all[..place].iter().any(|other| other["name"] == sysctl["name"]) {
+            report.add(&field, Cause::Duplicate, Some(&sysctl["name"]), "");
         }
     }
-    environment(container, path, report);
-    let mounts = items(container, "volumeMounts");
-    for (place, mount) in mounts.iter().enumerate() {
-        if mounts[..place]
-            .iter()
-            .any(|other| other["mountPath"] == mount["mountPath"])
-        {
-            let field = format!("{path}.volumeMounts[{place}].mountPath");
-            report.add(
-                &field,
-                Cause::Invalid,
-                Some(&mount["mountPath"]),
-                "must be unique",
-            );
-        }
-        if text(&mount["subPath"]).split('/').any(|part| part == "..") {
-            let field = format!("{path}.volumeMounts.subPath");
-            report.add(
-                &field,
-                Cause::Invalid,
-                Some(&mount["subPath"]),
-                "must not contain '..'",
-            );
-        }
-    }
-    for hook in ["postStart", "preStop"] {
-        let handler = &container["lifecycle"][hook];
-        let handlers = ["exec", "httpGet", "tcpSocket", "sleep"];
-        if handler.is_object() && handlers.iter().all(|one| !handler[*one].is_object()) {
-            let field = format!("{path}.lifecycle.{hook}");
-            report.add(&field, Cause::Required, None, "must specify a handler type");
-        }
-    }
-    resource_names(&container["resources"], path, report);
+    profiles(context, &path, report);
 }
 
-fn environment(container: &Value, path: &str, report: &mut Report<'_>) {
-    const SOURCES: [&str; 5] = [
-        "fieldRef",
-        "resourceFieldRef",
-        "configMapKeyRef",
-        "secretKeyRef",
-        "fileKeyRef",
-    ];
-    for (place, variable) in items(container, "env").iter().enumerate() {
-        let field = format!("{path}.env[{place}]");
-        let name = text(&variable["name"]);
-        if name.contains('=') || name.chars().any(|letter| !(' '..='~').contains(&letter)) {
-            let detail = "a valid environment variable name must consist only of printable ASCII characters other than '='";
-            report.add(
-                &format!("{field}.name"),
-                Cause::Invalid,
-                Some(&variable["name"]),
-                detail,
-            );
-        }
-        let source = &variable["valueFrom"];
-        if source.is_object() && SOURCES.iter().all(|one| !source[*one].is_object()) {
-            let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or \
-                          `fileKeyRef`";
-            report.add(
-                &format!("{field}.valueFrom"),
-                Cause::Invalid,
-                Some(&Value::from("")),
-                detail,
-            );
-        }
-        let from = text(&source["fieldRef"]["fieldPath"]);
-        if !from.is_empty() && !FIELDS.contains(&from.split('[').next().unwrap_or_default()) {
-            let detail = format!("error converting fieldPath: field label not supported: {from}");
-            let field = format!("{field}.valueFrom.fieldRef.fieldPath");
-            report.add(
-                &field,
-                Cause::Invalid,
-                Some(&source["fieldRef"]["fieldPath"]),
-                &detail,
-            );
-        }
-    }
-    for source in items(container, "envFrom") {
-        if !source["configMapRef"].is_object() && !source["secretRef"].is_object() {
-            let detail = "must specify one of: `configMapRef` or `secretRef`";
-            report.add(
-                &format!("{path}.envFrom"),
-                Cause::Invalid,
-                Some(&Value::from("")),
-                detail,
-            );
-        }
-    }
+fn is_sysctl(name: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(|it| it.is_ascii_lowercase() || it.is_ascii_digit());
+    let part = |part: &str| {
+        let bytes = part.as_bytes();
+        let fits = |byte: &u8| b"-_".contains(byte) || edge(Some(byte));
+        edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(fits)
+    };
+    name.len() <= 253 && name.split(['.', '/']).all(part)
 }
 
-/// Containers ask for the resources of Kubernetes or for those of a domain.
-fn resource_names(resources: &Value, path: &str, report: &mut Report<'_>) {
-    const STANDARD: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-    for list in ["limits", "requests"] {
-        for (name, _) in resources[list].as_object().into_iter().flatten() {
-            let value = Value::from(name.as_str());
-            let field = format!("{path}.resources.{list}[{name}]");
-            if name.contains('/') {
-                if list == "requests" && resources["limits"][name].is_null() {
-                    let detail = "Limit must be set for non overcommitable resources";
-                    report.add(&format!("{path}.resources.limits"), Cause::Required, None, detail);
-                }
-            } else if !STANDARD.contains(&name.as_str()) && !name.starts_with("hugepages-") {
-                report.add(
-                    &field,
-                    Cause::Invalid,
-                    Some(&value),
-                    "must be a standard resource type or fully qualified",
-                );
-                report.add(
-                    &field,
-                    Cause::Invalid,
-                    Some(&value),
-                    "must be a standard resource for containers",
-                );
+fn dns(spec: &Value, path: &str, report: &mut Report<'_>) {
+    if spec["dnsPolicy"] != "None" || !items(&spec["dnsConfig"], "nameservers").is_empty() {
+        return;
+    }
+    let (field, detail) = if spec["dnsConfig"].is_object() {
+        (
+            "dnsConfig.nameservers",
+            "must provide at least one DNS nameserver when `dnsPolicy` is None",
+        )
+    } else {
+        ("dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+    };
+    report.required(&format!("{path}.{field}"), detail);
+}
+
+fn host_aliases(spec: &Value, path: &str, report: &mut Report<'_>) {
+    for (place, alias) in items(spec, "hostAliases").iter().enumerate() {
+        let path = format!("{path}.hostAliases[{place}]");
+        for (number, name) in items(alias, "hostnames").iter().enumerate() {
+            if !is_subdomain(text(name)) {
+                report.invalid(&format!("{path}.hostnames[{number}]"), name, SUBDOMAIN);
             }
         }
-    }
-    let asks = |name: &str| {
-        ["limits", "requests"]
-            .iter()
-            .any(|list| !resources[*list][name].is_null())
-    };
-    let huge = |list: &str| {
-        let names = resources[list].as_object();
-        names.is_some_and(|names| names.keys().any(|name| name.starts_with("hugepages-")))
-    };
-    if (huge("limits") || huge("requests")) && !asks("cpu") && !asks("memory") {
-        report.add(
-            &format!("{path}.resources"),
-            Cause::Forbidden,
-            None,
-            "HugePages require cpu or memory",
-        );
+        if text(&alias["ip"]).parse::<IpAddr>().is_err() {
+            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+            report.invalid(&format!("{path}.ip"), &alias["ip"], detail);
+        }
     }
 }

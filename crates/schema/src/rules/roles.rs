@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Report;
-use super::names::is_subdomain;
+use super::names::{is_subdomain, label_selector};
 use crate::error::Cause;
 use crate::model::Schema;
 
@@ -27,11 +27,10 @@ pub(super) fn check(schema: &Schema, object: &Value, report: &mut Report<'_>) {
                 );
             }
             for (at, selector) in selectors.into_iter().flatten().enumerate() {
-                label_selector(
-                    selector,
-                    &format!("aggregationRule.clusterRoleSelectors[{at}]"),
-                    report,
-                );
+                let field = format!("aggregationRule.clusterRoleSelectors[{at}]");
+                if !label_selector(selector, &field, report) {
+                    report.invalid(&field, &Value::Null, "invalid label selector.");
+                }
             }
         }
         "rbac.v1.RoleBinding" => binding(object, &["Role", "ClusterRole"], report),
@@ -64,43 +63,6 @@ fn rules(role: &Value, namespaced: bool, report: &mut Report<'_>) {
         }
         need("apiGroups", "resource rules must supply at least one api group");
         need("resources", "resource rules must supply at least one resource");
-    }
-}
-
-fn label_selector(selector: &Value, field: &str, report: &mut Report<'_>) {
-    let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
-    let mut readable = true;
-    for (at, expression) in expressions.enumerate() {
-        let place = format!("{field}.matchExpressions[{at}]");
-        let operator = &expression["operator"];
-        let valued = expression["values"]
-            .as_array()
-            .is_some_and(|values| !values.is_empty());
-        let (field, cause, value, detail) = match operator.as_str().unwrap_or_default() {
-            "In" | "NotIn" if !valued => {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                ("values", Cause::Required, None, detail)
-            }
-            "Exists" | "DoesNotExist" if valued => {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                ("values", Cause::Forbidden, None, detail)
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => continue,
-            _ => {
-                let detail = "not a valid selector operator";
-                ("operator", Cause::Invalid, Some(operator), detail)
-            }
-        };
-        readable = false;
-        report.add(&format!("{place}.{field}"), cause, value, detail);
-    }
-    if !readable {
-        report.add(
-            field,
-            Cause::Invalid,
-            Some(&Value::Null),
-            "invalid label selector.",
-        );
     }
 }
 
@@ -145,9 +107,7 @@ fn binding(binding: &Value, kinds: &[&str], report: &mut Report<'_>) {
 
 fn one_of(field: &str, value: &str, allowed: &[&str], report: &mut Report<'_>) {
     if !allowed.contains(&value) {
-        let words: Vec<String> = allowed.iter().map(|word| format!("{word:?}")).collect();
-        let detail = format!("supported values: {}", words.join(", "));
-        report.add(field, Cause::Unsupported, Some(&Value::from(value)), &detail);
+        report.unsupported(field, &Value::from(value), allowed);
     }
 }
 

@@ -104,6 +104,10 @@ pub(crate) fn missing_for_environment(
 /// Why a volume of the pod cannot be mounted.
 pub(crate) fn missing_for_volumes(pod: &Value, supplies: &Supplies<'_>) -> Option<String> {
     for volume in list(pod, "/spec/volumes") {
+        // The token of the account is the server's own matter.
+        if text(volume, "/name").starts_with("kube-api-access-") {
+            continue;
+        }
         let mut sources = vec![
             (volume.pointer("/secret"), Source::Secret, "/secretName"),
             (volume.pointer("/configMap"), Source::ConfigMap, "/name"),
