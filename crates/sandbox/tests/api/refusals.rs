@@ -193,6 +193,144 @@ async fn data_limits_and_roles_are_checked() {
 }
 
 #[tokio::test]
+async fn causes_come_in_the_order_of_the_real_server() {
+    let template = json!({ "metadata": { "labels": { "app": "x" } }, "spec": { "containers": [{ "name": "a", "image": "a:1" }] } });
+    let workload = |more: Value| {
+        let mut spec = json!({ "selector": { "matchLabels": { "app": "x" } }, "template": template });
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let pod = |more: Value| {
+        let mut spec = json!({ "containers": [{ "name": "a", "image": "a:1" }] });
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let topology = "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]";
+    let cases = [
+        ("v1", "Pod", "pods", pod(json!({ "tolerations": [{ "operator": "Equal" }, { "key": "d", "effect": "NoSchedule", "tolerationSeconds": 5 }] })),
+            "[spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which \
+             means \"match all values and all keys\", spec.tolerations[1].effect: Invalid value: \"NoSchedule\": effect \
+             must be 'NoExecute' when `tolerationSeconds` is set]".to_owned()),
+        ("v1", "Pod", "pods", pod(json!({ "affinity": { "podAntiAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [
+            { "weight": 500, "podAffinityTerm": { "topologyKey": "zone", "labelSelector": {} } }] } } })),
+            format!("{topology}.weight: Invalid value: 500: must be in the range 1-100")),
+        ("v1", "Pod", "pods", pod(json!({ "ephemeralContainers": [{ "name": "d", "image": "d:1" }] })),
+            "spec.ephemeralContainers: Forbidden: cannot be set on create".to_owned()),
+        ("v1", "Pod", "pods", pod(json!({ "volumes": [{ "name": "a", "secret": {} }] })),
+            "spec.volumes[0].secret.secretName: Required value".to_owned()),
+        ("apps/v1", "DaemonSet", "daemonsets", workload(json!({ "updateStrategy": { "type": "Sideways" } })),
+            "spec.updateStrategy: Unsupported value: {\"Type\":\"Sideways\",\"RollingUpdate\":null}: supported values: \
+             \"RollingUpdate\", \"OnDelete\"".to_owned()),
+        ("apps/v1", "StatefulSet", "statefulsets", workload(json!({ "serviceName": "x", "updateStrategy": { "type": "OnDelete", "rollingUpdate": { "partition": 2 } } })),
+            "spec.updateStrategy.rollingUpdate: Invalid value: {\"Partition\":2,\"MaxUnavailable\":null}: only allowed for \
+             updateStrategy 'RollingUpdate'".to_owned()),
+        ("apps/v1", "Deployment", "deployments", json!({ "selector": { "matchLabels": { "app": "x" } }, "template": {} }),
+            "[spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`, \
+             spec.template.spec.containers: Required value]".to_owned()),
+        ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", json!({ "minAvailable": 1, "maxUnavailable": 1 }),
+            "spec: Invalid value: {\"MinAvailable\":1,\"Selector\":null,\"MaxUnavailable\":1,\
+             \"UnhealthyPodEvictionPolicy\":null}: minAvailable and maxUnavailable cannot be both set".to_owned()),
+        ("v1", "Service", "services", json!({ "ports": [{ "name": "a", "port": 80 }, { "name": "b", "port": 80 }] }),
+            "spec.ports[1]: Duplicate value: {\"Name\":\"\",\"Protocol\":\"TCP\",\"AppProtocol\":null,\"Port\":80,\
+             \"TargetPort\":0,\"NodePort\":0}".to_owned()),
+        ("v1", "Service", "services", json!({ "clusterIP": "192.0.2.1", "ports": [{ "port": 80 }] }),
+            "spec.clusterIPs: Invalid value: [\"192.0.2.1\"]: failed to allocate IP 192.0.2.1: the provided IP (192.0.2.1) \
+             is not in the valid range. The range of valid IPs is 10.96.0.0/16".to_owned()),
+        ("v1", "ResourceQuota", "resourcequotas", json!({ "scopes": ["Nonsense"] }),
+            "spec.scopes: Invalid value: [\"Nonsense\"]: unsupported scope".to_owned()),
+        ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", json!({ "maxReplicas": 3 }),
+            "[spec.scaleTargetRef.kind: Required value, spec.scaleTargetRef.name: Required value, \
+             spec.scaleTargetRef.apiVersion: Invalid value: \"\": apiVersion must specify API group]".to_owned()),
+    ];
+    for (version, kind, plural, spec, expect) in cases {
+        check_spec(version, kind, plural, spec, &expect).await;
+    }
+}
+
+#[tokio::test]
+async fn admission_refuses_pods_whose_surroundings_are_missing() {
+    let sandbox = sandbox();
+    let pods = "/api/v1/namespaces/default/pods";
+    let refused = async |more: Value, expect: &str| {
+        let mut spec = json!({ "containers": [{ "name": "a", "image": "a:1" }] });
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let answer = post(
+            &sandbox,
+            pods,
+            &json!({ "metadata": { "name": "web" }, "spec": spec }),
+        )
+        .await;
+        assert_eq!(
+            (answer.code, answer.at("/message").as_str().unwrap()),
+            (403, &*format!("pods \"web\" is forbidden: {expect}"))
+        );
+    };
+    refused(
+        json!({ "serviceAccountName": "none" }),
+        "error looking up service account default/none: serviceaccount \"none\" not found",
+    )
+    .await;
+    refused(
+        json!({ "runtimeClassName": "none" }),
+        "pod rejected: RuntimeClass \"none\" not found",
+    )
+    .await;
+    refused(
+        json!({ "overhead": { "cpu": "100m" } }),
+        "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_pod_that_may_not_change_says_what_did() {
+    let sandbox = sandbox();
+    let spec =
+        json!({ "containers": [{ "name": "a", "image": "a:1" }], "automountServiceAccountToken": false });
+    let pod = json!({ "metadata": { "name": "web" }, "spec": spec });
+    post(&sandbox, "/api/v1/namespaces/default/pods", &pod).await;
+    let path = "/api/v1/namespaces/default/pods/web";
+    let change = json!({ "spec": { "nodeSelector": { "a": "b" } } });
+    let refused = patch(&sandbox, path, "merge", &change).await;
+    let message = refused.at("/message").as_str().unwrap().to_owned();
+    let lines = "\n@@ -39,7 +39,9 @@\n  \"TerminationGracePeriodSeconds\": 30,\n  \"ActiveDeadlineSeconds\": null,\n  \
+                 \"DNSPolicy\": \"ClusterFirst\",\n- \"NodeSelector\": null,\n+ \"NodeSelector\": {\n+  \"a\": \"b\"\n+ \
+                 },\n  \"ServiceAccountName\": \"default\",\n  \"AutomountServiceAccountToken\": false,\n  \"NodeName\": \
+                 \"\",\n";
+    assert!(message.ends_with(lines), "{message}");
+    let change = json!({ "spec": { "containers": [] } });
+    let refused = patch(&sandbox, path, "merge", &change).await;
+    assert!(
+        refused
+            .body
+            .to_string()
+            .contains("pod updates may not add or remove containers"),
+        "{}",
+        refused.body
+    );
+}
+
+#[tokio::test]
+async fn pods_have_the_token_of_their_account() {
+    let sandbox = sandbox();
+    let spec = json!({ "containers": [{ "name": "a", "image": "a:1" }] });
+    let pod = json!({ "metadata": { "name": "web" }, "spec": spec });
+    let made = post(&sandbox, "/api/v1/namespaces/default/pods", &pod).await;
+    let volume = made.at("/spec/volumes/0/name").as_str().unwrap().to_owned();
+    assert!(volume.starts_with("kube-api-access-"), "{volume}");
+    assert_eq!(
+        *made.at("/spec/containers/0/volumeMounts/0"),
+        json!({ "name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount" })
+    );
+}
+
+#[tokio::test]
 async fn definitions_are_checked() {
     let check = async |change: Value, expect: &str| {
         let schema = json!({ "type": "object", "properties": { "a": change } });
