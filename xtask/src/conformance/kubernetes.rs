@@ -156,6 +156,10 @@ fn call(program: &Path, kubeconfig: &Path, report: &Path, arguments: &[&str]) ->
     command
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
         .arg(format!("--ginkgo.json-report={}", report.display()))
+        .arg(format!(
+            "--kubectl-path={}",
+            KUBERNETES.binary("kubectl")?.display()
+        ))
         .args([
             "--provider=skeleton",
             "--ginkgo.no-color",

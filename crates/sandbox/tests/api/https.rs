@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
-use kube::api::{ListParams, PostParams, WatchParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
@@ -181,6 +181,35 @@ async fn credentials_are_private_and_stay() {
         serving.shutdown().await;
     }
     assert_eq!(authorities[0], authorities[1]);
+}
+
+#[tokio::test]
+async fn every_namespace_is_told_what_to_trust() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sandbox, _serving) = serving(directory.path()).await;
+    let authority = std::fs::read_to_string(directory.path().join("ca.crt")).unwrap();
+    let namespaces: Api<Namespace> = Api::all(sandbox.client("default"));
+    let late: Namespace =
+        serde_json::from_value(serde_json::json!({ "metadata": { "name": "late" } })).unwrap();
+    namespaces.create(&PostParams::default(), &late).await.unwrap();
+    let told = |map: Option<&ConfigMap>| {
+        let data = map.and_then(|map| map.data.as_ref());
+        data.is_some_and(|data| data.get("ca.crt") == Some(&authority))
+    };
+    for namespace in ["default", "late"] {
+        let maps: Api<ConfigMap> = Api::namespaced(sandbox.client("default"), namespace);
+        let wait = || kube::runtime::wait::await_condition(maps.clone(), "kube-root-ca.crt", told);
+        let limit = Duration::from_secs(20);
+        tokio::time::timeout(limit, wait()).await.unwrap().unwrap();
+        // Whoever changes it gets it back.
+        let change = serde_json::json!({ "data": { "ca.crt": "mine" } });
+        let change = Patch::Merge(&change);
+        let changed = maps
+            .patch("kube-root-ca.crt", &PatchParams::default(), &change)
+            .await;
+        assert_eq!(changed.unwrap().data.unwrap()["ca.crt"], "mine");
+        tokio::time::timeout(limit, wait()).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

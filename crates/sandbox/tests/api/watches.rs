@@ -192,6 +192,20 @@ async fn dependents_follow_their_owner() {
 }
 
 #[tokio::test]
+async fn a_circle_of_owners_goes_as_a_whole() {
+    let sandbox = sandbox();
+    let first = post(&sandbox, MAPS, &map("first", &json!({}))).await;
+    let second = post(&sandbox, MAPS, &owned("second", first.at("/metadata/uid"), true)).await;
+    let third = post(&sandbox, MAPS, &owned("third", second.at("/metadata/uid"), true)).await;
+    let closing = json!({ "metadata": owned("first", third.at("/metadata/uid"), true)["metadata"] });
+    patch(&sandbox, &format!("{MAPS}/first"), "merge", &closing).await;
+    delete(&sandbox, &format!("{MAPS}/first?propagationPolicy=Foreground")).await;
+    for name in ["first", "second", "third"] {
+        gone(&sandbox, name).await;
+    }
+}
+
+#[tokio::test]
 async fn an_object_of_two_owners_stays_with_the_second() {
     let sandbox = sandbox();
     let first = post(&sandbox, MAPS, &map("first", &json!({}))).await;
