@@ -24,6 +24,7 @@
 mod builtin;
 mod canonical;
 mod crd;
+mod decode;
 mod defaults;
 mod diff;
 mod error;
@@ -43,6 +44,7 @@ mod validate;
 
 pub use builtin::{Kind, Schemas, Subresource};
 pub use canonical::canonicalize;
+pub use decode::{decode_mistake, go_escape, go_quote};
 pub use defaults::default;
 pub use diff::{Change, diff};
 pub use error::{ApplyError, Cause, Conflict, FieldError, PatchError, SchemaError};
@@ -53,6 +55,7 @@ pub use openapi::{openapi_document, openapi_schema};
 pub use pattern::Pattern;
 pub use prune::{UnknownField, prune, unknown_fields};
 pub use quantity::Quantity;
+pub use rules::{label_key_mistakes, label_value_mistake};
 pub use strategic::strategic_merge;
 pub use validate::{validate, validate_update};
 

@@ -15,6 +15,7 @@ mod roles;
 mod update;
 mod workload;
 
+pub use names::{label_key_mistakes, label_value_mistake};
 pub(crate) use update::check_update;
 
 /// What a check needs to report.

@@ -453,6 +453,7 @@ fn must_be_written(schema: &Schema, name: &str) -> bool {
                 // Their own rules say more.
                 | ("rbac.v1.PolicyRule", "verbs")
                 | ("rbac.v1.RoleRef" | "rbac.v1.Subject", "kind")
+                | ("meta.v1.OwnerReference", _)
         )
 }
 

@@ -110,6 +110,11 @@ impl Resource {
         }
     }
 
+    /// Whether a delete that does not say what becomes of dependents lets them stay, as of old.
+    pub(crate) fn orphans(&self) -> bool {
+        self.is("batch", "jobs") || self.is("", "replicationcontrollers")
+    }
+
     /// Whether a delete answers with the object itself.
     pub(crate) fn shown_when_deleted(&self) -> bool {
         self.group.is_empty()
@@ -235,12 +240,19 @@ impl Catalog {
         if let Some(found) = self.by_path.get(&path) {
             return Ok(Arc::clone(found));
         }
-        let served = |resource: &Arc<Resource>| resource.group == group && resource.version == version;
-        Err(if self.resources.iter().any(served) {
+        Err(self.not_served(group, version))
+    }
+
+    /// What to say of a version that a group does not have, or of a resource that a version does not have.
+    pub(crate) fn not_served(&self, group: &str, version: &str) -> ApiError {
+        let known = |resource: &Arc<Resource>| {
+            resource.group == group && (resource.version == version || !resource.is_custom())
+        };
+        if self.resources.iter().any(known) {
             ApiError::no_such_resource()
         } else {
             ApiError::no_such_page()
-        })
+        }
     }
 
     /// The first version of a collection, for work that does not care about versions.

@@ -1,16 +1,22 @@
-//! Request bodies: bounded, decoded from JSON, YAML or protobuf.
+//! Request bodies: bounded, decoded from JSON, YAML or protobuf. What cannot be read is refused in the words of the real
+//! API server.
+
+use std::fmt::Write as _;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use schema::protobuf;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::json::{self, Read};
 use crate::status::ApiError;
 use crate::verbs::PatchKind;
 
 /// What a request may carry, as upstream.
 const LARGEST: usize = 3 << 20;
+/// How much of a body is repeated when it is refused.
+const LONGEST_SHOWN: usize = 30;
 
 /// The media types of objects.
 const OBJECTS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -28,50 +34,139 @@ pub(super) async fn read(body: Body) -> Result<Bytes, ApiError> {
     Ok(collected.to_bytes())
 }
 
-fn media_type(headers: &HeaderMap) -> &str {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
+fn media_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').next().map(str::trim).filter(|_| !value.is_empty())
 }
 
-/// An object, by its media type.
-pub(super) fn object(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, ApiError> {
-    match media_type(headers) {
-        "" | "application/json" | "text/plain" | "*/*" => json(bytes),
-        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
-        protobuf::MEDIA_TYPE => {
-            protobuf::decode(bytes).map_err(|error| ApiError::bad_request(error.to_string()))
+/// An object of a kind, by its media type, and the fields that stand twice in it.
+pub(super) fn object(headers: &HeaderMap, bytes: &[u8], kind: &str) -> Result<Read, ApiError> {
+    let unrecognized = |why: &str| unrecognized(kind, why, bytes);
+    let mut read = match media_type(headers) {
+        None | Some("application/json" | "text/plain" | "*/*") => {
+            json::read(bytes).map_err(|why| unrecognized(&unparsed(&why)))?
         }
-        _ => Err(ApiError::unsupported_media_type(OBJECTS)),
+        Some("application/yaml" | "application/x-yaml" | "text/yaml") => Read {
+            value: yaml(bytes).map_err(|why| unrecognized(&why))?,
+            twice: Vec::new(),
+        },
+        Some(protobuf::MEDIA_TYPE) => {
+            let value = protobuf::decode(bytes).map_err(|error| match error {
+                protobuf::DecodeError::Empty | protobuf::DecodeError::NotProtobuf => unrecognized(&error.to_string()),
+                error => ApiError::bad_request(error.to_string()),
+            })?;
+            Read {
+                value,
+                twice: Vec::new(),
+            }
+        }
+        Some(_) => return Err(ApiError::unsupported_media_type(OBJECTS)),
+    };
+    if read.value.is_null() {
+        read.value = json!({});
     }
+    match unnamed(&read.value) {
+        Some(why) => Err(unrecognized(&unparsed(&why))),
+        None => Ok(read),
+    }
+}
+
+/// Why version and kind cannot be read off a document, if they cannot.
+fn unnamed(value: &Value) -> Option<String> {
+    const GO_TYPE: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+                           \"json:\\\"kind,omitempty\\\"\" }";
+    let go = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !value.is_object() {
+        return Some(format!("json: cannot unmarshal {} into Go value of type {GO_TYPE}", go(value)));
+    }
+    ["apiVersion", "kind"].into_iter().find_map(|field| {
+        let given = value.get(field).filter(|given| !given.is_null() && !given.is_string())?;
+        let given = go(given);
+        Some(format!("json: cannot unmarshal {given} into Go struct field .{field} of type string"))
+    })
+}
+
+fn unparsed(why: &str) -> String {
+    format!("couldn't get version/kind; json parse error: {why}")
+}
+
+/// The refusal of a body that names no kind.
+fn unrecognized(kind: &str, why: &str, bytes: &[u8]) -> ApiError {
+    let head = &bytes[..bytes.len().min(LONGEST_SHOWN)];
+    let mut shown = match head {
+        [] => "<empty>".to_owned(),
+        [b'{', ..] => String::from_utf8_lossy(head).into_owned(),
+        head => head.iter().fold(String::new(), |mut shown, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "{byte:02x}");
+            shown
+        }),
+    };
+    if bytes.len() > LONGEST_SHOWN {
+        shown.push_str(" ...");
+    }
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {why} ({shown})"
+    ))
 }
 
 /// A patch, by its media type.
 pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Value), ApiError> {
-    Ok(match media_type(headers) {
-        "application/json-patch+json" => (PatchKind::Json, json(bytes)?),
-        "application/merge-patch+json" => (PatchKind::Merge, json(bytes)?),
-        "application/strategic-merge-patch+json" => (PatchKind::Strategic, json(bytes)?),
-        "application/apply-patch+yaml" | "application/apply-patch+json" => (PatchKind::Apply, yaml(bytes)?),
+    let json = || {
+        let read = json::read(bytes).map(|read| read.value);
+        read.map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))
+    };
+    Ok(match media_type(headers).unwrap_or_default() {
+        "application/json-patch+json" => (PatchKind::Json, json()?),
+        "application/merge-patch+json" => (PatchKind::Merge, json()?),
+        "application/strategic-merge-patch+json" => (PatchKind::Strategic, json()?),
+        "application/apply-patch+yaml" | "application/apply-patch+json" => {
+            let read = yaml(bytes).map_err(|why| format!("error decoding YAML: {why}"));
+            (PatchKind::Apply, read.map_err(ApiError::bad_request)?)
+        }
         _ => return Err(ApiError::unsupported_media_type(PATCHES)),
     })
 }
 
-fn json(bytes: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| ApiError::bad_request(format!("the object provided is unrecognized: {error}")))
+/// YAML, of which JSON is a part that is read faster; of several documents the first.
+fn yaml(bytes: &[u8]) -> Result<Value, String> {
+    let mut value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(_) => {
+            let text = std::str::from_utf8(bytes).map_err(|error| format!("yaml: the text is not UTF-8: {error}"))?;
+            let documents = yaml::parse_all(text).map_err(|error| format!("yaml: {error}"))?;
+            documents
+                .into_iter()
+                .next()
+                .map(|document| document.value)
+                .unwrap_or_default()
+        }
+    };
+    whole_numbers(&mut value);
+    Ok(value)
 }
 
-/// YAML, of which JSON is a part that is read faster.
-fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
-    if let Ok(value) = serde_json::from_slice(bytes) {
-        return Ok(value);
+/// On its way from YAML to JSON a number without a fraction is written without a point.
+fn whole_numbers(value: &mut Value) {
+    const LARGEST: f64 = 1e15;
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(whole) = float.filter(|float| float.abs() < LARGEST) {
+                #[expect(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
+                let whole = whole as i64;
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        _ => {}
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| ApiError::bad_request(format!("the object provided is not UTF-8: {error}")))?;
-    yaml::parse(text)
-        .map(|document| document.value)
-        .map_err(|error| ApiError::bad_request(format!("the object provided is not valid YAML: {error}")))
 }

@@ -23,7 +23,8 @@ pub(super) fn answer(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    // The list of groups does not look at the method, as upstream.
+    if !matches!(*method, Method::GET | Method::HEAD) && !matches!(path, Path::Groups) {
         return Err(ApiError::method_not_allowed());
     }
     let catalog = engine.catalog();
@@ -162,7 +163,7 @@ fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Result<Value,
         }
     }
     if resources.is_empty() {
-        return Err(ApiError::no_such_page());
+        return Err(catalog.not_served(group, version));
     }
     let group_version = if group.is_empty() {
         version.to_owned()

@@ -6,6 +6,7 @@
 mod body;
 mod caller;
 mod discovery;
+mod json;
 mod negotiate;
 mod openapi;
 mod options;

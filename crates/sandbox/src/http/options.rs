@@ -154,6 +154,7 @@ pub(super) fn write(
         manager_named: !given.is_empty(),
         dry_run,
         validation,
+        twice: Vec::new(),
         force: query.flag("force"),
         reviewed: true,
         sent,
@@ -241,7 +242,7 @@ pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, boo
     if !matches!(named, "" | "DeleteOptions") {
         let version = given["apiVersion"].as_str().unwrap_or_default();
         return Err(ApiError::bad_request(format!(
-            "no kind {named:?} is registered for version {version:?} among the options of a delete"
+            "no kind {named:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
         )));
     }
     let written = given.get("propagationPolicy").and_then(Value::as_str);
@@ -260,7 +261,10 @@ pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, boo
         return Err(ApiError::invalid(about, &[cause]));
     }
     let orphans = given["orphanDependents"] == true || query.flag("orphanDependents");
-    let propagation = match written.unwrap_or_else(|| query.text("propagationPolicy")) {
+    let asked = written.unwrap_or_else(|| query.text("propagationPolicy"));
+    let said =
+        !asked.is_empty() || !given["orphanDependents"].is_null() || query.has("orphanDependents");
+    let propagation = match asked {
         "" if orphans => Propagation::Orphan,
         "" | "Background" => Propagation::Background,
         "Foreground" => Propagation::Foreground,
@@ -282,6 +286,7 @@ pub(super) fn delete(query: &Query, given: &Value) -> Result<(DeleteOptions, boo
     }
     let how = DeleteOptions {
         propagation,
+        said,
         uid: precondition("uid"),
         revision: precondition("resourceVersion"),
     };

@@ -42,14 +42,17 @@ pub(super) struct ResourcePath {
     pub(super) plural: String,
     pub(super) name: String,
     pub(super) subresource: String,
+    /// Whether it is watched by way of `/watch/` in the path, as of old.
+    pub(super) watch: bool,
 }
 
-/// The parts of a path, decoded. An empty part in the middle is a name that is missing; one at the end is nothing.
+/// The parts of a path, decoded before it comes apart, as upstream. An empty part in the middle is a name that is
+/// missing; one at the end is nothing.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, ApiError> {
-    let whole = path.trim_matches('/');
+    let decoded = percent_decode(path).ok_or_else(|| ApiError::bad_request("the path is not valid UTF-8"))?;
+    let whole = decoded.trim_matches('/');
     let parts = whole.split('/').filter(|_| !whole.is_empty());
-    let decoded: Option<Vec<String>> = parts.map(percent_decode).collect();
-    decoded.ok_or_else(|| ApiError::bad_request("the path is not valid UTF-8"))
+    Ok(parts.map(str::to_owned).collect())
 }
 
 /// Takes a path apart.
@@ -93,6 +96,10 @@ pub(super) fn parse(path: &str) -> Result<Path, ApiError> {
 }
 
 fn resource(group: &str, version: &str, rest: &[&str]) -> Result<Path, ApiError> {
+    let (watch, rest) = match rest {
+        ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+        rest => (false, rest),
+    };
     let (namespace, rest) = match rest {
         // `namespaces/x/status` and `namespaces/x/finalize` are the namespace's own.
         ["namespaces", _, "status" | "finalize"] => ("", rest),
@@ -107,11 +114,6 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Result<Path, ApiError>
         }
         _ => return Err(ApiError::no_such_resource()),
     };
-    if matches!(name, "." | "..") {
-        return Err(ApiError::bad_request(format!(
-            "Name parameter invalid: {name:?}: may not be '{name}'"
-        )));
-    }
     Ok(Path::Resource(ResourcePath {
         group: group.to_owned(),
         version: version.to_owned(),
@@ -119,6 +121,7 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Result<Path, ApiError>
         plural: plural.to_owned(),
         name: name.to_owned(),
         subresource,
+        watch,
     }))
 }
 
@@ -155,12 +158,20 @@ mod tests {
                 plural: plural.to_owned(),
                 name: name.to_owned(),
                 subresource: subresource.to_owned(),
+                watch: false,
             })
         };
         let check = |path: &str, expect: Path| assert_eq!(parse(path), Ok(expect), "{path}");
         check("/", Path::Root);
         check("/api/", Path::CoreVersions);
         check("/api/v1/pods", resource("", "", "pods", "", ""));
+        check("/api/v1/pods/a%2Fb", resource("", "", "pods", "a", "b"));
+        let watched = parse("/api/v1/watch/namespaces/a/pods/b");
+        let Ok(Path::Resource(watched)) = watched else {
+            panic!("{watched:?} is no resource")
+        };
+        assert!(watched.watch);
+        assert_eq!((&*watched.namespace, &*watched.plural, &*watched.name), ("a", "pods", "b"));
         check("/api/v1/namespaces", resource("", "", "namespaces", "", ""));
         check("/api/v1/namespaces/a", resource("", "", "namespaces", "a", ""));
         check(

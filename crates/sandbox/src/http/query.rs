@@ -44,7 +44,7 @@ impl Query {
         if name == "resourceVersion" {
             return text.parse().map(Some).map_err(|_| {
                 let why = invalid(text, "ParseUint", "invalid syntax");
-                ApiError::bad_request(format!("{name}: Invalid value: {text:?}: {why}"))
+                ApiError::unreasoned(format!("{name}: Invalid value: {text:?}: {why}"))
             });
         }
         // Less than nothing asks for nothing.
@@ -70,6 +70,12 @@ impl Query {
 
     /// The resource version asked for; "0" and nothing are the same: any will do.
     pub(super) fn revision(&self) -> Result<Option<u64>, ApiError> {
+        self.watched_revision()
+            .map_err(|error| ApiError::bad_request(format!("invalid resource version: {}", error.message)))
+    }
+
+    /// The same for a watch, which refuses what is none with other words.
+    pub(super) fn watched_revision(&self) -> Result<Option<u64>, ApiError> {
         Ok(self.number("resourceVersion")?.filter(|&revision| revision > 0))
     }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
+use super::json::Read;
 use super::negotiate::{Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
@@ -19,7 +21,7 @@ use crate::security::is_question;
 use crate::status::ApiError;
 use crate::store::Object;
 use crate::verbs::{
-    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, ScaleChange, Target, Warnings, WatchOptions,
+    DeleteOptions, Deleted, ListOptions, Listed, Outcome, Patch, Propagation, ScaleChange, Target, Warnings, WatchOptions,
     WriteOptions,
 };
 
@@ -33,6 +35,7 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
         return super::discovery::answer(engine, &path, &parts.method, &parts.headers);
     };
     let target = target(engine, &path)?;
+    let watched = path.watch || (target.name.is_empty() && query.flag("watch"));
     let call = Call {
         engine,
         user,
@@ -40,14 +43,19 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
         method: parts.method,
         headers: parts.headers,
         query,
+        watched,
         warnings: Warnings::default(),
     };
     if let Source::Custom(version) = &call.target.resource.source {
         call.warnings.add(version.deprecation.as_slice());
     }
+    if call.target.resource.is("", "endpoints") {
+        let word = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+        call.warnings.add(&[word.to_owned()]);
+    }
     match call.method {
         Method::GET => {
-            let mut response = call.read()?;
+            let mut response = call.read().unwrap_or_else(|error| respond::failure(&error));
             respond::warn(&mut response, &call.warnings.take());
             Ok(response)
         }
@@ -71,6 +79,8 @@ struct Call<'a> {
     method: Method,
     headers: HeaderMap,
     query: Query,
+    /// Whether a read asks for a watch. Of a single object only an old path can.
+    watched: bool,
     /// What the client is to be told beside the answer.
     warnings: Warnings,
 }
@@ -80,15 +90,16 @@ impl Call<'_> {
         let shape = shape(&self.headers)?;
         let one = !self.target.name.is_empty();
         self.allow(if one { "get" } else { "list" })?;
-        if one
-            && let Some(asked) = self.query.revision()?
-            && !self.query.flag("watch")
-        {
-            self.engine.require_revision(asked)?;
-        }
         options::list(&self.query)?;
-        if self.query.flag("watch") {
+        if !one || self.watched {
+            self.query.limit()?;
+            self.query.timeout()?;
+        }
+        if self.watched {
             return self.watch(shape);
+        }
+        if one && let Some(asked) = self.query.revision()? {
+            self.engine.require_revision(asked)?;
         }
         let subresource = self.target.subresource.as_str();
         if subresource == "log" {
@@ -114,14 +125,8 @@ impl Call<'_> {
             limit: self.query.limit()?,
             resume: respond::decode_continue(self.query.text("continue"))?,
             at_least: self.query.revision()?,
+            exact: self.query.text("resourceVersionMatch") == "Exact",
         };
-        if options.at_least.is_some() && self.query.text("resourceVersionMatch") == "Exact" {
-            let held = self.engine.store.read().revision();
-            let asked = options.at_least.unwrap_or_default();
-            if asked < held {
-                return Err(ApiError::expired(asked, held));
-            }
-        }
         let listed = self.engine.list(&self.target, &options)?;
         Ok(self.show_list(shape, &listed))
     }
@@ -129,11 +134,15 @@ impl Call<'_> {
     fn watch(&self, shape: Shape) -> Result<Response, ApiError> {
         let options = WatchOptions {
             selector: self.query.selector(&self.target.resource)?,
-            since: self.query.revision()?,
-            initial_events: self.query.flag("sendInitialEvents"),
+            since: self.query.watched_revision()?,
+            initial_events: self
+                .query
+                .has("sendInitialEvents")
+                .then(|| self.query.flag("sendInitialEvents")),
+            bookmarks: self.query.flag("allowWatchBookmarks"),
         };
+        let bookmarks = options.bookmarks;
         let watcher = self.engine.watch(&self.target, options)?;
-        let bookmarks = self.query.flag("allowWatchBookmarks");
         let style = self.style();
         let resource = Arc::clone(&self.target.resource);
         Ok(watch::stream(
@@ -165,22 +174,25 @@ impl Call<'_> {
         }
         let outcome = match (&self.method, named) {
             (&Method::POST, false) => {
-                let object = body::object(&self.headers, bytes)?;
+                let sent = self.sent(bytes)?;
+                let options = WriteOptions {
+                    twice: sent.twice,
+                    ..self.write_options()?
+                };
                 if self.is_question() {
                     // What is asked wrongly is refused like a write.
-                    self.write_options()?;
-                    let answer = self.engine.answer(&self.target, object, &self.user)?;
+                    let answer = self.engine.answer(&self.target, sent.value, &self.user)?;
                     return Ok(respond::value(StatusCode::CREATED, &answer));
                 }
-                self.engine
-                    .create(&self.target, object, &self.write_options()?)
-                    .await?
+                self.engine.create(&self.target, sent.value, &options).await?
             }
             (&Method::PUT, true) => {
-                let object = body::object(&self.headers, bytes)?;
-                self.engine
-                    .update(&self.target, object, &self.write_options()?)
-                    .await?
+                let sent = self.sent(bytes)?;
+                let options = WriteOptions {
+                    twice: sent.twice,
+                    ..self.write_options()?
+                };
+                self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
                 let (kind, patch) = body::patch(&self.headers, bytes)?;
@@ -202,6 +214,17 @@ impl Call<'_> {
         Ok(response)
     }
 
+    /// The object that a write carries.
+    fn sent(&self, bytes: &[u8]) -> Result<Read, ApiError> {
+        let resource = &self.target.resource;
+        let subresource = resource
+            .subresources
+            .iter()
+            .find(|one| one.name == self.target.subresource);
+        let kind = subresource.map_or(&resource.kind, |one| &one.speaks.2);
+        body::object(&self.headers, bytes, kind)
+    }
+
     fn is_question(&self) -> bool {
         is_question(&self.target.resource.group, &self.target.resource.plural)
     }
@@ -217,13 +240,13 @@ impl Call<'_> {
                     let (kind, patch) = body::patch(&self.headers, bytes)?;
                     ScaleChange::patch(kind, patch)
                 } else {
-                    ScaleChange::Whole(body::object(&self.headers, bytes)?)
+                    ScaleChange::Whole(self.sent(bytes)?.value)
                 };
                 let scale = engine.scale(&self.target, change, &self.write_options()?).await?;
                 respond::value(StatusCode::OK, &scale)
             }
             ("finalize", _) => {
-                let sent = body::object(&self.headers, bytes)?;
+                let sent = self.sent(bytes)?.value;
                 let outcome = engine
                     .finalize(&self.target, sent, &self.write_options()?)
                     .await?;
@@ -233,7 +256,7 @@ impl Call<'_> {
                 let sent = if bytes.is_empty() {
                     json!({})
                 } else {
-                    body::object(&self.headers, bytes)?
+                    self.sent(bytes)?.value
                 };
                 let named = sent["metadata"]["name"].as_str().unwrap_or_default();
                 if !named.is_empty() && named != self.target.name {
@@ -248,12 +271,12 @@ impl Call<'_> {
                 respond::value(StatusCode::CREATED, &created)
             }
             ("token", _) => {
-                let sent = body::object(&self.headers, bytes)?;
+                let sent = self.sent(bytes)?.value;
                 self.write_options()?;
                 respond::value(StatusCode::CREATED, &engine.issue_token(&self.target, sent)?)
             }
             ("binding", _) => {
-                let sent = body::object(&self.headers, bytes)?;
+                let sent = self.sent(bytes)?.value;
                 engine.bind(&self.target, &sent, &self.write_options()?).await?;
                 respond::value(StatusCode::CREATED, &created)
             }
@@ -304,17 +327,10 @@ impl Call<'_> {
     async fn delete_collection(&self, bytes: &[u8]) -> Result<Response, ApiError> {
         let (how, options) = self.delete_options(bytes)?;
         let selector = self.query.selector(&self.target.resource)?;
-        let objects = self
+        let listed = self
             .engine
             .delete_collection(&self.target, selector, &how, &options)
             .await?;
-        let revision = self.engine.store.read().revision();
-        let listed = Listed {
-            objects,
-            revision,
-            resume: None,
-            remaining: None,
-        };
         Ok(self.show_list(Shape::Whole, &listed))
     }
 
@@ -336,9 +352,18 @@ impl Call<'_> {
         let given = if bytes.is_empty() {
             json!({})
         } else {
-            body::object(&self.headers, bytes)?
+            body::object(&self.headers, bytes, "DeleteOptions")?.value
         };
-        let (how, dry_run) = options::delete(&self.query, &given)?;
+        let (mut how, dry_run) = options::delete(&self.query, &given)?;
+        let resource = &self.target.resource;
+        if !how.said && resource.orphans() {
+            how.propagation = Propagation::Orphan;
+            if resource.is("batch", "jobs") {
+                let word = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background \
+                            to remove them or set propagationPolicy=Orphan to suppress this warning";
+                self.warnings.add(&[word.to_owned()]);
+            }
+        }
         let mut options = self.write_options()?;
         options.dry_run |= dry_run;
         options.sent = options::shown_delete(&self.query, &given);
@@ -376,15 +401,25 @@ impl Call<'_> {
                 let items: Vec<_> = listed
                     .objects
                     .iter()
-                    .map(|object| respond::object_json(resource, object))
+                    .map(|object| respond::item_json(resource, object))
                     .collect();
                 respond::list_json(&resource.list_kind, &resource.api_version(), listed, &items)
+            }
+            // Upstream has no items to say of none here.
+            Shape::Metadata if listed.objects.is_empty() => {
+                let none = json!({
+                    "kind": "PartialObjectMetadataList",
+                    "apiVersion": "meta.k8s.io/v1",
+                    "metadata": respond::list_metadata(listed),
+                    "items": null,
+                });
+                return respond::value(StatusCode::OK, &none);
             }
             Shape::Metadata => {
                 let items: Vec<_> = listed
                     .objects
                     .iter()
-                    .map(|object| respond::metadata_json(object))
+                    .map(|object| [respond::metadata_json(object), Bytes::new(), Bytes::new()])
                     .collect();
                 respond::list_json("PartialObjectMetadataList", "meta.k8s.io/v1", listed, &items)
             }
@@ -403,6 +438,12 @@ fn target(engine: &Engine, path: &ResourcePath) -> Result<Target, ApiError> {
         } else {
             ApiError::no_such_resource()
         });
+    }
+    let name = path.name.as_str();
+    if matches!(name, "." | "..") && (path.subresource.is_empty() || resource.has(&path.subresource)) {
+        return Err(ApiError::bad_request(format!(
+            "Name parameter invalid: {name:?}: may not be '{name}'"
+        )));
     }
     Ok(Target {
         resource,

@@ -108,6 +108,7 @@ impl Collector {
                 }
             }
             self.after_removal(&event.key).await;
+            self.unprotect(event).await;
             return;
         }
         if owner_uids(&event.object).next().is_some() {
@@ -116,6 +117,7 @@ impl Collector {
         if event.object.is_terminating() {
             self.finish(&event.key).await;
         }
+        self.unprotect(event).await;
     }
 
     async fn examine_all(&self, keys: Vec<Key>) {
@@ -190,7 +192,7 @@ impl Collector {
     }
 
     /// Does what a terminating object waits for, as far as that is the server's own work.
-    async fn finish(&self, key: &Key) {
+    pub(super) async fn finish(&self, key: &Key) {
         let Some(object) = self.engine.store.get(key) else {
             return;
         };
@@ -222,6 +224,7 @@ impl Collector {
                 self.drop_finalizer(key, FOREGROUND).await;
             }
         }
+        self.release_protected(key, &object).await;
         self.empty(key, &object).await;
     }
 

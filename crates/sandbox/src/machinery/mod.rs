@@ -9,6 +9,7 @@ mod aggregate;
 mod collect;
 mod count;
 mod empty;
+mod protect;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

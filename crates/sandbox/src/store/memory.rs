@@ -91,6 +91,37 @@ impl Memory {
             .take_while(move |((ns, _), _)| namespace.is_none_or(|only| only == ns))
     }
 
+    /// The same as it was at a revision, as long as the ring reaches back to it.
+    pub(crate) fn list_at<'a>(
+        &'a self,
+        collection: &Collection,
+        namespace: Option<&'a str>,
+        start: Option<(String, String)>,
+        revision: u64,
+    ) -> Result<Vec<((String, String), Arc<Object>)>, Expired> {
+        // What was before the first change since then is what was then.
+        let mut then: BTreeMap<(String, String), Option<&Arc<Object>>> = BTreeMap::new();
+        for event in self.ring.since(revision)? {
+            if event.key.collection == *collection {
+                let place = (event.key.namespace.clone(), event.key.name.clone());
+                then.entry(place).or_insert(event.previous.as_ref());
+            }
+        }
+        let mut listed: BTreeMap<(String, String), Arc<Object>> = self
+            .list(collection, namespace, start.clone())
+            .filter(|(place, _)| !then.contains_key(place))
+            .map(|(place, object)| (place.clone(), Arc::clone(object)))
+            .collect();
+        for (place, object) in then {
+            let meant = namespace.is_none_or(|only| only == place.0)
+                && start.as_ref().is_none_or(|start| place >= *start);
+            if let Some(object) = object.filter(|_| meant) {
+                listed.insert(place, Arc::clone(object));
+            }
+        }
+        Ok(listed.into_iter().collect())
+    }
+
     /// Every collection that holds objects.
     pub(crate) fn collections(&self) -> impl Iterator<Item = &Collection> {
         self.collections

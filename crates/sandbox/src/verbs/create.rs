@@ -26,7 +26,7 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let mut warnings = Vec::new();
-        let body = shape::decode(target, body, options.validation, &mut warnings)?;
+        let body = shape::decode_sent(target, body, options, &mut warnings)?;
         if !text(&body, &["metadata", "resourceVersion"]).is_empty() {
             return Err(ApiError::unreasoned(
                 "resourceVersion should not be set on objects to be created",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::meta::{finalizers, metadata_mut, text};
-use super::read::ListOptions;
+use super::read::{ListOptions, Listed};
 use super::update::is_finished;
 use super::{Selector, Target, WriteOptions};
 use crate::Operation;
@@ -40,6 +40,8 @@ pub(crate) enum Propagation {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeleteOptions {
     pub(crate) propagation: Propagation,
+    /// Whether the client said what becomes of dependents.
+    pub(crate) said: bool,
     pub(crate) uid: Option<String>,
     pub(crate) revision: Option<String>,
 }
@@ -51,14 +53,6 @@ pub(crate) enum Deleted {
     Gone(Arc<Object>),
     /// The object waits for its finalizers.
     Terminating(Arc<Object>),
-}
-
-impl Deleted {
-    pub(crate) fn object(&self) -> &Arc<Object> {
-        match self {
-            Self::Gone(object) | Self::Terminating(object) => object,
-        }
-    }
 }
 
 impl Engine {
@@ -107,6 +101,8 @@ impl Engine {
                     Deleted::Terminating(object)
                 });
             }
+            // A pod ends before it goes, be it for no time.
+            let ended = (gone && target.resource.is("", "pods")).then(|| new.clone());
             let change = Change {
                 key: target.key(),
                 expect: Expect::Revision(old.revision),
@@ -116,6 +112,7 @@ impl Engine {
             match self.store.commit(change).await {
                 Ok(object) => {
                     self.after_write(target, &object).await;
+                    let object = ended.map_or(object, |ended| Arc::new(Object::unstored(ended)));
                     return Ok(if gone {
                         Deleted::Gone(object)
                     } else {
@@ -128,14 +125,14 @@ impl Engine {
         }
     }
 
-    /// Deletes every object a selector chooses and returns their last states.
+    /// Deletes every object a selector chooses and returns them as they were before.
     pub(crate) async fn delete_collection(
         &self,
         target: &Target,
         selector: Selector,
         how: &DeleteOptions,
         options: &WriteOptions,
-    ) -> Result<Vec<Arc<Object>>, ApiError> {
+    ) -> Result<Listed, ApiError> {
         let listed = self.list(
             target,
             &ListOptions {
@@ -143,8 +140,7 @@ impl Engine {
                 ..ListOptions::default()
             },
         )?;
-        let mut deleted = Vec::new();
-        for object in listed.objects {
+        for object in &listed.objects {
             let one = Target {
                 namespace: text(&object.value, &["metadata", "namespace"]).to_owned(),
                 name: text(&object.value, &["metadata", "name"]).to_owned(),
@@ -155,12 +151,12 @@ impl Engine {
                 ..one.clone()
             };
             match self.delete_asked(&asked, &one, how, options).await {
-                Ok(done) => deleted.push(Arc::clone(done.object())),
+                Ok(_) => {}
                 Err(error) if error.reason == "NotFound" => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(deleted)
+        Ok(listed)
     }
 
     /// The object as a delete leaves it: terminating, with the finalizers that the propagation asks for.
@@ -170,12 +166,10 @@ impl Engine {
             .filter(|finalizer| !matches!(*finalizer, FOREGROUND | ORPHAN))
             .map(str::to_owned)
             .collect();
-        let has_dependents = !self.store.read().dependents(old.uid()).is_empty();
         match how.propagation {
-            // Nothing to wait for when nothing depends on it.
-            Propagation::Foreground if has_dependents => waits.push(FOREGROUND.to_owned()),
-            Propagation::Orphan if has_dependents => waits.push(ORPHAN.to_owned()),
-            _ => {}
+            Propagation::Foreground => waits.push(FOREGROUND.to_owned()),
+            Propagation::Orphan => waits.push(ORPHAN.to_owned()),
+            Propagation::Background => {}
         }
         if target
             .resource

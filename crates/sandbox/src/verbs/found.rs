@@ -28,6 +28,7 @@ impl WriteOptions {
             manager_named: true,
             dry_run: false,
             validation: FieldValidation::Ignore,
+            twice: Vec::new(),
             force: false,
             reviewed: false,
             sent: Value::Null,

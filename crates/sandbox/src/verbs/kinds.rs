@@ -7,11 +7,16 @@ use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events, shape};
+use super::{Target, events};
 use crate::admission::{limits, pods};
 use crate::catalog::{Resource, definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
+
+/// The finalizer by which a claim waits for the pods that use it.
+pub(crate) const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
+/// The finalizer by which a volume waits for the claim that has it.
+pub(crate) const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
 
 /// Puts an object into the version it is stored in.
 pub(super) fn to_stored(target: &Target, object: &mut Value) {
@@ -65,6 +70,9 @@ impl Engine {
             ("batch", "jobs") => begin_job(object),
             ("", "services") => self.addresses(target, object, None)?,
             ("", "secrets") => secret_data(object),
+            ("" | "events.k8s.io", "events") => events::fill(object),
+            ("", "persistentvolumeclaims") => protect(object, CLAIM_IN_USE),
+            ("", "persistentvolumes") => protect(object, VOLUME_IN_USE),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
                 names::begin(object);
             }
@@ -98,6 +106,7 @@ impl Engine {
                 let count = held.saturating_add(u64::from(changed));
                 new["metadata"]["annotations"][TEMPLATES] = json!(count.to_string());
             }
+            ("" | "events.k8s.io", "events") => events::fill(new),
             ("apiextensions.k8s.io", "customresourcedefinitions") => {
                 names::go_on(new);
             }
@@ -253,13 +262,14 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
 }
 
 /// Findings that a schema cannot express.
-pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+/// `named` is whether the schema's rules find nothing wrong with the name.
+pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bool) -> Vec<Cause> {
     let mut causes = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
         ("apiextensions.k8s.io", "customresourcedefinitions") => match old {
             Some(old) => definition::check_update(old, new),
             None => definition::check(new),
         },
-        ("" | "events.k8s.io", "events") => check_event(target, new),
+        ("" | "events.k8s.io", "events") => events::check(target, new, old.is_none()),
         ("batch", "cronjobs") => check_schedule(new),
         ("apps", "deployments") if target.subresource == "status" => check_counts(&new["status"]),
         _ => Vec::new(),
@@ -271,6 +281,7 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Ca
     );
     // Names are places in the store and in paths, whatever a kind allows.
     if old.is_none()
+        && named
         && target
             .name
             .contains(|letter: char| letter == '/' || letter.is_control())
@@ -282,25 +293,6 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>) -> Vec<Ca
         causes.push(Cause::new("FieldValueInvalid", "metadata.name", message));
     }
     causes
-}
-
-/// An event is in the namespace of what it is about.
-fn check_event(target: &Target, event: &Value) -> Vec<Cause> {
-    let namespace = text(event, &["involvedObject", "namespace"]);
-    let home = if namespace.is_empty() {
-        "default"
-    } else {
-        namespace
-    };
-    if home == target.namespace {
-        return Vec::new();
-    }
-    let message = format!("Invalid value: {namespace:?}: does not match event.namespace");
-    vec![Cause::new(
-        "FieldValueInvalid",
-        "involvedObject.namespace",
-        message,
-    )]
 }
 
 /// The counts in a Deployment's status go together.
@@ -361,6 +353,16 @@ fn check_schedule(job: &Value) -> Vec<Cause> {
         invalid("spec.timeZone", zone, &format!("unknown time zone {zone}"));
     }
     causes
+}
+
+/// Gives a new object a finalizer.
+fn protect(object: &mut Value, finalizer: &str) {
+    let held = &mut object["metadata"]["finalizers"];
+    match held.as_array_mut() {
+        Some(held) if held.iter().any(|one| one == finalizer) => {}
+        Some(held) => held.push(json!(finalizer)),
+        None => *held = json!([finalizer]),
+    }
 }
 
 /// Unless it says that it does so itself, a Job chooses its pods by its own uid.
@@ -431,47 +433,22 @@ fn secret_data(object: &mut Value) {
     }
 }
 
-/// Refuses a Secret whose data is not base64, without repeating it.
-pub(super) fn read_secret(target: &Target, object: &Value) -> Result<(), ApiError> {
-    if !target.resource.is("", "secrets") {
-        return Ok(());
-    }
-    for (name, value) in object["data"].as_object().into_iter().flatten() {
-        if value.as_str().is_none_or(|value| STANDARD.decode(value).is_err()) {
-            return Err(shape::unreadable(
-                target,
-                &format!("illegal base64 data in data[{name:?}]"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Finalizers are names with a domain, or the few that the server itself uses.
 fn finalizer_causes(object: &Value) -> impl Iterator<Item = Cause> {
     const OWN: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
-    let part = |text: &str, most: usize, also: &str| {
-        let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-        text.len() <= most
-            && edge(text.bytes().next())
-            && edge(text.bytes().last())
-            && text
-                .chars()
-                .all(|letter| letter.is_ascii_alphanumeric() || also.contains(letter))
-    };
-    finalizers(object).filter_map(move |finalizer| {
-        let why = match finalizer.split_once('/') {
-            Some((domain, name)) if part(domain, 253, "-.") && part(name, 63, "-_.") => return None,
-            None if OWN.contains(&finalizer) => return None,
-            None if part(finalizer, 63, "-_.") => {
-                "name is neither a standard finalizer name nor is it fully qualified"
-            }
-            _ => {
-                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
-                 alphanumeric character, with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-            }
-        };
+    let listed = || finalizers(object).map(str::to_owned).enumerate();
+    let cause = |finalizer: &str, field: String, why: &str| {
         let message = format!("Invalid value: {finalizer:?}: {why}");
-        Some(Cause::new("FieldValueInvalid", "metadata.finalizers", message))
-    })
+        Cause::new("FieldValueInvalid", field, message)
+    };
+    let unnamed = listed().flat_map(move |(_, finalizer)| {
+        let mistakes = schema::label_key_mistakes(&finalizer).into_iter();
+        mistakes.map(move |why| cause(&finalizer, "metadata.finalizers".to_owned(), &why))
+    });
+    let unqualified = listed().filter_map(move |(place, finalizer)| {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        let stands = finalizer.contains('/') || OWN.contains(&finalizer.as_str());
+        (!stands).then(|| cause(&finalizer, format!("metadata.finalizers[{place}]"), why))
+    });
+    unnamed.chain(unqualified)
 }

@@ -10,6 +10,7 @@ mod events;
 mod evict;
 mod found;
 mod kinds;
+mod labels;
 mod meta;
 mod patch;
 mod read;
@@ -32,7 +33,7 @@ use crate::store::{Key, Object};
 pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };
-pub(crate) use kinds::{quality_of_service, shown};
+pub(crate) use kinds::{CLAIM_IN_USE, VOLUME_IN_USE, quality_of_service, shown};
 pub(crate) use meta::text;
 pub(crate) use patch::{Patch, PatchKind, Unpatched, json_patch_in_bounds};
 pub(crate) use read::{ListOptions, Listed, Resume};
@@ -77,6 +78,8 @@ pub(crate) struct WriteOptions {
     pub(crate) manager_named: bool,
     pub(crate) dry_run: bool,
     pub(crate) validation: FieldValidation,
+    /// The fields that stand twice in the body.
+    pub(crate) twice: Vec<String>,
     /// Server-side apply takes fields over from others.
     pub(crate) force: bool,
     /// Whether admission looks at it; the machinery's own writes go past it.

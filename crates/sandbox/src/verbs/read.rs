@@ -17,6 +17,8 @@ pub(crate) struct ListOptions {
     pub(crate) resume: Option<Resume>,
     /// Not older than this revision.
     pub(crate) at_least: Option<u64>,
+    /// At that revision and no other.
+    pub(crate) exact: bool,
 }
 
 /// The end of a page: the revision of the first page, and the last object listed.
@@ -56,8 +58,7 @@ impl Engine {
 
     /// Lists a collection in order of namespace and name.
     ///
-    /// Later pages show the objects as they are by then but carry the revision of the first page, so that a watch
-    /// from there misses nothing that changed between the pages.
+    /// Later pages show the objects as they were when the first was made.
     pub(crate) fn list(&self, target: &Target, options: &ListOptions) -> Result<Listed, ApiError> {
         let memory = self.store.read();
         if let Some(asked) = options.at_least
@@ -68,7 +69,10 @@ impl Engine {
         let revision = match &options.resume {
             Some(resume) if resume.revision < memory.oldest() => return Err(ApiError::continue_expired()),
             Some(resume) => resume.revision.min(memory.revision()),
-            None => memory.revision(),
+            None => options
+                .at_least
+                .filter(|_| options.exact)
+                .unwrap_or(memory.revision()),
         };
         let namespace = (!target.namespace.is_empty()).then_some(target.namespace.as_str());
         // The smallest name after the last one listed is that name with a zero byte behind it.
@@ -83,9 +87,17 @@ impl Engine {
                 "continue key is not valid: it is of another namespace",
             ));
         }
-        let mut found = memory
-            .list(&target.resource.collection, namespace, start)
-            .filter(|(_, object)| options.selector.chooses(object));
+        let collection = &target.resource.collection;
+        let past;
+        let held: Box<dyn Iterator<Item = (&(String, String), &Arc<Object>)>> = if revision == memory.revision() {
+            Box::new(memory.list(collection, namespace, start))
+        } else {
+            past = memory
+                .list_at(collection, namespace, start, revision)
+                .map_err(|expired| ApiError::expired(revision, expired.oldest))?;
+            Box::new(past.iter().map(|(place, object)| (place, object)))
+        };
+        let mut found = held.filter(|(_, object)| options.selector.chooses(object));
         let limit = options.limit.unwrap_or(usize::MAX);
         let mut objects = Vec::new();
         let mut last = None;

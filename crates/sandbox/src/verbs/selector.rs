@@ -1,9 +1,10 @@
-//! Label and field selectors.
+//! Label and field selectors: what they choose, and how those of fields are read.
 //!
 //! Reference: `k8s.io/apimachinery/pkg/labels` and `pkg/fields`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::labels::{Requirement, parse as parse_labels};
 use super::meta::text;
 use super::subresource::selector_text;
 use crate::catalog::Resource;
@@ -15,22 +16,6 @@ use crate::store::Object;
 pub(crate) struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<FieldTerm>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Requirement {
-    key: String,
-    test: Test,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Test {
-    In(Vec<String>),
-    NotIn(Vec<String>),
-    Exists,
-    Absent,
-    Greater(i64),
-    Less(i64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,26 +60,6 @@ impl Selector {
     }
 }
 
-impl Requirement {
-    fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
-        let value = labels
-            .and_then(|labels| labels.get(&self.key))
-            .and_then(Value::as_str);
-        match (&self.test, value) {
-            (Test::Exists, value) => value.is_some(),
-            (Test::Absent, value) => value.is_none(),
-            (Test::In(values), value) => value.is_some_and(|value| values.iter().any(|one| one == value)),
-            (Test::NotIn(values), value) => value.is_none_or(|value| values.iter().all(|one| one != value)),
-            (Test::Greater(bound), value) => value
-                .and_then(|value| value.parse::<i64>().ok())
-                .is_some_and(|value| value > *bound),
-            (Test::Less(bound), value) => value
-                .and_then(|value| value.parse::<i64>().ok())
-                .is_some_and(|value| value < *bound),
-        }
-    }
-}
-
 impl FieldTerm {
     fn matches(&self, object: &Value) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
@@ -109,120 +74,9 @@ impl FieldTerm {
     }
 }
 
-/// Splits at commas that are not inside parentheses.
-fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
-    for (at, letter) in text.char_indices() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    split(text)
-        .into_iter()
-        .map(|part| requirement(part.trim(), text))
-        .collect()
-}
-
-fn requirement(part: &str, whole: &str) -> Result<Requirement, ApiError> {
-    let broken = || {
-        ApiError::bad_request(format!(
-            "unable to parse requirement: {part:?} in selector {whole:?}"
-        ))
-    };
-    let word = |text: &str| {
-        let text = text.trim();
-        let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-        (text.chars().all(allowed))
-            .then(|| text.to_owned())
-            .ok_or_else(broken)
-    };
-    let key = |text: &str| word(text).and_then(|key| if key.is_empty() { Err(broken()) } else { Ok(key) });
-    let set = |text: &str| {
-        let inner = text
-            .trim()
-            .strip_prefix('(')
-            .and_then(|text| text.strip_suffix(')'))
-            .ok_or_else(broken)?;
-        inner.split(',').map(word).collect::<Result<Vec<_>, _>>()
-    };
-    if let Some(rest) = part.strip_prefix('!') {
-        return Ok(Requirement {
-            key: key(rest)?,
-            test: Test::Absent,
-        });
-    }
-    for (sign, equal) in [("!=", false), ("==", true), ("=", true)] {
-        if let Some((left, right)) = part.split_once(sign) {
-            let values = vec![word(right)?];
-            let test = if equal {
-                Test::In(values)
-            } else {
-                Test::NotIn(values)
-            };
-            return Ok(Requirement {
-                key: key(left)?,
-                test,
-            });
-        }
-    }
-    for sign in ['>', '<'] {
-        if let Some((left, right)) = part.split_once(sign) {
-            let bound = right.trim().parse().map_err(|_| broken())?;
-            let test = if sign == '>' {
-                Test::Greater(bound)
-            } else {
-                Test::Less(bound)
-            };
-            return Ok(Requirement {
-                key: key(left)?,
-                test,
-            });
-        }
-    }
-    let mut words = part.splitn(2, char::is_whitespace);
-    let left = words.next().unwrap_or_default();
-    let Some(rest) = words.next().map(str::trim) else {
-        return Ok(Requirement {
-            key: key(left)?,
-            test: Test::Exists,
-        });
-    };
-    if let Some(values) = rest.strip_prefix("notin") {
-        return Ok(Requirement {
-            key: key(left)?,
-            test: Test::NotIn(set(values)?),
-        });
-    }
-    if let Some(values) = rest.strip_prefix("in") {
-        return Ok(Requirement {
-            key: key(left)?,
-            test: Test::In(set(values)?),
-        });
-    }
-    Err(broken())
-}
-
 /// The fields that may be selected by, besides name and namespace.
-fn selectable(resource: &Resource, field: &str) -> bool {
-    if matches!(field, "metadata.name" | "metadata.namespace") {
-        return true;
-    }
-    let listed: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+fn selectable_of(resource: &Resource) -> &'static [&'static str] {
+    match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => &[
             "spec.nodeName",
             "spec.restartPolicy",
@@ -253,10 +107,16 @@ fn selectable(resource: &Resource, field: &str) -> bool {
         ("", "replicationcontrollers") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],
         _ => &[],
-    };
-    listed.contains(&field) || resource.selectable.iter().any(|one| one == field)
+    }
 }
 
+fn selectable(resource: &Resource, field: &str) -> bool {
+    matches!(field, "metadata.name" | "metadata.namespace")
+        || selectable_of(resource).contains(&field)
+        || resource.selectable.iter().any(|one| one == field)
+}
+
+/// Reads field selectors. Kinds that can be chosen by name and namespace alone say so.
 fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, ApiError> {
     let terms = text.split(',').map(str::trim).filter(|term| !term.is_empty());
     terms
@@ -265,13 +125,19 @@ fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<FieldTerm>, ApiEr
                 .into_iter()
                 .find_map(|(sign, equal)| term.split_once(sign).map(|(left, right)| (left, right, equal)));
             let (field, value, equal) = parts.ok_or_else(|| {
-                ApiError::bad_request(format!("invalid selector: {text:?}; can't understand {term:?}"))
+                ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'"))
             })?;
             let field = field.trim();
             if !selectable(resource, field) {
-                return Err(ApiError::bad_request(format!(
-                    "field label not supported: {field}"
-                )));
+                let plain = !resource.is_custom() && selectable_of(resource).is_empty();
+                return Err(ApiError::bad_request(if plain {
+                    format!(
+                        "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                        schema::go_quote(field)
+                    )
+                } else {
+                    format!("field label not supported: {field}")
+                }));
             }
             let path = if field == "source" {
                 "source.component"

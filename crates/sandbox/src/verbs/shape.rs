@@ -4,7 +4,7 @@ use schema::{FieldError, Write};
 use serde_json::{Value, json};
 
 use super::meta::{metadata_mut, text};
-use super::{FieldValidation, Target, WriteOptions, kinds};
+use super::{FieldValidation, Target, WriteOptions, events, kinds};
 use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
@@ -14,60 +14,121 @@ const LARGEST: usize = 3 << 20;
 /// How deep an object may be nested. Somewhat less than what is read back from disk.
 const DEEPEST: usize = 100;
 
-/// Makes an object of what was sent or patched together: checks that it is of the resource and of the namespace in
-/// the path, reports unknown fields, prunes, defaults.
+/// Makes an object of what was patched together: checks that it is of the resource and of the namespace in the path,
+/// reports unknown fields, prunes, defaults.
 pub(super) fn decode(
     target: &Target,
-    mut body: Value,
+    body: Value,
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<Value, ApiError> {
-    identify(target, &mut body)?;
+    decode_with(target, body, &[], validation, warnings)
+}
+
+/// The same of what was sent, which may have fields that stand twice.
+pub(super) fn decode_sent(
+    target: &Target,
+    body: Value,
+    options: &WriteOptions,
+    warnings: &mut Vec<String>,
+) -> Result<Value, ApiError> {
+    decode_with(target, body, &options.twice, options.validation, warnings)
+}
+
+fn decode_with(
+    target: &Target,
+    mut body: Value,
+    twice: &[String],
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<Value, ApiError> {
+    check_kind(target, &body)?;
     let resource = &target.resource;
+    if !resource.is_custom()
+        && let Some(why) = schema::decode_mistake(resource.schema(), &body)
+    {
+        return Err(unreadable(target, &why));
+    }
     if validation != FieldValidation::Ignore {
-        let unknown: Vec<String> = schema::unknown_fields(resource.schema(), &body)
+        let mut unknown: Vec<String> = schema::unknown_fields(resource.schema(), &body)
             .iter()
             .map(ToString::to_string)
             .collect();
+        unknown.extend(twice.iter().map(|field| format!("duplicate field {field:?}")));
         if validation == FieldValidation::Strict && !unknown.is_empty() {
             let unknown = unknown.join(", ");
             return Err(unreadable(target, &format!("strict decoding error: {unknown}")));
         }
         warnings.extend(unknown);
     }
+    identify(target, &mut body)?;
     schema::prepare(resource.schema(), &mut body);
     kinds::count_template(target, &mut body);
     kinds::fill_status(target, &mut body);
-    kinds::read_secret(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
+}
+
+/// Refuses a body that says it is of another kind than the resource.
+fn check_kind(target: &Target, body: &Value) -> Result<(), ApiError> {
+    let resource = &target.resource;
+    if !body.is_object() {
+        return Err(ApiError::bad_request("the body of the request is not an object"));
+    }
+    let expected = [resource.api_version(), resource.kind.clone()];
+    let given = |at: usize, field: &str| match body.get(field) {
+        None | Some(Value::Null) => expected[at].clone(),
+        Some(given) => match given.as_str() {
+            Some("") => expected[at].clone(),
+            Some(given) => given.to_owned(),
+            None => given.to_string(),
+        },
+    };
+    let (version, kind) = (given(0, "apiVersion"), given(1, "kind"));
+    if kind == resource.kind && (version == expected[0] || version == resource.stored) {
+        return Ok(());
+    }
+    if resource.is_custom() {
+        let (field, given, expected) = if version == expected[0] {
+            ("kind", &kind, &expected[1])
+        } else {
+            ("API version", &version, &expected[0])
+        };
+        return Err(ApiError::bad_request(format!(
+            "the {field} in the data ({given}) does not match the expected {field} ({expected})"
+        )));
+    }
+    let short = version.rsplit('/').next().unwrap_or_default();
+    let why = if is_registered(&version, &kind) {
+        let inside = match resource.group.split('.').next().unwrap_or_default() {
+            "" => "core",
+            group => group,
+        };
+        format!("converting ({short}.{kind}) to ({inside}.{}): unknown conversion", resource.kind)
+    } else {
+        format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\"")
+    };
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {short:?} cannot be handled as a {}: {why}",
+        resource.kind
+    )))
+}
+
+/// Whether the real API server has a type for a kind of its own, or for lists of it.
+fn is_registered(version: &str, kind: &str) -> bool {
+    let schemas = schema::Schemas::builtin();
+    let known = |kind: &str| schemas.schema(version, kind).is_some();
+    known(kind) || kind.strip_suffix("List").is_some_and(known) || (version == "v1" && kind == "List")
 }
 
 /// Checks that a body is an object of the resource and of the namespace in the path, and names both in it.
 pub(super) fn identify(target: &Target, body: &mut Value) -> Result<(), ApiError> {
     limit_depth(body)?;
+    check_kind(target, body)?;
     let resource = &target.resource;
-    let object = body
-        .as_object_mut()
-        .ok_or_else(|| ApiError::bad_request("the body of the request is not an object"))?;
-    let api_version = resource.api_version();
-    for (field, expected) in [("apiVersion", &api_version), ("kind", &resource.kind)] {
-        match object.get(field) {
-            None | Some(Value::Null) => {}
-            Some(given)
-                if given == expected || (field == "apiVersion" && *given == resource.stored.as_str()) => {}
-            Some(given) => {
-                let what = match field {
-                    "apiVersion" if resource.is_custom() => "API version",
-                    field => field,
-                };
-                return Err(ApiError::bad_request(format!(
-                    "the {what} in the data ({}) does not match the expected {what} ({expected})",
-                    given.as_str().unwrap_or_default()
-                )));
-            }
-        }
-        object.insert(field.to_owned(), json!(expected));
+    if let Some(object) = body.as_object_mut() {
+        object.insert("apiVersion".to_owned(), json!(resource.api_version()));
+        object.insert("kind".to_owned(), json!(resource.kind));
     }
     metadata_mut(body)?;
     let namespace = text(body, &["metadata", "namespace"]);
@@ -118,12 +179,20 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
         found
             .retain(|error| error.cause == schema::Cause::TypeInvalid || error.field.starts_with("metadata"));
     }
+    if let Some(old) = old.filter(|_| resource.is("", "secrets")) {
+        // Of Secrets, what may not change is looked at first.
+        let mut first = schema::validate_update(schema, old, new);
+        first.append(&mut found);
+        found = first;
+    }
     if let Some(old) = old {
         if !found.is_empty() && resource.is_custom() {
             let known = schema::validate(schema, old);
             found.retain(|error| !known.contains(error));
         }
-        found.extend(schema::validate_update(schema, old, new));
+        if !resource.is("", "secrets") {
+            found.extend(schema::validate_update(schema, old, new));
+        }
     }
     // What cannot be read into the types of a built-in kind is no object at all.
     if let Some(error) = found
@@ -134,7 +203,8 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
         return Err(unreadable(target, &error.message));
     }
     let mut causes: Vec<Cause> = found.iter().map(|error| cause_in(target, error)).collect();
-    causes.extend(kinds::check(target, new, old));
+    let named = !found.iter().any(|error| error.field == "metadata.name");
+    causes.extend(kinds::check(target, new, old, named));
     if let Source::Custom(version) = &resource.source
         && !version.rules.is_empty()
     {
@@ -253,7 +323,13 @@ impl Engine {
             .get("status")
             .filter(|_| old.is_none() && resource.is("", "nodes"))
             .cloned();
-        let mut written = schema::update(resource.stored_schema(), old, new, &write).object;
+        let mut written = if resource.is("events.k8s.io", "events") {
+            events::in_their_group(old, new, |old, new| {
+                schema::update(resource.schema(), old, new, &write).object
+            })
+        } else {
+            schema::update(resource.stored_schema(), old, new, &write).object
+        };
         if let Some(status) = registered {
             written["status"] = status;
         }

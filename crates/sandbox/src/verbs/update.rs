@@ -34,7 +34,7 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let mut warnings = Vec::new();
-        let body = shape::decode(target, body, options.validation, &mut warnings)?;
+        let body = shape::decode_sent(target, body, options, &mut warnings)?;
         if text(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.needs_revision() {
             let message = "Invalid value: 0: must be specified for an update";
             let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
@@ -50,7 +50,8 @@ impl Engine {
             check_name(target, name)?;
         }
         let replaced = self
-            .modify(target, options, |_| {
+            .modify(target, options, |old| {
+                same_uid(target, &body, old)?;
                 Ok(Proposal {
                     object: body.clone(),
                     managed: Managed::Update,
@@ -238,6 +239,29 @@ fn check_name(target: &Target, name: &str) -> Result<(), ApiError> {
     )))
 }
 
+/// Whoever replaces an object and names its uid means that one and no other.
+fn same_uid(target: &Target, body: &Value, old: &Object) -> Result<(), ApiError> {
+    let uid = text(body, &["metadata", "uid"]);
+    if uid.is_empty() || uid == old.uid() {
+        return Ok(());
+    }
+    let Key {
+        collection,
+        namespace,
+        name,
+    } = target.key();
+    let custom = target.resource.is_custom().then_some(&*collection.group);
+    let place = [custom.unwrap_or_default(), &*collection.plural, &namespace, &name];
+    let steps: Vec<&str> = place.into_iter().filter(|step| !step.is_empty()).collect();
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+         failed: UID in precondition: {uid}, UID in object meta: {}",
+        steps.join("/"),
+        old.uid()
+    );
+    Err(ApiError::conflict(target.resource.about(&target.name), &why))
+}
+
 /// What the client sent, with the name and namespace that the path says.
 fn placed(target: &Target, sent: &Value) -> Value {
     let mut sent = sent.clone();
@@ -260,13 +284,21 @@ fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiE
     }
     let uid = text(new, &["metadata", "uid"]);
     if !uid.is_empty() && uid != old.uid() {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            old.uid()
+        let cause = Cause::new(
+            "FieldValueInvalid",
+            "metadata.uid",
+            format!("Invalid value: {uid:?}: field is immutable"),
         );
-        return Err(ApiError::conflict(about, &why));
+        // Upstream looks at metadata twice.
+        return Err(ApiError::invalid(about, &[cause.clone(), cause]));
     }
     let revision = text(new, &["metadata", "resourceVersion"]);
+    if !revision.is_empty() && revision.parse::<u64>().is_err() {
+        let revision = schema::go_quote(revision);
+        return Err(ApiError::unreasoned(format!(
+            "strconv.ParseUint: parsing {revision}: invalid syntax"
+        )));
+    }
     if !revision.is_empty() && revision != "0" && revision != old.revision.to_string() {
         return Err(ApiError::stale(about));
     }
@@ -369,11 +401,16 @@ fn refuse_new_finalizers(target: &Target, old: &Value, new: &Value) -> Result<()
     if added.is_empty() {
         return Ok(());
     }
+    let added: Vec<String> = added.into_iter().map(schema::go_quote).collect();
     let message = format!(
-        "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"
+        "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \
+         []string{{{}}}",
+        added.join(", ")
     );
     let cause = Cause::new("FieldValueForbidden", "metadata.finalizers", message);
-    Err(ApiError::invalid(target.resource.about(&target.name), &[cause]))
+    // Upstream looks at metadata twice.
+    let causes = [cause.clone(), cause];
+    Err(ApiError::invalid(target.resource.about(&target.name), &causes))
 }
 
 /// Puts the old value of a field into the new object, or takes the field away.

@@ -19,8 +19,10 @@ pub(crate) struct WatchOptions {
     pub(crate) selector: Selector,
     /// Changes after this revision; `None` begins with the present state.
     pub(crate) since: Option<u64>,
-    /// Begin with the present state and mark its end with a bookmark.
-    pub(crate) initial_events: bool,
+    /// Whether to begin with the present state, when the client says so or says the contrary.
+    pub(crate) initial_events: Option<bool>,
+    /// Whether bookmarks are wanted; one of them ends the present state.
+    pub(crate) bookmarks: bool,
 }
 
 /// One change as a watcher sees it through its selector.
@@ -79,7 +81,8 @@ impl Engine {
             Some(since) if since > memory.revision() => {
                 return Err(too_large_revision(since, memory.revision()));
             }
-            Some(since) if !options.initial_events => {
+            None if options.initial_events == Some(false) => {}
+            Some(since) if options.initial_events != Some(true) => {
                 memory
                     .since(since)
                     .map(drop)
@@ -95,7 +98,7 @@ impl Engine {
                     })
                     .map(|(_, object)| Change::Added(Arc::clone(object)));
                 watcher.pending = added.collect();
-                if options.initial_events {
+                if options.initial_events == Some(true) && options.bookmarks {
                     watcher.pending.push_back(Change::Bookmark {
                         revision: memory.revision(),
                         initial: true,

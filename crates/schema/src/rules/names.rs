@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Report;
-use crate::error::Cause;
+use crate::error::{Cause, FieldError};
 use crate::model::Schema;
 
 pub(super) const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
@@ -47,20 +47,48 @@ fn is_name_part(text: &str) -> bool {
 
 /// What is wrong with a label or annotation key, if anything.
 pub(super) fn key_mistake(key: &str) -> Option<String> {
-    let name = match key.split_once('/') {
-        Some((prefix, _)) if prefix.is_empty() || prefix.len() > 253 || !is_subdomain(prefix) => {
-            return Some(format!("prefix part {SUBDOMAIN}"));
+    label_key_mistakes(key).into_iter().next()
+}
+
+/// All that is wrong with the key of a label, of an annotation, or the name of a finalizer.
+pub fn label_key_mistakes(key: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut parts = key.split('/');
+    let name = match (parts.next(), parts.next(), parts.next()) {
+        (Some(name), None, _) => name,
+        (Some(prefix), Some(name), None) => {
+            if prefix.is_empty() {
+                found.push("prefix part must be non-empty".to_owned());
+            } else if prefix.len() > 253 || !is_subdomain(prefix) {
+                found.push(format!("prefix part {SUBDOMAIN}"));
+            }
+            name
         }
-        Some((_, name)) => name,
-        None => key,
+        _ => {
+            let name = QUALIFIED.trim_start_matches("name part");
+            return vec![format!(
+                "a valid label key{name} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            )];
+        }
     };
     if name.is_empty() {
-        return Some("name part must be non-empty".to_owned());
+        found.push("name part must be non-empty".to_owned());
+    } else if name.len() > 63 {
+        found.push("name part must be no more than 63 bytes".to_owned());
     }
-    if name.len() > 63 {
-        return Some("name part must be no more than 63 bytes".to_owned());
+    if !is_name_part(name) {
+        found.push(QUALIFIED.to_owned());
     }
-    (!is_name_part(name)).then(|| QUALIFIED.to_owned())
+    found
+}
+
+/// What is wrong with the value of a label, if anything.
+pub fn label_value_mistake(value: &str) -> Option<&'static str> {
+    if value.len() > 63 {
+        Some("must be no more than 63 bytes")
+    } else {
+        (!value.is_empty() && !is_name_part(value)).then_some(LABEL_VALUE)
+    }
 }
 
 /// Checks the name of a port: short, of small letters, digits and dashes.
@@ -90,19 +118,11 @@ pub(super) fn port_name(name: &str, field: &str, report: &mut Report<'_>) {
 /// Checks labels, wherever they stand.
 pub(crate) fn labels(labels: &Value, field: &str, report: &mut Report<'_>) {
     for (key, value) in labels.as_object().into_iter().flatten() {
-        if let Some(mistake) = key_mistake(key) {
+        for mistake in label_key_mistakes(key) {
             report.add(field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
         }
-        let Some(text) = value.as_str() else { continue };
-        if text.len() > 63 {
-            report.add(
-                field,
-                Cause::Invalid,
-                Some(value),
-                "must be no more than 63 bytes",
-            );
-        } else if !text.is_empty() && !is_name_part(text) {
-            report.add(field, Cause::Invalid, Some(value), LABEL_VALUE);
+        if let Some(mistake) = value.as_str().and_then(label_value_mistake) {
+            report.add(field, Cause::Invalid, Some(value), mistake);
         }
     }
 }
@@ -111,7 +131,7 @@ fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
     const MOST_BYTES: usize = 256 * 1024;
     let mut total = 0;
     for (key, value) in annotations.as_object().into_iter().flatten() {
-        if let Some(mistake) = key_mistake(&key.to_lowercase()) {
+        for mistake in label_key_mistakes(&key.to_lowercase()) {
             report.add(field, Cause::Invalid, Some(&Value::from(key.as_str())), &mistake);
         }
         total += key.len() + value.as_str().map_or(0, str::len);
@@ -124,6 +144,62 @@ fn annotations(annotations: &Value, field: &str, report: &mut Report<'_>) {
             &format!("may not be more than {MOST_BYTES} bytes"),
         );
     }
+}
+
+/// Checks who is said to own an object.
+fn owners(references: &Value, report: &mut Report<'_>) {
+    const FIELD: &str = "metadata.ownerReferences";
+    let references = references.as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |reference: &Value, field: &str| reference[field].as_str().unwrap_or_default().to_owned();
+    let mut controllers = Vec::new();
+    for reference in references {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if text(reference, field).is_empty() {
+                let detail = if field == "apiVersion" {
+                    "version must not be empty"
+                } else {
+                    "must not be empty"
+                };
+                let empty = Value::from("");
+                report.add(&format!("{FIELD}.{field}"), Cause::Invalid, Some(&empty), detail);
+            }
+        }
+        if text(reference, "apiVersion") == "v1" && text(reference, "kind") == "Event" {
+            report.errors.push(FieldError {
+                field: FIELD.to_owned(),
+                cause: Cause::Invalid,
+                message: format!(
+                    "{FIELD}: Invalid value: {}: /v1, Kind=Event is disallowed from being an owner",
+                    owner_text(reference)
+                ),
+            });
+        }
+        if reference["controller"] == true {
+            controllers.push(format!("{}/{}", text(reference, "kind"), text(reference, "name")));
+        }
+    }
+    if let [first, .., last] = controllers.as_slice() {
+        let shown: Vec<String> = references.iter().map(owner_text).collect();
+        report.errors.push(FieldError {
+            field: FIELD.to_owned(),
+            cause: Cause::Invalid,
+            message: format!(
+                "{FIELD}: Invalid value: [{}]: Only one reference can have Controller set to true. Found \"true\" in \
+                 references for {first} and {last}",
+                shown.join(",")
+            ),
+        });
+    }
+}
+
+/// A reference with its fields in the order in which the API server writes them.
+fn owner_text(reference: &Value) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let written = fields.iter().filter_map(|field| {
+        let value = reference.get(field).filter(|value| !value.is_null())?;
+        Some(format!("{:?}:{value}", field))
+    });
+    format!("{{{}}}", written.collect::<Vec<_>>().join(","))
 }
 
 /// Whether names of the kind are subdomains.
@@ -139,6 +215,7 @@ pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>)
     };
     labels(&metadata["labels"], "metadata.labels", report);
     annotations(&metadata["annotations"], "metadata.annotations", report);
+    owners(&metadata["ownerReferences"], report);
     let name = metadata["name"].as_str().unwrap_or_default();
     if let Some(prefix) = metadata["generateName"]
         .as_str()
@@ -180,8 +257,11 @@ pub(crate) fn metadata(schema: &Schema, object: &Value, report: &mut Report<'_>)
         _ => (253, is_subdomain(name), SUBDOMAIN),
     };
     let value = Value::from(name);
-    if name.len() > longest {
-        let detail = format!("must be no more than {longest} bytes");
+    if longest == 63 && name.contains('.') {
+        report.add("metadata.name", Cause::Invalid, Some(&value), "must not contain dots");
+    } else if name.len() > longest {
+        let unit = if longest == 63 { "characters" } else { "bytes" };
+        let detail = format!("must be no more than {longest} {unit}");
         report.add("metadata.name", Cause::Invalid, Some(&value), &detail);
     } else if !fits {
         report.add("metadata.name", Cause::Invalid, Some(&value), rule);
