@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events};
+use super::{Target, events, shape};
 use crate::admission::{limits, pods};
 use crate::catalog::{Resource, definition, names};
 use crate::engine::Engine;
