@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     go: Option<&'static str>,
     /// Linker settings that tell the program its own version.
     version_settings: &'static [&'static str],
+    /// A program of our own around its packages, where its own brings far more than we need.
+    main: Option<&'static str>,
 }
 
 /// Kubernetes itself. Built with a Go newer than its own release it served a broken OpenAPI, so Go is pinned.
@@ -56,6 +58,44 @@ pub(crate) const KUBERNETES: Peer = Peer {
         "k8s.io/component-base/version.gitMajor=1",
         "k8s.io/component-base/version.gitMinor=36",
     ],
+    main: None,
+};
+
+/// What runs on a node of the same Kubernetes, in the same folder; only a real node needs it.
+pub(crate) const KUBERNETES_NODE: Peer = Peer {
+    programs: &[
+        ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+        ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+    ],
+    ..KUBERNETES
+};
+
+/// The names of Services, as far as a cluster needs them: a fifth of its plugins' dependencies, and of their build.
+pub(crate) const COREDNS: Peer = Peer {
+    name: "coredns",
+    version: "v1.14.7",
+    module: "github.com/coredns/coredns",
+    programs: &[("coredns", ".")],
+    staging: None,
+    go: None,
+    version_settings: &[],
+    main: Some(
+        r#"package main
+
+import (
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+)
+
+func main() {
+	dnsserver.Directives = []string{"bind", "errors", "kubernetes"}
+	coremain.Run()
+}
+"#,
+    ),
 };
 
 /// The part of Kubernetes' own end-to-end tests that speaks to the API machinery: a program of ours around it.
@@ -67,6 +107,7 @@ const KUBERNETES_TESTS: Peer = Peer {
     staging: KUBERNETES.staging,
     go: KUBERNETES.go,
     version_settings: &["k8s.io/component-base/version.gitVersion=v1.36.3"],
+    main: Some(include_str!("../../conformance/kubernetes/main.go")),
 };
 
 /// The store of the API server.
@@ -78,6 +119,7 @@ pub(crate) const ETCD: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &[],
+    main: None,
 };
 
 /// Nodes and pods without machines.
@@ -89,6 +131,7 @@ pub(crate) const KWOK: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["sigs.k8s.io/kwok/pkg/consts.Version=0.8.0"],
+    main: None,
 };
 
 /// What every golden path must also render under.
@@ -100,6 +143,7 @@ pub(crate) const HELM: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["helm.sh/helm/v4/internal/version.version=v4.3.1"],
+    main: None,
 };
 
 /// What every policy must come out as under, too; its command line.
@@ -111,9 +155,10 @@ pub(crate) const KYVERNO: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["github.com/kyverno/kyverno/pkg/version.BuildVersion=v1.18.2"],
+    main: None,
 };
 
-/// All that the end-to-end run needs, in the order in which they are built.
+/// All that the end-to-end run needs, in the order in which they are built; what a real node needs besides, it builds.
 pub(crate) const ALL: [&Peer; 4] = [&ETCD, &KWOK, &HELM, &KUBERNETES];
 
 impl Peer {
@@ -199,37 +244,28 @@ pub(crate) fn build(peers: &[&Peer]) -> Result<()> {
     if let Some(reason) = out_of_reach(peers)? {
         fail!("{reason}");
     }
-    peers.iter().try_for_each(|peer| build_missing(peer, None))
-}
-
-/// The program with the tests of the API machinery, built when it is missing.
-pub(crate) fn kubernetes_tests() -> Result<PathBuf> {
-    if let Some(reason) = out_of_reach(&[&KUBERNETES_TESTS])? {
-        fail!("{reason}");
-    }
-    build_missing(
-        &KUBERNETES_TESTS,
-        Some(include_str!("../../conformance/kubernetes/main.go")),
-    )?;
-    KUBERNETES_TESTS.binary("kubernetes-tests")
-}
-
-/// Builds what is missing of one peer; with a main package of our own, that is what the package `.` is.
-fn build_missing(peer: &Peer, main: Option<&str>) -> Result<()> {
-    for (binary, package) in peer.missing()? {
-        say::line(format!(
-            "  … building {binary} {} (minutes, once a version)",
-            peer.version
-        ));
-        let started = Instant::now();
-        build_one(peer, binary, package, main)?;
-        say::done(&format!("built {binary} {}", peer.version), started.elapsed());
+    for peer in peers {
+        for (binary, package) in peer.missing()? {
+            say::line(format!(
+                "  … building {binary} {} (minutes, once a version)",
+                peer.version
+            ));
+            let started = Instant::now();
+            build_one(peer, binary, package)?;
+            say::done(&format!("built {binary} {}", peer.version), started.elapsed());
+        }
     }
     Ok(())
 }
 
+/// The program with the tests of the API machinery, built when it is missing.
+pub(crate) fn kubernetes_tests() -> Result<PathBuf> {
+    build(&[&KUBERNETES_TESTS])?;
+    KUBERNETES_TESTS.binary("kubernetes-tests")
+}
+
 /// Builds one program in a module of our own, and puts it in its place only when it is whole.
-fn build_one(peer: &Peer, binary: &str, package: &str, main: Option<&str>) -> Result<()> {
+fn build_one(peer: &Peer, binary: &str, package: &str) -> Result<()> {
     let scratch = Scratch::new()?;
     let source = scratch.path();
     let published = published(peer)?;
@@ -239,7 +275,7 @@ fn build_one(peer: &Peer, binary: &str, package: &str, main: Option<&str>) -> Re
         // Its own sums also vouch for modules that the checksum database has forgotten.
         write(&source.join("go.sum"), sums)?;
     }
-    match main {
+    match peer.main {
         Some(main) => write(&source.join("main.go"), main)?,
         None => write(&source.join("tools.go"), &go_module::import(package))?,
     }
