@@ -5,20 +5,18 @@
 
 mod article;
 mod charts;
+mod clients;
 mod compare;
 pub(crate) mod helm;
 mod image;
 mod install;
 pub(crate) mod main_job;
-pub(crate) mod node;
 pub(crate) mod platform;
 mod scaffold;
-mod stage;
-mod walk;
 
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result, fail};
-use crate::peers::{self, KUBERNETES};
+use crate::peers::{self, KUBERNETES, OLDER_KUBECTL};
 use crate::{generate, say, security_data};
 use platform::Platform;
 use std::cell::OnceCell;
@@ -31,6 +29,7 @@ struct World {
     cluster: OnceCell<Cluster>,
     platform: OnceCell<Platform>,
     image: OnceCell<image::Root>,
+    sandbox: OnceCell<clients::Served>,
 }
 
 impl World {
@@ -45,6 +44,13 @@ impl World {
 
     fn image(&self) -> Result<&image::Root> {
         made(&self.image, "(built and unpacked the image)", image::Root::unpack)
+    }
+
+    fn sandbox(&self) -> Result<&clients::Served> {
+        let platform = self.platform()?;
+        made(&self.sandbox, "(started a sandbox)", || {
+            clients::Served::start(platform)
+        })
     }
 }
 
@@ -61,9 +67,6 @@ fn made<'a, T>(cell: &'a OnceCell<T>, what: &str, make: impl Fn() -> Result<T>) 
 
 type Scenario = (&'static str, fn(&World) -> Result<()>);
 
-/// The scenario that needs more of the machine than all others.
-const NODE: &str = "a service runs on a real node";
-
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
@@ -71,8 +74,10 @@ const SCENARIOS: &[Scenario] = &[
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
     ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
-    ("kubectl walks through Kubernetes", |world| walk::kubernetes(world.cluster()?)),
-    ("kubectl walks through the sandbox", |world| walk::sandbox(world.platform()?)),
+    ("an older kubectl does the same on both", |world| clients::kubectl(&OLDER_KUBECTL, world.cluster()?, world.sandbox()?)),
+    ("kubectl does the same on both", |world| clients::kubectl(&KUBERNETES, world.cluster()?, world.sandbox()?)),
+    ("Helm does the same on both", |world| clients::helm(world.cluster()?, world.sandbox()?)),
+    ("the first ten minutes with kubectl", |world| clients::first(world.platform()?, world.cluster()?)),
     ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),
@@ -89,7 +94,6 @@ const SCENARIOS: &[Scenario] = &[
     ("the Python scaffold builds and runs", |world| scaffold::python(world.platform()?)),
     ("the Rust scaffold builds and runs", |world| scaffold::rust(world.platform()?)),
     ("a pipeline deploys by a commit", |world| scaffold::deploy::commits(world.platform()?)),
-    (NODE, |world| node::real(world.platform()?)),
 ];
 
 /// How to run.
@@ -112,7 +116,7 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
         }
         fail!("{reason}");
     }
-    let mut chosen: Vec<&Scenario> = SCENARIOS
+    let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
         .filter(|(name, _)| options.only.is_empty() || options.only.iter().any(|part| name.contains(part)))
         .collect();
@@ -122,11 +126,6 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
             "no scenario has such a name; there are:\n  {}",
             names.join("\n  ")
         );
-    }
-    if options.only.is_empty() {
-        // It changes what only root may change, in namespaces of its own: whoever wants it says so.
-        say::line(format!("left out: {NODE}; ask for it with --only \"{NODE}\""));
-        chosen.retain(|(name, _)| *name != NODE);
     }
     say::heading("end to end: peers");
     peers::build(&peers::ALL)?;

@@ -20,8 +20,7 @@ use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::say;
 use differ::Difference;
-use listed::Listed;
-pub(crate) use listed::fits;
+pub(crate) use listed::{Listed, fits};
 use play::Side;
 use sequence::Sequence;
 use server::Server;
@@ -106,7 +105,10 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
         say::line(table::first(&outcomes));
     }
     if options.only.is_empty() {
-        for row in listed.unused(&outcomes) {
+        let used = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row));
+        for row in listed.unused(&used.collect()) {
             say::line(format!("listed, and differs no more: {row}"));
         }
     }
@@ -172,7 +174,7 @@ fn one(sequence: &Sequence, ours: &Server, real: &Cluster, listed: &Listed) -> R
         let mut found = differ::between(step + 1, &sequence.steps[step], ours, real);
         found.dedup_by(|left, right| left.place == right.place);
         outcome.differences.extend(found.into_iter().map(|difference| {
-            let row = listed.row(&sequence.name, &difference);
+            let row = listed.row(&sequence.name, &difference.place);
             (difference, row)
         }));
     }
