@@ -16,6 +16,7 @@ mod sequence;
 mod server;
 mod table;
 
+use super::words::Words;
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::say;
@@ -43,16 +44,12 @@ impl<'a> Options<'a> {
     /// Reads what stands after `conformance sandbox`.
     pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
         let mut options = Self::default();
-        let mut arguments = arguments.iter();
-        while let Some(&argument) = arguments.next() {
-            let mut value = || match arguments.next() {
-                Some(&value) => Ok(value),
-                None => fail!("{argument} needs a value"),
-            };
-            match argument {
-                "--only" => options.only.push(value()?),
-                "--server" => options.server = Some(value()?),
-                "--report" => options.report = Some(value()?),
+        let mut words = Words::of(arguments);
+        while let Some(option) = words.option() {
+            match option {
+                "--only" => options.only.push(words.value()?),
+                "--server" => options.server = Some(words.value()?),
+                "--report" => options.report = Some(words.value()?),
                 other => fail!("conformance sandbox has no option {other}"),
             }
         }
