@@ -1,9 +1,10 @@
 //! A whole Kubernetes on loopback: etcd, API server, controller manager, scheduler, and kwok in place of nodes.
 //!
-//! Free ports, certificates of its own, everything in one scratch folder. Pods are Ready at once and run nothing.
-//! Dropping the cluster stops exactly what it started and removes what it wrote.
+//! Free ports, certificates of its own, everything in one scratch folder. Pods are Ready at once and run nothing, unless
+//! it is started on a real `node`. Dropping the cluster stops exactly what it started and removes what it wrote.
 
 pub(crate) mod certificates;
+pub(crate) mod node;
 mod objects;
 
 use crate::failure::{Doing, Result, fail};
@@ -46,29 +47,35 @@ impl Cluster {
         peers::build(&[&ETCD, &KWOK, &KUBERNETES])?;
         let mut cluster = Self::start_api_alone()?;
         cluster.start_controllers()?;
+        cluster.start_kwok()?;
         cluster.apply(&objects::at_start())?;
-        cluster.wait_for("the nodes and the default service account", |cluster| {
+        cluster.wait_for_nodes()?;
+        Ok(cluster)
+    }
+
+    fn wait_for_nodes(&self) -> Result<()> {
+        self.wait_for("the nodes and the default service account", |cluster| {
             let account = cluster.api.get(
                 "/api/v1/namespaces/default/serviceaccounts/default",
                 "application/json",
             )?;
             let nodes = cluster.api.get("/api/v1/nodes", "application/json")?;
             Ok(account.status == 200 && objects::all_nodes_ready(&nodes.body))
-        })?;
-        Ok(cluster)
+        })
     }
 
     /// Starts etcd and the API server, without anything that would act on objects.
     pub(crate) fn start_api_alone() -> Result<Self> {
-        Self::start_api(false)
+        Self::start_api(false, None)
     }
 
     /// The same, with what is acknowledged on disk.
     pub(crate) fn start_durable_api() -> Result<Self> {
-        Self::start_api(true)
+        Self::start_api(true, None)
     }
 
-    fn start_api(durable: bool) -> Result<Self> {
+    /// `advertised` is the address the API server is to call its own, where there is no network to find one by.
+    fn start_api(durable: bool, advertised: Option<&str>) -> Result<Self> {
         peers::build(&[&ETCD, &KUBERNETES])?;
         let folder = Scratch::new()?;
         let [etcd, etcd_peers, port] = free_ports()?;
@@ -85,7 +92,7 @@ impl Cluster {
             folder,
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
-        cluster.start_api_server(etcd, port)?;
+        cluster.start_api_server(etcd, port, advertised)?;
         cluster.wait_for("the API server to be ready", |cluster| Ok(cluster.api.is_ready()))?;
         Ok(cluster)
     }
@@ -179,40 +186,43 @@ impl Cluster {
         )
     }
 
-    fn start_api_server(&mut self, etcd: u16, port: u16) -> Result<()> {
-        self.start_daemon(
-            &KUBERNETES.binary("kube-apiserver")?,
-            &[
-                format!("--etcd-servers=http://127.0.0.1:{etcd}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                format!("--secure-port={port}"),
-                "--endpoint-reconciler-type=none".to_owned(),
-                "--tls-cert-file=server.crt".to_owned(),
-                "--tls-private-key-file=server.key".to_owned(),
-                "--client-ca-file=ca.crt".to_owned(),
-                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                "--service-account-key-file=accounts.pub".to_owned(),
-                "--service-account-signing-key-file=accounts.key".to_owned(),
-                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-                "--authorization-mode=Node,RBAC".to_owned(),
-                "--anonymous-auth=false".to_owned(),
-            ],
-        )
+    fn start_api_server(&mut self, etcd: u16, port: u16, advertised: Option<&str>) -> Result<()> {
+        let mut arguments = vec![
+            format!("--etcd-servers=http://127.0.0.1:{etcd}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={port}"),
+            "--endpoint-reconciler-type=none".to_owned(),
+            "--tls-cert-file=server.crt".to_owned(),
+            "--tls-private-key-file=server.key".to_owned(),
+            "--client-ca-file=ca.crt".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            "--service-account-key-file=accounts.pub".to_owned(),
+            "--service-account-signing-key-file=accounts.key".to_owned(),
+            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--anonymous-auth=false".to_owned(),
+            "--kubelet-client-certificate=kubelets.crt".to_owned(),
+            "--kubelet-client-key=kubelets.key".to_owned(),
+            // A node's name is known to nobody here but the cluster.
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+        ];
+        arguments.extend(advertised.map(|address| format!("--advertise-address={address}")));
+        self.start_daemon(&KUBERNETES.binary("kube-apiserver")?, &arguments)
+    }
+
+    /// The kubeconfig of a part of the cluster, which is this user, in this group.
+    fn part(&self, name: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        let pair = self.authority.client(user, group)?;
+        let name = format!("{name}.kubeconfig");
+        write_kubeconfig(self.folder.path(), &name, &self.authority, &self.server, &pair)
     }
 
     fn start_controllers(&mut self) -> Result<()> {
-        let kubeconfig = |name: &str, user: &str, group: Option<&str>| -> Result<String> {
-            let pair = self.authority.client(user, group)?;
-            let path = write_kubeconfig(self.folder.path(), name, &self.authority, &self.server, &pair)?;
-            Ok(format!("--kubeconfig={}", path.display()))
+        let kubeconfig = |name: &str, user: &str| -> Result<String> {
+            Ok(format!("--kubeconfig={}", self.part(name, user, None)?.display()))
         };
-        let manager = kubeconfig(
-            "controller-manager.kubeconfig",
-            "system:kube-controller-manager",
-            None,
-        )?;
-        let scheduler = kubeconfig("scheduler.kubeconfig", "system:kube-scheduler", None)?;
-        let kwok = kubeconfig("kwok.kubeconfig", "kwok", Some("system:masters"))?;
+        let manager = kubeconfig("controller-manager", "system:kube-controller-manager")?;
+        let scheduler = kubeconfig("scheduler", "system:kube-scheduler")?;
         self.start_daemon(
             &KUBERNETES.binary("kube-controller-manager")?,
             &[
@@ -233,11 +243,15 @@ impl Cluster {
                 "--bind-address=127.0.0.1".to_owned(),
                 "--secure-port=0".to_owned(),
             ],
-        )?;
+        )
+    }
+
+    fn start_kwok(&mut self) -> Result<()> {
+        let kubeconfig = self.part("kwok", "kwok", Some("system:masters"))?;
         self.start_daemon(
             &KWOK.binary("kwok")?,
             &[
-                kwok,
+                format!("--kubeconfig={}", kubeconfig.display()),
                 format!(
                     "--config={}",
                     crate::root().join("e2e/cluster/kwok.yaml").display()
@@ -261,12 +275,15 @@ impl Drop for Cluster {
 fn write_credentials(folder: &Path, authority: &Authority, server: &str) -> Result<PathBuf> {
     let serving = authority.server(&["127.0.0.1", "10.96.0.1", "localhost", "kubernetes.default.svc"])?;
     let accounts = certificates::signing_key()?;
+    let kubelets = authority.client("kube-apiserver-kubelet-client", Some("system:masters"))?;
     for (name, text) in [
         ("ca.crt", authority.certificate()),
         ("server.crt", &serving.certificate),
         ("server.key", &serving.key),
         ("accounts.key", &accounts.key),
         ("accounts.pub", &accounts.certificate),
+        ("kubelets.crt", &kubelets.certificate),
+        ("kubelets.key", &kubelets.key),
     ] {
         write(folder, name, text)?;
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the operator's container image, an OCI archive of one static program. No container engine
 //! is needed, neither to make it nor to look into it.
 
-mod oci;
+pub(crate) mod oci;
 
 use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result};
@@ -68,17 +68,16 @@ pub(crate) fn write(platform: &Platform, output: &Path) -> Result<String> {
         labels["org.opencontainers.image.revision"] = commit.into();
     }
     let archive = Image {
-        architecture: match env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        },
+        architecture: architecture(),
         entrypoint: "/platform",
         user: USER,
+        besides: json!({}),
         tag: VERSION,
+        name: None,
         created: date.as_deref(),
         labels,
         files: &files,
+        compressed: true,
     }
     .archive()?;
     let folder = match output.parent() {
@@ -95,6 +94,15 @@ pub(crate) fn write(platform: &Platform, output: &Path) -> Result<String> {
         })
         .doing(|| format!("write {}", output.display()))?;
     Ok(archive.digest)
+}
+
+/// What this machine's processor is called in images.
+pub(crate) fn architecture() -> &'static str {
+    match env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 /// The commit and its date, where this is a clone. The date of the commit, not of the build: who builds it again

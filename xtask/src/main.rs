@@ -135,6 +135,7 @@ fn chore(arguments: &[&str]) -> Result<()> {
         }
         ["bench", "webhook", rest @ ..] => bench::webhook::run_all(&bench::webhook::Options::parse(rest)?),
         ["bench", "sandbox", rest @ ..] => bench::sandbox::run_all(&bench::sandbox::Options::parse(rest)?),
+        ["on-a-node", rest @ ..] => e2e::node::inside(rest),
         ["load-webhook", rest @ ..] => bench::webhook::ask_it(rest),
         ["measure-one", command @ ..] => bench::measure_one(command),
         ["generate"] => generate::schema()

@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     go: Option<&'static str>,
     /// Linker settings that tell the program its own version.
     version_settings: &'static [&'static str],
+    /// A program of our own around its packages, where its own brings far more than we need.
+    main: Option<&'static str>,
 }
 
 /// Kubernetes itself. Built with a Go newer than its own release it served a broken OpenAPI, so Go is pinned.
@@ -56,6 +58,44 @@ pub(crate) const KUBERNETES: Peer = Peer {
         "k8s.io/component-base/version.gitMajor=1",
         "k8s.io/component-base/version.gitMinor=36",
     ],
+    main: None,
+};
+
+/// What runs on a node of the same Kubernetes, in the same folder; only a real node needs it.
+pub(crate) const KUBERNETES_NODE: Peer = Peer {
+    programs: &[
+        ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+        ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+    ],
+    ..KUBERNETES
+};
+
+/// The names of Services, as far as a cluster needs them: a fifth of its plugins' dependencies, and of their build.
+pub(crate) const COREDNS: Peer = Peer {
+    name: "coredns",
+    version: "v1.14.7",
+    module: "github.com/coredns/coredns",
+    programs: &[("coredns", ".")],
+    staging: None,
+    go: None,
+    version_settings: &[],
+    main: Some(
+        r#"package main
+
+import (
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+)
+
+func main() {
+	dnsserver.Directives = []string{"bind", "errors", "kubernetes"}
+	coremain.Run()
+}
+"#,
+    ),
 };
 
 /// The kubectl of somebody who has not updated it for three minor versions.
@@ -71,6 +111,7 @@ pub(crate) const OLDER_KUBECTL: Peer = Peer {
         "k8s.io/component-base/version.gitMajor=1",
         "k8s.io/component-base/version.gitMinor=33",
     ],
+    main: None,
 };
 
 /// The store of the API server.
@@ -82,6 +123,7 @@ pub(crate) const ETCD: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &[],
+    main: None,
 };
 
 /// Nodes and pods without machines.
@@ -93,6 +135,7 @@ pub(crate) const KWOK: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["sigs.k8s.io/kwok/pkg/consts.Version=0.8.0"],
+    main: None,
 };
 
 /// What every golden path must also render under.
@@ -104,6 +147,7 @@ pub(crate) const HELM: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["helm.sh/helm/v4/internal/version.version=v4.3.1"],
+    main: None,
 };
 
 /// What every policy must come out as under, too; its command line.
@@ -115,9 +159,10 @@ pub(crate) const KYVERNO: Peer = Peer {
     staging: None,
     go: None,
     version_settings: &["github.com/kyverno/kyverno/pkg/version.BuildVersion=v1.18.2"],
+    main: None,
 };
 
-/// All that the end-to-end run needs, in the order in which they are built.
+/// All that the end-to-end run needs, in the order in which they are built; what a real node needs besides, it builds.
 pub(crate) const ALL: [&Peer; 5] = [&ETCD, &KWOK, &HELM, &OLDER_KUBECTL, &KUBERNETES];
 
 impl Peer {
@@ -228,7 +273,10 @@ fn build_one(peer: &Peer, binary: &str, package: &str) -> Result<()> {
         // Its own sums also vouch for modules that the checksum database has forgotten.
         write(&source.join("go.sum"), sums)?;
     }
-    write(&source.join("tools.go"), &go_module::import(package))?;
+    match peer.main {
+        Some(main) => write(&source.join("main.go"), main)?,
+        None => write(&source.join("tools.go"), &go_module::import(package))?,
+    }
 
     let folder = peer.folder()?;
     fs::create_dir_all(&folder).doing(|| format!("make {}", folder.display()))?;

@@ -1,12 +1,12 @@
 //! Child processes: each in a group of its own, all of them written down, so that exactly what was started is
-//! stopped, also on Ctrl-C and when a chore fails. Scratch folders are kept in the same book.
+//! stopped, also on Ctrl-C and when a chore fails. Scratch folders and other traces are kept in the same book.
 //!
 //! Knows nothing of what the processes are for.
 
 use crate::failure::{Doing, Failure, Result, fail};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -27,14 +27,15 @@ struct Book {
     /// Running children by process id, which is the id of their group too. Later ones were started later.
     running: BTreeMap<u64, Child>,
     started: u64,
-    folders: BTreeSet<PathBuf>,
+    /// What else goes at the end, and how.
+    traces: BTreeMap<PathBuf, fn(&Path)>,
 }
 
 static BOOK: Mutex<Book> = Mutex::new(Book {
     stopping: false,
     running: BTreeMap::new(),
     started: 0,
-    folders: BTreeSet::new(),
+    traces: BTreeMap::new(),
 });
 
 /// Held by whoever ends this process, so that it is not ended twice at once.
@@ -70,9 +71,9 @@ fn stop_all() {
             None => break,
         }
     }
-    let folders = std::mem::take(&mut book().folders);
-    for folder in folders {
-        let _ = fs::remove_dir_all(folder);
+    let traces = std::mem::take(&mut book().traces);
+    for (path, remove) in traces {
+        remove(&path);
     }
 }
 
@@ -334,9 +335,31 @@ impl Drop for Daemon {
     }
 }
 
+/// Something that this run made on the machine and takes away again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Trace(PathBuf);
+
+impl Trace {
+    /// What is at `path`, and how it goes.
+    pub(crate) fn new(path: PathBuf, remove: fn(&Path)) -> Self {
+        book().traces.insert(path.clone(), remove);
+        Self(path)
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        // What is not in the book any more is being removed by whoever ends the process.
+        let remove = book().traces.remove(&self.0);
+        if let Some(remove) = remove {
+            remove(&self.0);
+        }
+    }
+}
+
 /// A folder of our own in the system's temporary place, readable by us alone, removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch(Trace);
 
 impl Scratch {
     /// A new empty folder.
@@ -346,22 +369,14 @@ impl Scratch {
             .tempdir()
             .doing(|| "make a temporary folder".to_owned())?
             .keep();
-        book().folders.insert(folder.clone());
-        Ok(Self(folder))
+        Ok(Self(Trace::new(folder, |folder| {
+            let _ = fs::remove_dir_all(folder);
+        })))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is not in the book any more is being removed by whoever ends the process.
-        if book().folders.remove(&self.0) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+        &self.0.0
     }
 }
 

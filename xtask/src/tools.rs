@@ -47,6 +47,42 @@ pub(crate) const REGISTRY: Tool = Tool {
     package: "docker-registry",
     beside: &[],
 };
+/// Runs containers, as a node's kubelet asks it to.
+pub(crate) const CONTAINERD: Tool = Tool {
+    program: "containerd",
+    package: "containerd",
+    beside: &[],
+};
+/// Its command line.
+pub(crate) const CTR: Tool = Tool {
+    program: "ctr",
+    package: "containerd",
+    beside: &[],
+};
+/// Starts a single container.
+pub(crate) const RUNC: Tool = Tool {
+    program: "runc",
+    package: "runc",
+    beside: &[],
+};
+/// Connects pods; its neighbours in the folder give them addresses.
+pub(crate) const PTP: Tool = Tool {
+    program: "ptp",
+    package: "containernetworking-plugins",
+    beside: &["/usr/*/cni", "/opt/*/bin"],
+};
+/// Filters and translates packets.
+pub(crate) const IPTABLES: Tool = Tool {
+    program: "iptables",
+    package: "iptables",
+    beside: &[],
+};
+/// Addresses and links.
+pub(crate) const IP: Tool = Tool {
+    program: "ip",
+    package: "iproute2",
+    beside: &[],
+};
 /// Judges shell scripts.
 pub(crate) const SHELLCHECK: Tool = Tool {
     program: "shellcheck",
@@ -58,7 +94,8 @@ pub(crate) const SHELLCHECK: Tool = Tool {
 pub(crate) fn need(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| find(tool).is_none()).collect();
     if !missing.is_empty() {
-        let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+        let mut packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+        packages.dedup();
         let packages = packages.join(" ");
         if !nix::unistd::geteuid().is_root() || in_path("apt-get").is_none() {
             fail!("please install {packages} first (on Debian and Ubuntu: sudo apt-get install {packages})");

@@ -4,6 +4,7 @@ use super::certificates::Pair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// How many volumes a cluster has to give away.
 const VOLUMES: usize = 48;
@@ -48,18 +49,38 @@ fn storage_class() -> Value {
 }
 
 fn volume(number: usize) -> Value {
+    let name = format!("volume-{number:02}");
+    volume_at(&name, "hostPath", &format!("/nonexistent/{name}"))
+}
+
+/// A volume of the class `standard`, in a folder.
+fn volume_at(name: &str, kind: &str, folder: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": format!("volume-{number:02}")},
+        "metadata": {"name": name},
         "spec": {
             "capacity": {"storage": "500Gi"},
             "accessModes": ["ReadWriteOnce"],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": "standard",
-            "hostPath": {"path": format!("/nonexistent/volume-{number:02}")},
+            (kind): {"path": folder},
         },
     })
+}
+
+/// What a cluster with one real node starts with: the class, and volumes in these folders of that node.
+pub(super) fn on_node(node: &str, folders: &[PathBuf]) -> Value {
+    let mut items = vec![storage_class()];
+    items.extend(folders.iter().map(|folder| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut volume = volume_at(&name, "local", &folder.display().to_string());
+        let here = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+        volume["spec"]["nodeAffinity"] =
+            json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}});
+        volume
+    }));
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
 /// A kubeconfig that holds its credentials itself, so that it works wherever it is copied.

@@ -9,20 +9,14 @@ mod cast;
 pub(super) mod door;
 
 use super::image::Root;
-use super::main_job::holds;
-use super::platform::{Platform, User};
-use crate::cluster::{CONTEXT, Cluster};
+use super::platform::Platform;
+use super::stage::{LIMIT, Stage};
+use crate::cluster::CONTEXT;
 use crate::failure::{Doing, Result, fail};
-use crate::peers::HELM;
 use crate::process::run;
 use cast::{Operator, account};
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_mins(2);
 const SYSTEM: &str = "platform-system";
 const IMAGE: &str = "registry.internal/platform:0.1.0";
 const NEWER: &str = "registry.internal/platform:0.1.1";
@@ -117,82 +111,7 @@ pub(super) fn by_helm(platform: &Platform) -> Result<()> {
     stage.has("deployment/cart", "shop-dev", "/status/readyReplicas", "2")
 }
 
-/// A cluster, and somebody who administers it.
-struct Stage<'a> {
-    cluster: Cluster,
-    user: User<'a>,
-}
-
-impl<'a> Stage<'a> {
-    fn new(platform: &'a Platform) -> Result<Self> {
-        Ok(Self {
-            cluster: Cluster::start()?,
-            user: platform.new_user()?,
-        })
-    }
-
-    /// Runs the platform as the administrator; it must succeed.
-    fn platform(&self, arguments: &str) -> Result<String> {
-        self.user.succeed(
-            Some(self.cluster.kubeconfig()),
-            &format!("{arguments} --context {CONTEXT}"),
-        )
-    }
-
-    fn refused(&self, arguments: &str, code: i32, words: &[&str]) -> Result<()> {
-        self.refused_as(self.cluster.kubeconfig(), arguments, code, words)
-    }
-
-    /// The command must fail with this exit code and name these things.
-    fn refused_as(&self, kubeconfig: &Path, arguments: &str, code: i32, words: &[&str]) -> Result<()> {
-        let mut command = self.user.command(&format!("{arguments} --context {CONTEXT}"));
-        let finished = run(command.env("KUBECONFIG", kubeconfig), LIMIT)?;
-        let said = format!("{}{}", finished.stdout, finished.stderr);
-        if finished.status.code() == Some(code) && words.iter().all(|word| said.contains(word)) {
-            return Ok(());
-        }
-        fail!(
-            "platform {arguments}: expected exit {code} and {words:?}, got {} and\n{said}",
-            finished.status
-        )
-    }
-
-    fn kubectl(&self, arguments: &str) -> Result<String> {
-        let mut command = self.cluster.kubectl();
-        run(command.args(arguments.split_whitespace()), LIMIT)?.success(&format!("kubectl {arguments}"))
-    }
-
-    fn helm(&self, arguments: &str) -> Result<String> {
-        let mut command = Command::new(HELM.binary("helm")?);
-        command
-            .args(arguments.split_whitespace())
-            .env("KUBECONFIG", self.cluster.kubeconfig())
-            .env("HOME", self.user.work());
-        run(&mut command, LIMIT)?.success(&format!("helm {arguments}"))
-    }
-
-    fn get(&self, resource: &str, namespace: &str) -> Result<Value> {
-        let text = self.kubectl(&format!("get {resource} --namespace {namespace} -o json"))?;
-        serde_json::from_str(&text).doing(|| format!("read {resource}"))
-    }
-
-    fn has(&self, resource: &str, namespace: &str, pointer: &str, expect: &str) -> Result<()> {
-        holds(&self.get(resource, namespace)?, pointer, expect)
-            .or_else(|failure| fail!("{resource}: {failure}"))
-    }
-
-    fn eventually(&self, what: &str, is: impl Fn() -> Result<bool>) -> Result<()> {
-        let started = Instant::now();
-        while !is()? {
-            self.cluster.check()?;
-            if started.elapsed() > LIMIT {
-                fail!("waited {} for {what}", crate::say::duration(LIMIT));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-
+impl Stage<'_> {
     /// Whoever has no rights hears which are missing, and nothing is written.
     fn refuses_the_powerless(&self) -> Result<()> {
         self.kubectl("create serviceaccount nobody --namespace default")?;

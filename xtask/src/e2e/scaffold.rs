@@ -303,7 +303,7 @@ fn pipeline(source: &Path, around: &Surroundings) -> Result<()> {
 }
 
 /// What every command gets here.
-fn settle(command: &mut Command, source: &Path) -> Result<()> {
+pub(super) fn settle(command: &mut Command, source: &Path) -> Result<()> {
     command
         .current_dir(source)
         .env("GOTOOLCHAIN", "local")
@@ -357,7 +357,12 @@ fn wait_for(daemon: &Daemon, what: &str, ready: impl Fn() -> bool) -> Result<()>
 
 /// Status and body of a plain HTTP request to loopback.
 fn get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    get_from("127.0.0.1", port, path)
+}
+
+/// Status and body of a plain HTTP request.
+pub(super) fn get_from(host: &str, port: u16, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect((host, port))?;
     stream.set_read_timeout(Some(START))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();

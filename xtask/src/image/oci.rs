@@ -26,12 +26,18 @@ pub(crate) struct Image<'a> {
     pub(crate) entrypoint: &'a str,
     /// User and group, in numbers.
     pub(crate) user: &'a str,
+    /// More of its configuration, in the words of the specification.
+    pub(crate) besides: Value,
     /// The name under which tools find the image in the archive.
     pub(crate) tag: &'a str,
+    /// The whole name under which an engine is to keep it, where that is decided here.
+    pub(crate) name: Option<&'a str>,
     /// When it was made, in RFC 3339, where that is known.
     pub(crate) created: Option<&'a str>,
     pub(crate) labels: Value,
     pub(crate) files: &'a [File<'a>],
+    /// Packed for a registry; what goes no further than this machine need not be.
+    pub(crate) compressed: bool,
 }
 
 /// An archive, and what a registry will call the image.
@@ -46,7 +52,11 @@ impl Image<'_> {
     pub(crate) fn archive(&self) -> Result<Archive> {
         let layer = tar(self.files)?;
         let unpacked = digest(&layer);
-        let layer = Blob::new("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&layer)?);
+        let layer = if self.compressed {
+            Blob::new("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&layer)?)
+        } else {
+            Blob::new("application/vnd.oci.image.layer.v1.tar", layer)
+        };
         let mut config = json!({
             "architecture": self.architecture,
             "os": "linux",
@@ -58,6 +68,9 @@ impl Image<'_> {
             },
             "rootfs": {"type": "layers", "diff_ids": [unpacked]},
         });
+        for (key, value) in self.besides.as_object().into_iter().flatten() {
+            config["config"][key] = value.clone();
+        }
         if let Some(created) = self.created {
             config["created"] = created.into();
         }
@@ -75,6 +88,9 @@ impl Image<'_> {
         let mut entry = manifest.descriptor();
         entry["platform"] = json!({"architecture": self.architecture, "os": "linux"});
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": self.tag});
+        if let Some(name) = self.name {
+            entry["annotations"]["io.containerd.image.name"] = name.into();
+        }
         let index = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -222,10 +238,13 @@ mod tests {
             architecture: "arm64",
             entrypoint: "/program",
             user: "65532:65532",
+            besides: json!({"Env": ["PATH=/"]}),
             tag: "1.2.3",
+            name: Some("registry.internal/program:1.2.3"),
             created: None,
             labels: json!({"a": "b"}),
             files: &files,
+            compressed: true,
         }
         .archive()
         .unwrap()
@@ -249,10 +268,15 @@ mod tests {
         let entry = &index["manifests"][0];
         assert_eq!(entry["digest"], archive.digest);
         assert_eq!(entry["annotations"]["org.opencontainers.image.ref.name"], "1.2.3");
+        assert_eq!(
+            entry["annotations"]["io.containerd.image.name"],
+            "registry.internal/program:1.2.3"
+        );
         let manifest = parse(&read(entry));
         let config = parse(&read(&manifest["config"]));
         assert_eq!(config["architecture"], "arm64");
         assert_eq!(config["config"]["User"], "65532:65532");
+        assert_eq!(config["config"]["Env"], json!(["PATH=/"]));
         let mut layer = Vec::new();
         flate2::read::GzDecoder::new(read(&manifest["layers"][0]).as_slice())
             .read_to_end(&mut layer)
