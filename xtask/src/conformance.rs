@@ -21,6 +21,7 @@ mod suites;
 mod table;
 mod text_proto;
 mod variants;
+mod words;
 
 use crate::failure::{Doing, Result, fail};
 use crate::process::Scratch;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
+use words::Words;
 
 /// How often Helm is run to see what it changes itself: the order of a map's keys may be the same twice by chance.
 const RUNS: u8 = 4;
@@ -59,21 +61,17 @@ impl<'a> Options<'a> {
     /// Reads what stands after `conformance chart`.
     pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
         let mut options = Self::default();
-        let mut arguments = arguments.iter();
-        while let Some(&argument) = arguments.next() {
-            let mut value = || match arguments.next() {
-                Some(&value) => Ok(value),
-                None => fail!("{argument} needs a value"),
-            };
-            match argument {
-                "--charts" => options.charts = Some(value()?),
-                "--helm" => options.helm = Some(value()?),
-                "--only" => options.only.push(value()?),
-                "--list" => options.list = Some(value()?),
-                "--report" => options.report = Some(value()?),
+        let mut words = Words::of(arguments);
+        while let Some(option) = words.option() {
+            match option {
+                "--charts" => options.charts = Some(words.value()?),
+                "--helm" => options.helm = Some(words.value()?),
+                "--only" => options.only.push(words.value()?),
+                "--list" => options.list = Some(words.value()?),
+                "--report" => options.report = Some(words.value()?),
                 "--variants" => options.variants = true,
-                "--kept" => options.kept = Some(value()?),
-                "--limit" => match value()?.parse() {
+                "--kept" => options.kept = Some(words.value()?),
+                "--limit" => match words.value()?.parse() {
                     Ok(limit) => options.limit = Some(limit),
                     Err(_) => fail!("--limit needs a number"),
                 },

@@ -5,6 +5,7 @@
 
 mod article;
 mod charts;
+mod clients;
 mod compare;
 pub(crate) mod helm;
 mod image;
@@ -14,11 +15,10 @@ pub(crate) mod node;
 pub(crate) mod platform;
 mod scaffold;
 mod stage;
-mod walk;
 
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Result, fail};
-use crate::peers::{self, KUBERNETES};
+use crate::peers::{self, KUBERNETES, OLDER_KUBECTL};
 use crate::{generate, say, security_data};
 use platform::Platform;
 use std::cell::OnceCell;
@@ -31,6 +31,7 @@ struct World {
     cluster: OnceCell<Cluster>,
     platform: OnceCell<Platform>,
     image: OnceCell<image::Root>,
+    sandbox: OnceCell<clients::Served>,
 }
 
 impl World {
@@ -45,6 +46,13 @@ impl World {
 
     fn image(&self) -> Result<&image::Root> {
         made(&self.image, "(built and unpacked the image)", image::Root::unpack)
+    }
+
+    fn sandbox(&self) -> Result<&clients::Served> {
+        let platform = self.platform()?;
+        made(&self.sandbox, "(started a sandbox)", || {
+            clients::Served::start(platform)
+        })
     }
 }
 
@@ -71,8 +79,10 @@ const SCENARIOS: &[Scenario] = &[
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
     ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
-    ("kubectl walks through Kubernetes", |world| walk::kubernetes(world.cluster()?)),
-    ("kubectl walks through the sandbox", |world| walk::sandbox(world.platform()?)),
+    ("an older kubectl does the same on both", |world| clients::kubectl(&OLDER_KUBECTL, world.cluster()?, world.sandbox()?)),
+    ("kubectl does the same on both", |world| clients::kubectl(&KUBERNETES, world.cluster()?, world.sandbox()?)),
+    ("Helm does the same on both", |world| clients::helm(world.cluster()?, world.sandbox()?)),
+    ("the first ten minutes with kubectl", |world| clients::first(world.platform()?, world.cluster()?)),
     ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),

@@ -110,6 +110,22 @@ const KUBERNETES_TESTS: Peer = Peer {
     main: Some(include_str!("../../conformance/kubernetes/main.go")),
 };
 
+/// The kubectl of somebody who has not updated it for three minor versions.
+pub(crate) const OLDER_KUBECTL: Peer = Peer {
+    name: "kubernetes",
+    version: "v1.33.13",
+    module: "k8s.io/kubernetes",
+    programs: &[("kubectl", "k8s.io/kubernetes/cmd/kubectl")],
+    staging: Some("v0.33.13"),
+    go: None,
+    version_settings: &[
+        "k8s.io/component-base/version.gitVersion=v1.33.13",
+        "k8s.io/component-base/version.gitMajor=1",
+        "k8s.io/component-base/version.gitMinor=33",
+    ],
+    main: None,
+};
+
 /// The store of the API server.
 pub(crate) const ETCD: Peer = Peer {
     name: "etcd",
@@ -159,7 +175,7 @@ pub(crate) const KYVERNO: Peer = Peer {
 };
 
 /// All that the end-to-end run needs, in the order in which they are built; what a real node needs besides, it builds.
-pub(crate) const ALL: [&Peer; 4] = [&ETCD, &KWOK, &HELM, &KUBERNETES];
+pub(crate) const ALL: [&Peer; 5] = [&ETCD, &KWOK, &HELM, &OLDER_KUBECTL, &KUBERNETES];
 
 impl Peer {
     /// Where its binaries are kept.

@@ -135,8 +135,8 @@ struct Compiler<'e> {
 
 type Compiled = Result<Node, Unreadable>;
 
-/// Types that have a name of their own.
-const TYPES: [&str; 11] = [
+/// Types that have a name of their own, which is a value too.
+pub(crate) const TYPES: [&str; 11] = [
     "bool",
     "int",
     "uint",

@@ -32,5 +32,5 @@ pub use failure::Failure;
 pub use functions::{Args, Style, key_text, names, no_overload};
 pub use moment::{Civil, Timestamp};
 pub use opaque::{Foreign, Opaque};
-pub use parse::Unreadable;
+pub use parse::{RESERVED, Unreadable};
 pub use value::{Fields, Key, List, Text, Value};

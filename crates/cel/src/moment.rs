@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use calendar::{FIRST_SECOND, LAST_SECOND, date_of, days_in, days_of};
+
 use crate::quantity::parse_duration;
 
 const DAY: i64 = 86_400;
@@ -32,13 +34,10 @@ pub struct Civil {
     pub day_of_year: i64,
 }
 
-const FIRST: i64 = -62_135_596_800;
-const LAST: i64 = 253_402_300_799;
-
 impl Timestamp {
     /// A point in time, if it is within the years 1 to 9999.
     pub fn new(seconds: i64, nanos: u32) -> Option<Timestamp> {
-        (FIRST..=LAST)
+        (FIRST_SECOND..=LAST_SECOND)
             .contains(&seconds)
             .then_some(Timestamp { seconds, nanos })
     }
@@ -74,7 +73,7 @@ impl Timestamp {
             "Z" | "z" => 0,
             _ => written_offset(rest)?,
         };
-        let days = days_from_civil(year, month, day);
+        let days = days_of(year, month, day);
         Timestamp::new(days * DAY + hour * 3600 + minute * 60 + second - offset, nanos)
     }
 
@@ -82,14 +81,14 @@ impl Timestamp {
     pub fn civil(self, offset: i64) -> Civil {
         let local = self.seconds + offset;
         let days = local.div_euclid(DAY);
-        let (year, month, day) = civil_from_days(days);
+        let (year, month, day) = date_of(days);
         Civil {
             year,
             month,
             day,
             second: local.rem_euclid(DAY),
             weekday: (days + 4).rem_euclid(7),
-            day_of_year: days - days_from_civil(year, 1, 1),
+            day_of_year: days - days_of(year, 1, 1),
         }
     }
 
@@ -180,36 +179,6 @@ pub(crate) fn duration_text(nanos: i64) -> String {
     }
     let digits = format!("{part:09}");
     format!("{sign}{whole}.{}s", digits.trim_end_matches('0'))
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-/// Days since 1970 of a date of the Gregorian calendar. The year begins in March, so that leap days come last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

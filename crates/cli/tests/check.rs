@@ -5,23 +5,14 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{Machine, deployment, line, pod};
+use support::{Checkout, Machine, deployment, line, pod};
 
 /// A clone of the infrastructure repository with one service, and the path of its file.
 fn clone(machine: &Machine) -> std::path::PathBuf {
     machine
         .run("service create orders --language go --no-scaffold --image registry.internal/orders:v1")
         .exits(0);
-    let clone = machine.path("clone");
-    machine.git(
-        &machine.path("."),
-        &[
-            "clone",
-            "-q",
-            &machine.infrastructure().display().to_string(),
-            &clone.display().to_string(),
-        ],
-    );
+    let clone = Checkout::of(machine).folder;
     clone.join("teams/demo/dev/applications/orders.yaml")
 }
 

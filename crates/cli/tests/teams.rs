@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{CLUSTER, Machine, text};
+use support::{CLUSTER, Checkout, Machine, text};
 
 const CREATE: &str = "team create shop --owner Ada --group shop-devs --host shop.example.com --quota pods=80";
 const DELETE: &str = "team delete shop --yes";
@@ -267,17 +267,10 @@ fn a_namespace_of_somebody_else_is_in_the_way() {
     assert_eq!(machine.in_git(FILE), None);
 
     // Two teams whose names and environments would run together.
-    let clone = machine.path("clone");
-    let infrastructure = machine.infrastructure().display().to_string();
-    machine.git(
-        &machine.path("."),
-        &["clone", "-q", &infrastructure, &clone.display().to_string()],
-    );
+    let checkout = Checkout::of(&machine);
     let other = "apiVersion: platform.company.com/v1\nkind: Environment\nmetadata:\n  name: x-dev\nspec:\n  order: 9\n";
-    fs::write(clone.join("platform/environments/x-dev.yaml"), other).unwrap();
-    machine.git(&clone, &["add", "."]);
-    machine.git(&clone, &["commit", "-qm", "another environment"]);
-    machine.git(&clone, &["push", "-q"]);
+    checkout.write("platform/environments/x-dev.yaml", other);
+    checkout.push("another environment");
     machine.run("team create shop -e x-dev").exits(0);
     machine
         .run("team create shop-x -e dev")

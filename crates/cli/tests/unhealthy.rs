@@ -6,7 +6,7 @@ use std::fs;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use support::{Machine, NAMESPACE, text};
+use support::{Checkout, Machine, NAMESPACE, text};
 
 #[test]
 fn an_image_that_cannot_be_pulled() {
@@ -61,16 +61,7 @@ fn a_volume_of_a_class_that_does_not_exist() {
         .run("service create files --language go --no-scaffold")
         .exits(0);
     let up = machine.up();
-    let clone = machine.path("clone");
-    machine.git(
-        &machine.path("."),
-        &[
-            "clone",
-            "-q",
-            &machine.infrastructure().display().to_string(),
-            &clone.display().to_string(),
-        ],
-    );
+    let clone = Checkout::of(&machine).folder;
     let file = clone.join("teams/demo/dev/applications/files.yaml");
     let good = fs::read_to_string(&file).unwrap();
     let push = |content: &str, message: &str| {

@@ -196,23 +196,8 @@ fn day_of(date: &str) -> Option<i64> {
         digits.then(|| part.parse::<i64>().ok()).flatten()
     });
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=length).contains(&day) || year < 1970 {
-        return None;
-    }
-    // Years are counted from March, so that the leap day is the last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    Some(year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468)
+    let is_date = (1..=12).contains(&month) && (1..=calendar::days_in(year, month)).contains(&day);
+    (is_date && year >= 1970).then(|| calendar::days_of(year, month, day))
 }
 
 #[cfg(test)]

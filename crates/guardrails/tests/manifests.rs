@@ -2,8 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+#[path = "support/cluster_policy.rs"]
+mod cluster_policy;
+
 use guardrails::{Facts, Operation, Outcome, Policies, Request, Unavailable};
 use serde_json::{Value, json};
+
+use cluster_policy::cluster_policy;
 
 use Outcome::{Error, Fail, Pass};
 
@@ -28,17 +33,8 @@ struct Nobody;
 impl Facts for Nobody {}
 
 fn load(manifests: &str) -> Result<Policies, guardrails::Error> {
-    let text = format!(
-        "
-apiVersion: kyverno.io/v1
-kind: ClusterPolicy
-metadata: {{name: p}}
-spec:
-  rules:
-    - name: r
-      match: {{any: [{{resources: {{kinds: [ConfigMap]}}}}]}}
-      validate: {{manifests: {{{manifests}}}}}"
-    );
+    let rest = format!("      validate: {{manifests: {{{manifests}}}}}");
+    let text = cluster_policy("ConfigMap", &rest);
     Policies::load("p.yaml", &yaml::parse_all(&text).expect("YAML"))
 }
 

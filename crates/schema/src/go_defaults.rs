@@ -159,7 +159,6 @@ pub(crate) fn fill(name: &str, fields: &mut Map<String, Value>) {
             null_when_absent(fields, "apiGroup");
         }
         "rbac.v1.Role" | "rbac.v1.ClusterRole" => null_when_absent(fields, "rules"),
-        "autoscaling.v2.HorizontalPodAutoscalerStatus" => null_when_absent(fields, "currentMetrics"),
         "core.v1.Container" | "core.v1.EphemeralContainer" => container(fields),
         "core.v1.Volume" => volume(fields),
         "core.v1.ServiceSpec" => service(fields),

@@ -16,12 +16,12 @@ mod sequence;
 pub(super) mod server;
 mod table;
 
+use super::words::Words;
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::say;
 use differ::Difference;
-use listed::Listed;
-pub(crate) use listed::fits;
+pub(crate) use listed::{Listed, fits};
 use play::Side;
 use sequence::Sequence;
 use server::Server;
@@ -44,16 +44,12 @@ impl<'a> Options<'a> {
     /// Reads what stands after `conformance sandbox`.
     pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
         let mut options = Self::default();
-        let mut arguments = arguments.iter();
-        while let Some(&argument) = arguments.next() {
-            let mut value = || match arguments.next() {
-                Some(&value) => Ok(value),
-                None => fail!("{argument} needs a value"),
-            };
-            match argument {
-                "--only" => options.only.push(value()?),
-                "--server" => options.server = Some(value()?),
-                "--report" => options.report = Some(value()?),
+        let mut words = Words::of(arguments);
+        while let Some(option) = words.option() {
+            match option {
+                "--only" => options.only.push(words.value()?),
+                "--server" => options.server = Some(words.value()?),
+                "--report" => options.report = Some(words.value()?),
                 other => fail!("conformance sandbox has no option {other}"),
             }
         }
@@ -106,7 +102,10 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
         say::line(table::first(&outcomes));
     }
     if options.only.is_empty() {
-        for row in listed.unused(&outcomes) {
+        let used = outcomes
+            .iter()
+            .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row));
+        for row in listed.unused(&used.collect()) {
             say::line(format!("listed, and differs no more: {row}"));
         }
     }
@@ -172,7 +171,7 @@ fn one(sequence: &Sequence, ours: &Server, real: &Cluster, listed: &Listed) -> R
         let mut found = differ::between(step + 1, &sequence.steps[step], ours, real);
         found.dedup_by(|left, right| left.place == right.place);
         outcome.differences.extend(found.into_iter().map(|difference| {
-            let row = listed.row(&sequence.name, &difference);
+            let row = listed.row(&sequence.name, &difference.place);
             (difference, row)
         }));
     }

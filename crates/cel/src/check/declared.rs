@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use crate::compile;
+
 use super::types::{Bound, Type, assign, resolved};
 
 /// Name, whether it is a method, and for each way to call it the arguments and, behind a colon, the result. `A` and `B`
@@ -226,19 +228,8 @@ const COMPARED: &str =
     "kubernetes.Quantity,kubernetes.Quantity:bool kubernetes.Semver,kubernetes.Semver:bool";
 const FORMAT: &str = ":kubernetes.NamedFormat";
 
-/// Names of types, which are values too.
-const TYPES: [&str; 18] = [
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "list",
-    "map",
-    "null_type",
-    "type",
-    "optional_type",
+/// Names of types that come with libraries; those of the language itself are known wherever it is read.
+const TYPES: [&str; 7] = [
     "google.protobuf.Timestamp",
     "google.protobuf.Duration",
     "net.IP",
@@ -361,5 +352,6 @@ pub(super) fn result(name: &str, method: bool, arguments: &[Type]) -> Option<Typ
 
 /// The type of a name that is a type.
 pub(super) fn type_of(name: &str) -> Option<Type> {
-    TYPES.contains(&name).then_some(Type::Named("type"))
+    let is_type = compile::TYPES.contains(&name) || TYPES.contains(&name);
+    is_type.then_some(Type::Named("type"))
 }

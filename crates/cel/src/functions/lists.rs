@@ -62,26 +62,37 @@ fn sum<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(total)
 }
 
-fn extreme<'v>(args: &Args<'_, 'v>, wanted: Ordering) -> Evaluated<'v> {
-    args.exactly::<1>()?;
-    let mut items = args.items(0)?.into_iter();
-    let mut best = items
-        .next()
-        .ok_or_else(|| Failure::new(format!("{} called on an empty list", args.name)))?;
+/// The first of the items that comes before, or after, all others; `None` of none.
+pub(super) fn extreme<'v>(
+    items: Vec<Value<'v>>,
+    wanted: Ordering,
+    order: impl Fn(&Value<'v>, &Value<'v>) -> Result<Ordering, Failure>,
+) -> Result<Option<Value<'v>>, Failure> {
+    let mut items = items.into_iter();
+    let Some(mut best) = items.next() else {
+        return Ok(None);
+    };
     for item in items {
-        if ordered(args.name, &item, &best)? == wanted {
+        if order(&item, &best)? == wanted {
             best = item;
         }
     }
-    Ok(best)
+    Ok(Some(best))
+}
+
+fn extreme_item<'v>(args: &Args<'_, 'v>, wanted: Ordering) -> Evaluated<'v> {
+    args.exactly::<1>()?;
+    let order = |left: &Value<'v>, right: &Value<'v>| ordered(args.name, left, right);
+    extreme(args.items(0)?, wanted, order)?
+        .ok_or_else(|| Failure::new(format!("{} called on an empty list", args.name)))
 }
 
 fn min<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    extreme(args, Ordering::Less)
+    extreme_item(args, Ordering::Less)
 }
 
 fn max<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    extreme(args, Ordering::Greater)
+    extreme_item(args, Ordering::Greater)
 }
 
 fn place<'v>(args: &Args<'_, 'v>, backwards: bool) -> Evaluated<'v> {

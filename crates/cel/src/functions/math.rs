@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::lists::extreme;
 use super::{Args, Style, Table};
 use crate::evaluate::Evaluated;
 use crate::failure::Failure;
@@ -28,34 +29,26 @@ pub(super) const TABLE: Table = &[
     ("math.bitShiftRight", Style::Plain, shift_right),
 ];
 
-fn extreme<'v>(args: &Args<'_, 'v>, wanted: Ordering) -> Evaluated<'v> {
+fn extreme_number<'v>(args: &Args<'_, 'v>, wanted: Ordering) -> Evaluated<'v> {
     let items = match args.values.as_slice() {
         [list] if list.list_len().is_some() => args.items(0)?,
         values => values.to_vec(),
     };
     let number = |value: &Value<'v>| matches!(value, Value::Int(_) | Value::UInt(_) | Value::Double(_));
-    let mut items = items.into_iter();
-    let mut best = items.next().ok_or_else(|| args.refuse())?;
-    if !number(&best) {
+    if !items.iter().all(number) {
         return Err(args.refuse());
     }
-    for item in items {
-        if !number(&item) {
-            return Err(args.refuse());
-        }
-        if item.order(&best).flatten().ok_or_else(super::not_ordered)? == wanted {
-            best = item;
-        }
-    }
-    Ok(best)
+    let order =
+        |left: &Value<'v>, right: &Value<'v>| left.order(right).flatten().ok_or_else(super::not_ordered);
+    extreme(items, wanted, order)?.ok_or_else(|| args.refuse())
 }
 
 fn greatest<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    extreme(args, Ordering::Greater)
+    extreme_number(args, Ordering::Greater)
 }
 
 fn least<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    extreme(args, Ordering::Less)
+    extreme_number(args, Ordering::Less)
 }
 
 fn abs<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {

@@ -121,19 +121,11 @@ fn char_at<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
 }
 
 fn index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    if args
-        .values
-        .first()
-        .is_some_and(|value| value.list_len().is_some())
-    {
+    if is_of_list(args) {
         return super::lists::index_of(args);
     }
-    let (text, wanted) = (args.text(0)?, args.text(1)?);
-    let from = match args.len() {
-        2 => 0,
-        3 => begin(args, 2)?,
-        _ => return Err(args.refuse()),
-    };
+    let (text, wanted, from) = search(args)?;
+    let from = from.unwrap_or(0);
     if wanted.is_empty() {
         return Ok(Value::Int(from as i64));
     }
@@ -144,32 +136,40 @@ fn index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
     Ok(Value::Int(found.map_or(-1, |at| at as i64)))
 }
 
-/// Where a search begins, which may be beyond the end.
-fn begin(args: &Args<'_, '_>, index: usize) -> Result<usize, Failure> {
-    let at = args.int(index)?;
-    usize::try_from(at).map_err(|_| Failure::new(format!("index out of range: {at}")))
+/// Whether what is searched is a list, which has functions of these names too.
+fn is_of_list(args: &Args<'_, '_>) -> bool {
+    args.values
+        .first()
+        .is_some_and(|value| value.list_len().is_some())
+}
+
+/// The text that is searched, what for, and, if it is said, where the search begins, which may be beyond the end.
+fn search<'a>(args: &'a Args<'_, '_>) -> Result<(&'a str, &'a str, Option<usize>), Failure> {
+    let (text, wanted) = (args.text(0)?, args.text(1)?);
+    let begin = match args.len() {
+        2 => None,
+        3 => {
+            let at = args.int(2)?;
+            let begin = usize::try_from(at);
+            Some(begin.map_err(|_| Failure::new(format!("index out of range: {at}")))?)
+        }
+        _ => return Err(args.refuse()),
+    };
+    Ok((text, wanted, begin))
 }
 
 fn last_index_of<'v>(args: &Args<'_, 'v>) -> Evaluated<'v> {
-    if args
-        .values
-        .first()
-        .is_some_and(|value| value.list_len().is_some())
-    {
+    if is_of_list(args) {
         return super::lists::last_index_of(args);
     }
-    let (text, wanted) = (args.text(0)?, args.text(1)?);
+    let (text, wanted, given) = search(args)?;
     let length = text.chars().count();
-    let to = match args.len() {
-        2 => length,
-        3 => begin(args, 2)?,
-        _ => return Err(args.refuse()),
-    };
+    let to = given.unwrap_or(length);
     if wanted.is_empty() {
         return Ok(Value::Int(to as i64));
     }
     // As in Go: from behind the end nothing is found.
-    if args.len() == 3 && to >= length {
+    if given.is_some() && to >= length {
         return Ok(Value::Int(-1));
     }
     // The match may begin at that position and reach beyond it.

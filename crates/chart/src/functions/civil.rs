@@ -40,34 +40,14 @@ pub(super) struct Civil {
     pub(super) year_day: u32,
 }
 
-/// Days since 1970 as a date (after Howard Hinnant's algorithms for the civil calendar).
+/// Days since 1970 as a date.
 pub(super) fn date_of(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (
-        year_of_era + era * 400 + i64::from(month <= 2),
-        month as u32,
-        day as u32,
-    )
+    let (year, month, day) = calendar::date_of(days);
+    (year, month as u32, day as u32)
 }
 
 pub(super) fn days_of(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted_month = i64::from(if month > 2 { month - 3 } else { month + 9 });
-    let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(day) - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    calendar::days_of(year, i64::from(month), i64::from(day))
 }
 
 pub(super) fn civil(nanoseconds: i128) -> Civil {

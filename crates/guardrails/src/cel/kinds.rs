@@ -102,7 +102,7 @@ pub(crate) fn read(origin: Origin<'_>, document: &Json) -> Result<Document, Refu
 }
 
 /// What `validationActions` say: whether a violation refuses.
-pub(super) fn denies(spec: &Cursor<'_>) -> Result<Option<bool>, Refusal> {
+fn denies(spec: &Cursor<'_>) -> Result<Option<bool>, Refusal> {
     let Some(actions) = spec.field("validationActions") else {
         return Ok(None);
     };
@@ -118,6 +118,23 @@ pub(super) fn denies(spec: &Cursor<'_>) -> Result<Option<bool>, Refusal> {
     Ok((!items.is_empty()).then_some(denies))
 }
 
+/// Begins to read a policy of Kyverno: when it applies, and what becomes of an object that violates it.
+pub(super) fn begin(
+    metadata: &Cursor<'_>,
+    spec: &Cursor<'_>,
+    kind: &'static str,
+    task: Task,
+) -> Result<Policy, Refusal> {
+    let mut policy = Policy::of(metadata, kind, task, Family::Kyverno)?;
+    policy.read_evaluation(spec)?;
+    policy.read_failure_policy(spec)?;
+    policy.enforce = denies(spec)?.unwrap_or(true);
+    if !policy.json {
+        spec.required("matchConstraints")?;
+    }
+    Ok(policy)
+}
+
 fn validating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Result<Document, Refusal> {
     spec.only(&[
         "matchConstraints",
@@ -131,16 +148,10 @@ fn validating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> R
         "autogen",
         "webhookConfiguration",
     ])?;
-    let mut policy = Policy::of(metadata, kind, Task::Validate, Family::Kyverno)?;
-    policy.read_evaluation(spec)?;
-    policy.read_failure_policy(spec)?;
-    policy.enforce = denies(spec)?.unwrap_or(true);
+    let mut policy = begin(metadata, spec, kind, Task::Validate)?;
     let variant = Variant::read(spec, &KYVERNO_ROOTS)?;
     if variant.validations.is_empty() {
         return Err(spec.refuse("the policy has no validations"));
-    }
-    if !policy.json && spec.field("matchConstraints").is_none() {
-        return Err(spec.refuse("the field matchConstraints is missing"));
     }
     policy.variants.push(variant);
     policy.add_made(spec, &autogen::variants(spec), |spec| {
@@ -203,10 +214,7 @@ fn mutating(metadata: &Cursor<'_>, spec: &Cursor<'_>, kind: &'static str) -> Res
         "reinvocationPolicy",
         "webhookConfiguration",
     ])?;
-    let mut policy = Policy::of(metadata, kind, Task::Mutate, Family::Kyverno)?;
-    policy.read_evaluation(spec)?;
-    policy.read_failure_policy(spec)?;
-    policy.enforce = true;
+    let mut policy = begin(metadata, spec, kind, Task::Mutate)?;
     if let Some(evaluation) = spec.field("evaluation") {
         if let Some(existing) = evaluation.field("mutateExisting") {
             policy.existing = existing.flag("enabled")?.unwrap_or(false);

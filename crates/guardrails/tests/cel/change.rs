@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use guardrails::{Call, Callee, Facts, Outcome, Request, Unavailable};
 use serde_json::{Value, json};
 
+use super::cel_policy::cel_policy;
 use super::support::{load, pod, refused};
 use super::{of_template, said};
 
@@ -52,23 +53,17 @@ fn cluster() -> Cluster {
 
 /// A policy that changes ConfigMaps because of Secrets.
 fn changing(kind: &str, more: &str) -> String {
-    format!(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: {kind}
-metadata: {{name: mark, namespace: shop}}
-spec:
-  evaluation: {{mutateExisting: {{enabled: true}}}}
-  matchConstraints:
-    resourceRules:
-      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [secrets]}}
+    let rule = "apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [secrets]";
+    let rest = format!(
+        "  evaluation: {{mutateExisting: {{enabled: true}}}}
 {more}
   mutations:
     - patchType: ApplyConfiguration
       applyConfiguration:
         expression: 'Object{{metadata: Object.metadata{{annotations: {{\"by\": request.name, \"of\": object.metadata.name}}}}}}'
 "
-    )
+    );
+    cel_policy(kind, "name: mark, namespace: shop", rule, &rest)
 }
 
 #[test]
@@ -180,20 +175,14 @@ fn objects_that_are_there_already_are_changed() {
 
 /// A policy that makes something for Namespaces.
 fn making(kind: &str, generate: &str) -> String {
-    format!(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: {kind}
-metadata: {{name: make, namespace: shop}}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: ['*']}}
-  variables: [{{name: labels, expression: '{{\"a\": \"b\"}}'}}]
+    let rule = "apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: ['*']";
+    let rest = format!(
+        "  variables: [{{name: labels, expression: '{{\"a\": \"b\"}}'}}]
   generate:
 {generate}
 "
-    )
+    );
+    cel_policy(kind, "name: make, namespace: shop", rule, &rest)
 }
 
 #[test]
@@ -313,15 +302,8 @@ spec:
 
 #[test]
 fn policies_change_objects() {
-    let policies = load(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: MutatingPolicy
-metadata: {name: label}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+    let rule = "apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]";
+    let mutations = "
   mutations:
     - patchType: ApplyConfiguration
       applyConfiguration:
@@ -331,8 +313,8 @@ spec:
     - patchType: JSONPatch
       jsonPatch:
         expression: '[JSONPatch{op: \"add\", path: \"/metadata/labels\", value: {\"team\": \"a\"}}]'
-",
-    );
+";
+    let policies = load(&cel_policy("MutatingPolicy", "name: label", rule, mutations));
     let object = pod("nginx");
     let mutated = policies.mutate(&Request::new(&object));
     assert_eq!(
@@ -363,29 +345,19 @@ spec:
 
 #[test]
 fn policies_make_and_delete_objects() {
-    let policies = load(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: GeneratingPolicy
-metadata: {name: quota}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [namespaces]}
+    let generate = "
   generate:
-    - expression: 'generator.Apply(object.metadata.name, [{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\")}])'
----
-apiVersion: policies.kyverno.io/v1
-kind: DeletingPolicy
-metadata: {name: old}
-spec:
+    - expression: 'generator.Apply(object.metadata.name, [{\"apiVersion\": dyn(\"v1\"), \"kind\": dyn(\"ConfigMap\")}])'";
+    let delete = "
   schedule: '* * * * *'
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [''], apiVersions: [v1], resources: [namespaces]}
-  conditions: [{name: a, expression: 'object.metadata.name.startsWith(\"old\")'}]
-",
-    );
+  conditions: [{name: a, expression: 'object.metadata.name.startsWith(\"old\")'}]";
+    let rule = "apiGroups: [''], apiVersions: [v1], resources: [namespaces]";
+    let created = format!("{rule}, operations: [CREATE]");
+    let policies = load(&format!(
+        "{}\n---{}",
+        cel_policy("GeneratingPolicy", "name: quota", &created, generate),
+        cel_policy("DeletingPolicy", "name: old", rule, delete)
+    ));
     let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "old-shop"}});
     let made = policies.generate(&Request::new(&object));
     assert_eq!(made[0].verdict.outcome, Outcome::Pass, "{:?}", made[0].verdict);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use guardrails::{Call, Callee, Facts, Operation, Outcome, Policies, Request, Unavailable, User};
 use serde_json::{Value, json};
 
+use super::cel_policy::cel_policy;
+use super::cluster_policy::cluster_policy;
 use super::support::{load, pod, refused};
 use super::{of_template, one, said};
 
@@ -24,17 +26,8 @@ impl Facts for Cluster {
 
 /// A policy about pods with more of its spec.
 fn about_pods(more: &str) -> Policies {
-    load(&format!(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {{name: images}}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [pods]}}
-{more}"
-    ))
+    let rule = "apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [pods]";
+    load(&cel_policy("ValidatingPolicy", "name: images", rule, more))
 }
 
 const NO_LATEST: &str = "
@@ -337,21 +330,8 @@ fn a_policy_of_kubernetes_applies_where_it_is_bound() {
 
 #[test]
 fn rules_judge_by_cel_as_kubernetes_does() {
-    let rule = |more: &str| {
-        load(&format!(
-            "
-apiVersion: kyverno.io/v1
-kind: ClusterPolicy
-metadata: {{name: p}}
-spec:
-  rules:
-    - name: r
-      match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}
-{more}"
-        ))
-    };
     let judge = |more: &str, object: &Value| {
-        let verdict = one(&rule(more), &Request::new(object));
+        let verdict = one(&load(&cluster_policy("Pod", more)), &Request::new(object));
         (verdict.outcome, verdict.message)
     };
     let images = "
@@ -466,18 +446,10 @@ fn what_is_malformed_is_refused_with_its_line() {
 
 #[test]
 fn something_beneath_an_object_is_asked_for_by_its_resource() {
-    let policies = load(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: scale}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {apiGroups: [apps], apiVersions: [v1], operations: [UPDATE, CREATE], resources: [deployments/scale]}
-  validations: [{expression: 'request.resource.group == \"apps\" && request.kind.group == \"autoscaling\" && object.spec.replicas < 3'}]
-",
-    );
+    let rule =
+        "apiGroups: [apps], apiVersions: [v1], operations: [UPDATE, CREATE], resources: [deployments/scale]";
+    let validations = "  validations: [{expression: 'request.resource.group == \"apps\" && request.kind.group == \"autoscaling\" && object.spec.replicas < 3'}]";
+    let policies = load(&cel_policy("ValidatingPolicy", "name: scale", rule, validations));
     let check = |api_version: &str, subresource: &str, replicas: u32, expect: &[Outcome]| {
         let object = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": {"replicas": replicas}});
         let verdicts = policies.evaluate(&Request {

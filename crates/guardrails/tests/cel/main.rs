@@ -2,6 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+#[path = "../support/cel_policy.rs"]
+mod cel_policy;
+#[path = "../support/cluster_policy.rs"]
+mod cluster_policy;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -10,6 +10,8 @@
     reason = "tables hold what is expected beside nothing at all"
 )]
 
+#[path = "../support/cel_policy.rs"]
+mod cel_policy;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -20,6 +22,7 @@ mod validating;
 use guardrails::{Facts, Outcome, Request, Task, Unavailable, Verdict};
 use serde_json::{Value, json};
 
+use cel_policy::cel_policy;
 use support::load;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -113,22 +116,16 @@ fn check_asking(facts: &dyn Facts, text: &str, object: Value, expect: Expect<'_>
 
 /// A policy about the images of pods, with more of its spec.
 fn policy(more: &str) -> String {
-    format!(
-        "
-apiVersion: policies.kyverno.io/v1
-kind: ImageValidatingPolicy
-metadata: {{name: signed}}
-spec:
-  matchConstraints:
-    resourceRules:
-      - {{apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [pods]}}
-  matchImageReferences: [{{glob: 'ghcr.io/*'}}]
+    let rule = "apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [pods]";
+    let rest = format!(
+        "  matchImageReferences: [{{glob: 'ghcr.io/*'}}]
   attestors:
     - {{name: team, cosign: {{key: {{data: good}}}}}}
     - {{name: other, notary: {{certs: {{value: bad}}}}}}
   attestations: [{{name: sbom, referrer: {{type: sbom/cyclone-dx}}}}]
 {more}"
-    )
+    );
+    cel_policy("ImageValidatingPolicy", "name: signed", rule, &rest)
 }
 
 /// More of such a policy: an image must be signed.

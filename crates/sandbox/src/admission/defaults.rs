@@ -21,9 +21,7 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 impl Engine {
     fn everywhere(&self, group: &str, plural: &str) -> Vec<Arc<Object>> {
-        let memory = self.store.read();
-        let found = memory.list(&Collection::new(group, plural), None, None);
-        found.map(|(_, object)| Arc::clone(object)).collect()
+        self.store.all(&Collection::new(group, plural), None)
     }
 
     fn default_priority_class(&self) -> Option<Arc<Object>> {

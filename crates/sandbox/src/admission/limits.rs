@@ -19,9 +19,8 @@ const NOTE: &str = "kubernetes.io/limit-ranger";
 
 impl Engine {
     fn limit_ranges(&self, namespace: &str) -> Vec<Arc<Object>> {
-        let memory = self.store.read();
-        let found = memory.list(&Collection::new("", "limitranges"), Some(namespace), None);
-        found.map(|(_, object)| Arc::clone(object)).collect()
+        let collection = Collection::new("", "limitranges");
+        self.store.all(&collection, Some(namespace))
     }
 
     /// Gives containers the requests and limits that they do not name.
@@ -154,10 +153,12 @@ fn fill_one(resources: &mut Value, field: &str, defaults: &serde_json::Map<Strin
 
 fn check(limit: &Value, kind: &str, requests: &Amounts, limits: &Amounts, found: &mut Vec<String>) {
     for (name, bound) in amounts(&limit["min"]) {
-        found.extend(below(kind, &name, bound, requests.get(&name), limits.get(&name)));
+        let used = [("request", requests.get(&name)), ("limit", limits.get(&name))];
+        found.extend(Side::Least.crossed(kind, &name, bound, used));
     }
     for (name, bound) in amounts(&limit["max"]) {
-        found.extend(above(kind, &name, bound, requests.get(&name), limits.get(&name)));
+        let used = [("limit", limits.get(&name)), ("request", requests.get(&name))];
+        found.extend(Side::Most.crossed(kind, &name, bound, used));
     }
     for (name, bound) in amounts(&limit["maxLimitRequestRatio"]) {
         found.extend(wide(kind, &name, bound, requests.get(&name), limits.get(&name)));
@@ -165,55 +166,48 @@ fn check(limit: &Value, kind: &str, requests: &Amounts, limits: &Amounts, found:
 }
 
 fn check_claim(limit: &Value, requests: &Amounts, found: &mut Vec<String>) {
-    let kind = "PersistentVolumeClaim";
-    for (name, bound) in amounts(&limit["min"]) {
-        found.extend(below(kind, &name, bound, requests.get(&name), None));
-    }
-    for (name, bound) in amounts(&limit["max"]) {
-        let what = format!("maximum {name} usage per {kind} is {bound}");
-        match requests.get(&name) {
-            None => found.push(format!("{what}.  No request is specified")),
-            Some(request) if request.milli() > bound.milli() => {
-                found.push(format!("{what}, but request is {request}"));
-            }
-            Some(_) => {}
+    for (side, field) in [(Side::Least, "min"), (Side::Most, "max")] {
+        for (name, bound) in amounts(&limit[field]) {
+            let used = [("request", requests.get(&name)), ("limit", None)];
+            found.extend(side.crossed("PersistentVolumeClaim", &name, bound, used));
         }
     }
 }
 
-fn below(
-    kind: &str,
-    name: &str,
-    bound: Quantity,
-    request: Option<&Quantity>,
-    limit: Option<&Quantity>,
-) -> Option<String> {
-    let what = format!("minimum {name} usage per {kind} is {bound}");
-    match (request, limit) {
-        (None, _) => Some(format!("{what}.  No request is specified")),
-        (Some(request), _) if request.milli() < bound.milli() => {
-            Some(format!("{what}, but request is {request}"))
-        }
-        (_, Some(limit)) if limit.milli() < bound.milli() => Some(format!("{what}, but limit is {limit}")),
-        _ => None,
-    }
+/// Which way a bound goes.
+#[derive(Clone, Copy)]
+enum Side {
+    Least,
+    Most,
 }
 
-fn above(
-    kind: &str,
-    name: &str,
-    bound: Quantity,
-    request: Option<&Quantity>,
-    limit: Option<&Quantity>,
-) -> Option<String> {
-    let what = format!("maximum {name} usage per {kind} is {bound}");
-    match (limit, request) {
-        (None, _) => Some(format!("{what}.  No limit is specified")),
-        (Some(limit), _) if limit.milli() > bound.milli() => Some(format!("{what}, but limit is {limit}")),
-        (_, Some(request)) if request.milli() > bound.milli() => {
-            Some(format!("{what}, but request is {request}"))
+impl Side {
+    /// What is wrong with amounts that are bound, each with what it is called. The first one must be there.
+    fn crossed(
+        self,
+        kind: &str,
+        name: &str,
+        bound: Quantity,
+        used: [(&str, Option<&Quantity>); 2],
+    ) -> Option<String> {
+        let word = match self {
+            Side::Least => "minimum",
+            Side::Most => "maximum",
+        };
+        let what = format!("{word} {name} usage per {kind} is {bound}");
+        let [(needed, first), _] = used;
+        if first.is_none() {
+            return Some(format!("{what}.  No {needed} is specified"));
         }
-        _ => None,
+        let beyond = |amount: &&Quantity| match self {
+            Side::Least => amount.milli() < bound.milli(),
+            Side::Most => amount.milli() > bound.milli(),
+        };
+        let crossed = |(called, amount): (&str, Option<&Quantity>)| {
+            let amount = amount.filter(beyond)?;
+            Some(format!("{what}, but {called} is {amount}"))
+        };
+        used.into_iter().find_map(crossed)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::collect::Collector;
 use crate::life::chooses;
 use crate::security::rbac;
-use crate::store::{Collection, Event, Object};
+use crate::store::{Collection, Event};
 use crate::verbs::{Target, WriteOptions, text};
 
 impl Collector {
@@ -24,11 +24,7 @@ impl Collector {
         let Some(resource) = self.engine.catalog().of(&collection).cloned() else {
             return;
         };
-        let roles: Vec<Arc<Object>> = {
-            let memory = self.engine.store.read();
-            let roles = memory.list(&collection, None, None);
-            roles.map(|(_, role)| Arc::clone(role)).collect()
-        };
+        let roles = self.engine.store.all(&collection, None);
         let others = roles.iter().map(|role| &*role.value);
         let by_labels = |selector: &Value, labels: &Value| chooses(selector, labels.as_object());
         for role in &roles {

@@ -1,6 +1,5 @@
 //! Holds an object against the rules of its schema.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 
 use cel::{Budget, Failure, Host, Root, Scope, Value};
@@ -23,7 +22,7 @@ impl Rules {
     pub(crate) fn judge(&self, object: &Json, old: Option<&Json>) -> Vec<Cause> {
         let Some(root) = &self.0 else { return Vec::new() };
         let mut judge = Judge {
-            left: Cell::new(ALL),
+            left: ALL,
             spent: false,
             causes: Vec::new(),
         };
@@ -33,7 +32,8 @@ impl Rules {
 }
 
 struct Judge {
-    left: Cell<u64>,
+    /// What may still be spent.
+    left: u64,
     /// Whether no more rules are asked.
     spent: bool,
     causes: Vec<Cause>,
@@ -118,7 +118,7 @@ impl Judge {
         if rule.transition && !rule.optional_old && old.is_none() {
             return;
         }
-        let given = self.left.get().min(ONE);
+        let given = self.left.min(ONE);
         let budget = Budget::of(given);
         let outcome = seen(rule, node, new, old).and_then(|seen| {
             let scope = Scope::new(&budget, &seen);
@@ -129,8 +129,7 @@ impl Judge {
             };
             Ok((holds, message))
         });
-        self.left
-            .set(self.left.get().saturating_sub(given - budget.left()));
+        self.left = self.left.saturating_sub(given - budget.left());
         let field = || {
             let whole = format!("{path}{}", rule.field_path);
             match whole.strip_prefix('.').unwrap_or(&whole) {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use cel::check::{Fields, Type};
 use cel::quantity::parse_duration;
-use cel::{Failure, Key, Text, Timestamp, Value};
+use cel::{Failure, Key, RESERVED, Text, Timestamp, Value};
 use serde_json::{Map, Value as Json};
 
 use super::Node;
+use crate::verbs::texts;
 
 /// How values of a schema are seen.
 #[derive(Debug)]
@@ -58,34 +59,9 @@ pub(super) struct Property {
     pub(super) node: Node,
 }
 
-/// Names that an expression cannot write as they are.
-const KEYWORDS: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// The names of a field in expressions: escaped, and as it is written where that is a name.
 pub(super) fn names(field: &str) -> Vec<String> {
-    if KEYWORDS.contains(&field) {
+    if RESERVED.contains(&field) {
         return vec![format!("__{field}__"), field.to_owned()];
     }
     let begins = |letter: char| letter.is_ascii_alphabetic() || "_.-/".contains(letter);
@@ -279,9 +255,4 @@ impl Node {
 
 pub(super) fn is_true(schema: &Json, field: &str) -> bool {
     schema[field] == true
-}
-
-fn texts(list: &Json) -> Vec<String> {
-    let items = list.as_array().into_iter().flatten();
-    items.filter_map(Json::as_str).map(str::to_owned).collect()
 }

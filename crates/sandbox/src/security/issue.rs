@@ -11,7 +11,7 @@ use super::user::account_name;
 use crate::engine::Engine;
 use crate::status::{self, ApiError, Cause};
 use crate::store::{Change, Collection, Expect, Key, Object, Store, at_once};
-use crate::verbs::{Target, text};
+use crate::verbs::{Target, text, texts};
 
 /// Where the key is kept that tokens are signed with.
 const KEY: &str = "service-account-key";
@@ -109,10 +109,7 @@ impl Engine {
             let cause = Cause::new("FieldValueInvalid", "spec.expirationSeconds", what);
             return Err(ApiError::invalid(about(""), &[cause]));
         }
-        let audiences = request["spec"]["audiences"].as_array().into_iter().flatten();
-        let mut audiences: Vec<String> = audiences
-            .filter_map(|one| one.as_str().map(str::to_owned))
-            .collect();
+        let mut audiences = texts(&request["spec"]["audiences"]);
         if audiences.is_empty() {
             audiences.push(ISSUER.to_owned());
         }

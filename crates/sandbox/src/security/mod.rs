@@ -6,7 +6,7 @@
 //! - `user`: somebody, by name and groups; `action`: what a request wants, as rules are asked about it;
 //! - `rbac`: what roles and bindings give to whom; `impersonate`: who may act as whom; `tokens`: signed words about a
 //!   ServiceAccount; `certificate`: the words in a client's certificate. All of these are functions of what they are
-//!   given and know neither the store nor HTTP;
+//!   given and know nothing of HTTP, nor of the store, but for the index of `rbac`, which follows its changes;
 //! - `authenticate`, `authorize`, `grants`, `issue`, `reviews`: the same for an [`Engine`](crate::engine::Engine), with
 //!   the objects in its store.
 //!

@@ -8,7 +8,7 @@ use super::tokens::NO_TOKEN;
 use super::{Action, On, Place, User};
 use crate::engine::Engine;
 use crate::status::{self, ApiError, Cause};
-use crate::verbs::{Target, text};
+use crate::verbs::{Target, text, texts};
 
 /// Whether objects of the resource are answered instead of stored.
 pub(crate) fn is_question(group: &str, plural: &str) -> bool {
@@ -80,11 +80,7 @@ impl Engine {
                 "token is required for TokenReview in authentication",
             ));
         }
-        let audiences = spec["audiences"].as_array().into_iter().flatten();
-        let audiences: Vec<String> = audiences
-            .filter_map(|one| one.as_str().map(str::to_owned))
-            .collect();
-        Ok(match self.known_by(token, &audiences) {
+        Ok(match self.known_by(token, &texts(&spec["audiences"])) {
             Ok((user, audiences)) => {
                 json!({ "authenticated": true, "user": user.json(), "audiences": audiences })
             }
@@ -122,18 +118,12 @@ impl Engine {
 
 /// Whom a review asks about.
 fn user_in(spec: &Value) -> User {
-    let words = |value: &Value| -> Vec<String> {
-        let words = value.as_array().into_iter().flatten();
-        words
-            .filter_map(|word| word.as_str().map(str::to_owned))
-            .collect()
-    };
     let extra = spec["extra"].as_object().into_iter().flatten();
     User {
         name: text(spec, &["user"]).to_owned(),
         uid: text(spec, &["uid"]).to_owned(),
-        groups: words(&spec["groups"]),
-        extra: extra.map(|(key, values)| (key.clone(), words(values))).collect(),
+        groups: texts(&spec["groups"]),
+        extra: extra.map(|(key, values)| (key.clone(), texts(values))).collect(),
     }
 }
 

@@ -202,6 +202,13 @@ impl Store {
         self.read().get(key)
     }
 
+    /// The objects of a collection at this moment, of one namespace or of all.
+    pub(crate) fn all(&self, collection: &Collection, namespace: Option<&str>) -> Vec<Arc<Object>> {
+        let memory = self.read();
+        let objects = memory.list(collection, namespace, None);
+        objects.map(|(_, object)| Arc::clone(object)).collect()
+    }
+
     /// The revision of the last change of a CRD.
     pub(crate) fn definitions_revision(&self) -> u64 {
         self.definitions.load(Ordering::Acquire)

@@ -16,6 +16,12 @@ pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     at.as_str().unwrap_or_default()
 }
 
+/// The strings of a list; what is no string is passed over.
+pub(crate) fn texts(list: &Value) -> Vec<String> {
+    let items = list.as_array().into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// `metadata`, made when it is absent.
 pub(super) fn metadata_mut(object: &mut Value) -> Result<&mut Map<String, Value>, ApiError> {
     let object = object

@@ -34,7 +34,7 @@ pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };
 pub(crate) use kinds::{CLAIM_IN_USE, VOLUME_IN_USE, quality_of_service, shown};
-pub(crate) use meta::text;
+pub(crate) use meta::{text, texts};
 pub(crate) use patch::{Patch, PatchKind, Unpatched, json_patch_in_bounds};
 pub(crate) use read::{ListOptions, Listed, Resume};
 pub(crate) use selector::Selector;

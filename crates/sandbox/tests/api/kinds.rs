@@ -83,7 +83,7 @@ async fn what_clients_may_not_write_stays() {
     assert_eq!(written.at("/metadata/labels/app"), "web");
     assert_eq!(written.at("/metadata/generation"), 1);
     let identity = json!({ "metadata": { "uid": "another" } });
-    assert_eq!(patch(&sandbox, &path, "merge", &identity).await.code, 409);
+    assert_eq!(patch(&sandbox, &path, "merge", &identity).await.code, 422);
 }
 
 #[tokio::test]

@@ -107,7 +107,11 @@ async fn a_connection_that_is_not_read_is_cut_off() {
 async fn a_stream_that_is_not_read_is_cut_off_alone() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
-    let serving = sandbox.serve(ServeOptions::new(directory.path())).await.unwrap();
+    let options = ServeOptions {
+        publish_authority: false,
+        ..ServeOptions::new(directory.path())
+    };
+    let serving = sandbox.serve(options).await.unwrap();
     let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
     let stream = connect(serving.address(), directory.path(), "h2").await;
     let (mut sender, connection) =

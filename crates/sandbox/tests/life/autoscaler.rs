@@ -1,6 +1,8 @@
 //! HorizontalPodAutoscalers: nothing is measured, the bounds hold.
 
-use super::*;
+use serde_json::{Value, json};
+
+use super::living::{Living, NAMESPACE, condition, deployment};
 
 pub(crate) fn scaler(least: i64, most: i64) -> Value {
     json!({

@@ -1,6 +1,10 @@
 //! CronJobs, and the Jobs they make.
 
-use super::*;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::living::{Living, NAMESPACE};
+use super::settled::settle;
 
 pub(crate) fn cron_job(spec: &Value, annotations: &Value) -> Value {
     let mut cron_job = json!({

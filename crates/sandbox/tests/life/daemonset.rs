@@ -1,6 +1,8 @@
 //! DaemonSets: a pod on each node.
 
-use super::*;
+use serde_json::{Value, json};
+
+use super::living::{Living, NAMESPACE};
 
 pub(crate) fn daemon_set(image: &str) -> Value {
     json!({

@@ -1,6 +1,12 @@
 //! PodDisruptionBudgets, and evictions that keep to them.
 
-use super::*;
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::living::{Living, NAMESPACE, condition, deployment};
 
 pub(crate) fn budget(name: &str, spec: &Value) -> Value {
     let mut budget = json!({

@@ -1,14 +1,12 @@
 //! The messages that are one JSON value: times, quantities, ports, raw JSON.
 
+use calendar::{FIRST_SECOND, LAST_SECOND, date_of};
 use serde_json::{Number, Value};
 
 use super::WireError;
 use super::wire::Reader;
 
 const DAY: i64 = 86_400;
-/// The first second of the year 1, Go's zero time; and the last of 9999, beyond which RFC 3339 has no words.
-const FIRST: i64 = -62_135_596_800;
-const LAST: i64 = 253_402_300_799;
 
 /// Seconds and nanoseconds since 1970 in RFC 3339, in full seconds or with microseconds. Null for the zero time.
 pub(super) fn time(bytes: &[u8], micro: bool, name: &'static str) -> Result<Value, WireError> {
@@ -30,13 +28,13 @@ pub(super) fn time(bytes: &[u8], micro: bool, name: &'static str) -> Result<Valu
     let out_of_range = WireError::Range { field: name };
     let seconds = seconds
         .checked_add(nanos.div_euclid(1_000_000_000))
-        .filter(|seconds| (FIRST..=LAST).contains(seconds))
+        .filter(|seconds| (FIRST_SECOND..=LAST_SECOND).contains(seconds))
         .ok_or(out_of_range)?;
     let micros = nanos.rem_euclid(1_000_000_000) / 1000;
-    if seconds == FIRST && micros == 0 {
+    if seconds == FIRST_SECOND && micros == 0 {
         return Ok(Value::Null);
     }
-    let (year, month, day) = date(seconds.div_euclid(DAY));
+    let (year, month, day) = date_of(seconds.div_euclid(DAY));
     let within = seconds.rem_euclid(DAY);
     let (hour, minute, second) = (within / 3600, within / 60 % 60, within % 60);
     let fraction = if micro {
@@ -47,24 +45,6 @@ pub(super) fn time(bytes: &[u8], micro: bool, name: &'static str) -> Result<Valu
     Ok(Value::String(format!(
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
     )))
-}
-
-/// Year, month and day of a day since 1970, by eras of 400 years that begin on a first of March.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 /// A quantity, in the words of the sender.
@@ -180,20 +160,25 @@ mod tests {
         );
         check(-1, 0, "1969-12-31T23:59:59Z", "1969-12-31T23:59:59.000000Z");
         check(
-            super::LAST,
+            super::LAST_SECOND,
             0,
             "9999-12-31T23:59:59Z",
             "9999-12-31T23:59:59.000000Z",
         );
         check(
-            super::FIRST + 1,
+            super::FIRST_SECOND + 1,
             0,
             "0001-01-01T00:00:01Z",
             "0001-01-01T00:00:01.000000Z",
         );
         assert_eq!(time(b"", false, "at"), Ok(Value::Null));
-        assert_eq!(time(&stamp(super::FIRST, 0), false, "at"), Ok(Value::Null));
-        for beyond in [super::FIRST - 1, super::LAST + 1, i64::MIN, i64::MAX] {
+        assert_eq!(time(&stamp(super::FIRST_SECOND, 0), false, "at"), Ok(Value::Null));
+        for beyond in [
+            super::FIRST_SECOND - 1,
+            super::LAST_SECOND + 1,
+            i64::MIN,
+            i64::MAX,
+        ] {
             let bytes = stamp(beyond, 0);
             assert_eq!(time(&bytes, true, "at"), Err(WireError::Range { field: "at" }));
         }

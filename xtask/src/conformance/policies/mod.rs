@@ -7,6 +7,7 @@
 mod kyverno;
 mod table;
 
+use super::words::Words;
 use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result, fail};
 use crate::peers;
@@ -40,27 +41,22 @@ impl<'a> Options<'a> {
     /// Reads what stands after `conformance guardrails`.
     pub(crate) fn parse(arguments: &[&'a str]) -> Result<Self> {
         let mut options = Self::default();
-        let mut arguments = arguments.iter().peekable();
-        while let Some(&argument) = arguments.next() {
-            if argument == "--kyverno" {
-                options.beside = true;
-                options.kyverno = arguments.next_if(|next| !next.starts_with("--")).copied();
-                continue;
-            }
-            if argument == "--differential" {
-                options.beside = true;
-                options.differential = true;
-                continue;
-            }
-            let Some(&value) = arguments.next() else {
-                fail!("{argument} needs a value")
-            };
-            match argument {
-                "--suites" => options.suites.push(value),
-                "--platform" => options.platform = Some(value),
-                "--only" => options.only.push(value),
-                "--report" => options.report = Some(value),
-                "--causes" => options.causes = Some(value),
+        let mut words = Words::of(arguments);
+        while let Some(option) = words.option() {
+            match option {
+                "--kyverno" => {
+                    options.beside = true;
+                    options.kyverno = words.value_if_any();
+                }
+                "--differential" => {
+                    options.beside = true;
+                    options.differential = true;
+                }
+                "--suites" => options.suites.push(words.value()?),
+                "--platform" => options.platform = Some(words.value()?),
+                "--only" => options.only.push(words.value()?),
+                "--report" => options.report = Some(words.value()?),
+                "--causes" => options.causes = Some(words.value()?),
                 other => fail!("conformance guardrails has no option {other}"),
             }
         }

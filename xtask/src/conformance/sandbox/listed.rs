@@ -1,9 +1,8 @@
-//! The differences that are known: rows of a table in `docs/conformance/sandbox.md`, each with its reason.
+//! The differences that are known: rows of a table on a page such as `docs/conformance/sandbox.md`, each with its reason.
 //!
-//! A row names sequences and places in their answers, several with commas; `*` stands for any text.
+//! A row names sequences, or what else was done, and places in the answers, several with commas; `*` stands for any
+//! text.
 
-use super::Outcome;
-use super::differ::Difference;
 use crate::failure::{Doing, Result, fail};
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,11 +10,11 @@ use std::path::Path;
 
 /// The table's rows in their order.
 #[derive(Debug)]
-pub(super) struct Listed(Vec<(Vec<String>, Vec<String>)>);
+pub(crate) struct Listed(Vec<(Vec<String>, Vec<String>)>);
 
 impl Listed {
     /// Reads the table below the heading "Listed differences".
-    pub(super) fn read(file: &Path) -> Result<Self> {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).doing(|| format!("read {}", file.display()))?;
         Self::of(&text)
     }
@@ -39,20 +38,16 @@ impl Listed {
         Ok(Self(rows))
     }
 
-    /// The row that a difference is listed in.
-    pub(super) fn row(&self, sequence: &str, difference: &Difference) -> Option<usize> {
+    /// The row that a difference at a place is listed in.
+    pub(crate) fn row(&self, sequence: &str, place: &str) -> Option<usize> {
         let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| fits(pattern, text));
         self.0
             .iter()
-            .position(|(sequences, places)| any(sequences, sequence) && any(places, &difference.place))
+            .position(|(sequences, places)| any(sequences, sequence) && any(places, place))
     }
 
     /// Rows that nothing needs any more.
-    pub(super) fn unused(&self, outcomes: &[Outcome]) -> Vec<String> {
-        let used: BTreeSet<usize> = outcomes
-            .iter()
-            .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row))
-            .collect();
+    pub(crate) fn unused(&self, used: &BTreeSet<usize>) -> Vec<String> {
         self.0
             .iter()
             .enumerate()

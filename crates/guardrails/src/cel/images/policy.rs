@@ -3,8 +3,8 @@
 use super::{BEFORE, Images, ROOTS};
 use crate::cel::autogen;
 use crate::cel::body;
-use crate::cel::kinds::denies;
-use crate::cel::policy::{Document, Family, Policy, Variant};
+use crate::cel::kinds::begin;
+use crate::cel::policy::{Document, Variant};
 use crate::cel::world;
 use crate::cursor::{Cursor, Refusal};
 use crate::verdict::Task;
@@ -33,14 +33,8 @@ pub(in crate::cel) fn read_policy(
         "autogen",
         "webhookConfiguration",
     ])?;
-    let mut policy = Policy::of(metadata, kind, Task::VerifyImages, Family::Kyverno)?;
-    policy.read_evaluation(spec)?;
-    policy.read_failure_policy(spec)?;
-    policy.enforce = denies(spec)?.unwrap_or(true);
+    let mut policy = begin(metadata, spec, kind, Task::VerifyImages)?;
     spec.required("validations")?;
-    if !policy.json && spec.field("matchConstraints").is_none() {
-        return Err(spec.refuse("the field matchConstraints is missing"));
-    }
     policy.variants.push(variant(spec)?);
     policy.add_made(spec, &autogen::variants(spec), variant)?;
     Ok(Document::Policy(Box::new(policy)))

@@ -75,11 +75,11 @@ fn is_foreign(name: &str) -> bool {
 }
 
 /// What of a quota is about a collection.
-pub(super) fn tracked(hard: &Amounts, what: &Collection) -> impl Iterator<Item = String> {
+pub(super) fn tracked(hard: &Amounts, what: &Collection) -> BTreeSet<String> {
     let names = hard
         .keys()
         .filter(|name| collection_of(name).as_ref() == Some(what));
-    names.cloned().collect::<Vec<_>>().into_iter()
+    names.cloned().collect()
 }
 
 /// Whether a write may change what is used.

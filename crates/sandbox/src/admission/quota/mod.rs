@@ -36,9 +36,7 @@ impl Engine {
         if namespace.is_empty() {
             return Vec::new();
         }
-        let memory = self.store.read();
-        let found = memory.list(&collection(), Some(namespace), None);
-        found.map(|(_, object)| Arc::clone(object)).collect()
+        self.store.all(&collection(), Some(namespace))
     }
 
     /// Sets aside what a write will use, or refuses it.
@@ -52,7 +50,7 @@ impl Engine {
         let mut used = Vec::new();
         for held in &quotas {
             let quota = &held.value;
-            let bounded: BTreeSet<String> = measure::tracked(&hard(quota), &what).collect();
+            let bounded = measure::tracked(&hard(quota), &what);
             if bounded.is_empty() || !scope::covers(quota, &what, object) {
                 continue;
             }

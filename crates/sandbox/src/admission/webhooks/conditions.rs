@@ -65,13 +65,7 @@ fn evaluate(expression: &str, asked: &Asked<'_>, budget: &Budget) -> Result<bool
         ..Names::default()
     };
     let program = Program::compile(expression, names).map_err(|error| Failure::new(error.to_string()))?;
-    match Scope::new(budget, asked).evaluate(&program)? {
-        Value::Bool(holds) => Ok(holds),
-        other => Err(Failure::new(format!(
-            "it is no yes or no but {}",
-            other.type_name()
-        ))),
-    }
+    Scope::new(budget, asked).holds(&program)
 }
 
 #[cfg(test)]
@@ -116,7 +110,7 @@ mod tests {
             &["object.data.x == 'y'", "object.metadata.name == 'b'"],
             Ok(false),
         );
-        check(&["object.metadata.name"], Err("no yes or no"));
+        check(&["object.metadata.name"], Err("not true or false"));
         check(&["has(request.object)"], Ok(false));
         check(
             &["authorizer.group('apps').check('get').allowed()"],

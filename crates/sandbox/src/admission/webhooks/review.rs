@@ -36,7 +36,6 @@ pub(super) fn question(
     object: &Value,
 ) -> Value {
     let own = &write.target.resource;
-    let user = &write.options.user;
     let kind = |(group, version, kind): (&str, &str, &str)| json!({ "group": group, "version": version, "kind": kind });
     let place = |resource: &Resource| json!({ "group": resource.group, "version": resource.version, "resource": resource.plural });
     let mut request = json!({
@@ -46,7 +45,7 @@ pub(super) fn question(
         "requestKind": kind(write.kind_in(own)),
         "requestResource": place(own),
         "operation": write.operation.word(),
-        "userInfo": { "username": user.name, "groups": user.groups },
+        "userInfo": write.options.user.json(),
         "object": in_terms_of(write, resource, object),
         "oldObject": write.old.map_or(Value::Null, |old| in_terms_of(write, resource, old)),
         "dryRun": write.options.dry_run,
@@ -203,4 +202,53 @@ pub(super) fn answer(bytes: &[u8], uid: &str, version: &str, mutating: bool) -> 
         answer.patch = Some(operations).filter(|operations| operations != &json!([]));
     }
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::User;
+    use crate::catalog::Catalog;
+    use crate::verbs::{Target, WriteOptions};
+
+    #[test]
+    fn a_webhook_is_told_all_that_is_known_of_who_asks() {
+        let catalog = Catalog::new(&Catalog::default(), &[]);
+        let target = Target {
+            resource: catalog.find("", "v1", "pods").unwrap(),
+            namespace: "shop".to_owned(),
+            name: "it".to_owned(),
+            subresource: String::new(),
+        };
+        let told = |user: User| {
+            let options = WriteOptions {
+                user,
+                ..WriteOptions::internal("tests")
+            };
+            let write = Attributes {
+                target: &target,
+                operation: Operation::Delete,
+                options: &options,
+                old: None,
+            };
+            question("u", "v1", &write, &target.resource, &Value::Null)["request"]["userInfo"].take()
+        };
+        let jo = User {
+            name: "jo".to_owned(),
+            ..User::default()
+        };
+        assert_eq!(told(jo.clone()), json!({ "username": "jo" }));
+        let known = User {
+            uid: "7".to_owned(),
+            groups: vec!["devs".to_owned()],
+            extra: BTreeMap::from([("scopes".to_owned(), vec!["view".to_owned()])]),
+            ..jo
+        };
+        assert_eq!(
+            told(known),
+            json!({ "username": "jo", "uid": "7", "groups": ["devs"], "extra": { "scopes": ["view"] } })
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Role-based access control: what roles and bindings give to whom. Pure.
+//! Role-based access control: what roles and bindings give to whom. Pure, but for `rights`, which follows the store.
 //!
 //! Reference: `plugin/pkg/auth/authorizer/rbac` and `pkg/registry/rbac` of Kubernetes.
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::security::{Action, On};
+use crate::verbs::texts;
 
 /// Verbs on resources, or on paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +18,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn read(rule: &Value) -> Self {
-        let words = |field: &str| -> Vec<String> {
-            let words = rule[field].as_array().into_iter().flatten();
-            words
-                .filter_map(|word| word.as_str().map(str::to_owned))
-                .collect()
-        };
+        let words = |field: &str| texts(&rule[field]);
         Self {
             verbs: words("verbs"),
             groups: words("apiGroups"),

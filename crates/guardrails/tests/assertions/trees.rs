@@ -1,0 +1,266 @@
+//! Trees, what comes of them for the object of these tests, and what is said.
+
+use guardrails::Outcome::{self, Error, Fail, Pass};
+
+/// Tree, outcome, message; an empty message is any.
+pub(crate) const TREES: &[(&str, Outcome, &str)] = &[
+    ("object: {spec: {replicas: 3}}", Pass, ""),
+    (
+        "object: {spec: {replicas: 4}}",
+        Fail,
+        "object.spec.replicas: Invalid value: 3: Expected value: 4",
+    ),
+    (
+        "object: {spec: {replicas: '3'}}",
+        Error,
+        "object.spec.replicas: Internal error: types are not comparable, string - float64",
+    ),
+    ("object: {spec: {ratio: 1.5, paused: false}}", Pass, ""),
+    (
+        "object: {spec: {missing: 1}}",
+        Fail,
+        "object.spec.missing: Required value: field not found in the input object",
+    ),
+    ("object: {spec: {none: null}}", Pass, ""),
+    (
+        "object: {spec: {none: {}}}",
+        Fail,
+        "object.spec.none: Invalid value: null: invalid value, must not be null",
+    ),
+    ("object: {spec: {empty: {}}}", Pass, ""),
+    (
+        "object: {spec: {missing: null}}",
+        Fail,
+        "object.spec.missing: Required value: field not found in the input object",
+    ),
+    ("object: {spec: {list: [1, 2, 3]}}", Pass, ""),
+    (
+        "object: {spec: {list: [1, 2]}}",
+        Fail,
+        "object.spec.list: Invalid value: [1,2,3]: lengths of slices don't match",
+    ),
+    (
+        "object: {spec: {list: [1, 2, 4]}}",
+        Fail,
+        "object.spec.list[2]: Invalid value: 3: Expected value: 4",
+    ),
+    (
+        "object: {spec: {replicas: [3]}}",
+        Error,
+        "object.spec.replicas: Invalid value: 3: expected a slice",
+    ),
+    (
+        "object: {spec: {none: []}}",
+        Fail,
+        "object.spec.none: Invalid value: null: value is null",
+    ),
+    (
+        "object: {spec: {replicas: {a: 1}}}",
+        Error,
+        "object.spec.replicas.a: Internal error: projection not recognized",
+    ),
+    (r#"object: {spec: {"(replicas > `2`)": true}}"#, Pass, ""),
+    (r#"object: {spec: {"(replicas)": 3}}"#, Pass, ""),
+    (r#"object: {spec: {"(replicas == `3`)": true}}"#, Pass, ""),
+    (r#"object: {spec: {"(length(containers))": 2}}"#, Pass, ""),
+    (
+        r#"object: {spec: {"(length(containers) == `2`)": true}}"#,
+        Pass,
+        "",
+    ),
+    (
+        "object: {spec: {'~.containers': {name: web}}}",
+        Fail,
+        r#"object.spec.~.containers[1].name: Invalid value: "side": Expected value: "web""#,
+    ),
+    (
+        r#"object: {spec: {'~.containers': {"(starts_with(image, 'a') || starts_with(image, 'n') || starts_with(image, 'r'))": true}}}"#,
+        Pass,
+        "",
+    ),
+    (
+        "object: {spec: {'~.(containers[?name == ''web''])': {image: 'nginx:1'}}}",
+        Pass,
+        "",
+    ),
+    (
+        r#"object: {spec: {'~index.containers': {"($index < `5`)": true}}}"#,
+        Pass,
+        "",
+    ),
+    (
+        r#"object: {spec: {'~index.containers': {name: "(at($index, 'x'))"}}}"#,
+        Error,
+        "",
+    ),
+    (
+        r#"object: {spec: {'~i.names': "(at($names, $i))"}}"#,
+        Error,
+        "object.spec.~i.names[0]: Internal error: variable not defined: $names",
+    ),
+    (r#"object: {spec: {'~k.map': "($k)"}}"#, Error, ""),
+    (r#"object: {spec: {'~.map': {"(@ > `0`)": true}}}"#, Pass, ""),
+    (
+        "object: {spec: {'~.replicas': 3}}",
+        Error,
+        "object.spec.~.replicas: Invalid value: 3: expected a slice or a map",
+    ),
+    (
+        "object: {spec: {'~.missing': 3}}",
+        Fail,
+        "object.spec.~.missing: Required value: field not found in the input object",
+    ),
+    (r#"object: {spec: {'replicas->n': {"($n)": 3}}}"#, Pass, ""),
+    (
+        r#"object: {spec: {'(replicas)->n': {"($n + `1`)": 4}}}"#,
+        Pass,
+        "",
+    ),
+    (r#"object: {spec: {'names->n': {"(length($n))": 2}}}"#, Pass, ""),
+    (
+        "object: {metadata: {name: '(starts_with(@, ''x''))'}}",
+        Error,
+        "object.metadata.name: Internal error: types are not comparable, bool - string",
+    ),
+    (
+        "object: {metadata: {name: '(''x37'')'}}",
+        Fail,
+        r#"object.metadata.name: Invalid value: "x": Expected value: "x37""#,
+    ),
+    (r#"object: {metadata: {namespace: "(@)"}}"#, Pass, ""),
+    (
+        "object: {metadata: {namespace: '(concat(''sh'', ''op''))'}}",
+        Pass,
+        "",
+    ),
+    (r"object: {spec: {'\(odd)\': p}}", Pass, ""),
+    (
+        r"object: {spec: {text: '\hello world\'}}",
+        Fail,
+        r#"object.spec.text: Invalid value: "hello world": Expected value: "\\hello world\\""#,
+    ),
+    ("object: {spec: {key.dot: v}}", Pass, ""),
+    (
+        r#"object: {spec: {"(missing.foo)": {bar: 1}}}"#,
+        Fail,
+        "object.spec.(missing.foo).bar: Required value: field not found in the input object",
+    ),
+    (r#"object: {spec: {"(length(missing))": 0}}"#, Error, ""),
+    (r#"object: {spec: {"(nosuch(replicas))": 0}}"#, Error, ""),
+    (
+        "object: {spec: {'(replicas +': 0}}",
+        Fail,
+        "object.spec.(replicas +: Required value: field not found in the input object",
+    ),
+    ("oldObject: {}", Pass, ""),
+    ("oldObject: null", Fail, ""),
+    (
+        "resourceKind: {kind: ConfigMap, version: v1, group: '', subResource: ''}",
+        Pass,
+        "",
+    ),
+    ("namespaceLabels: {}", Pass, ""),
+    (
+        "nope: 1",
+        Fail,
+        "nope: Required value: field not found in the input object",
+    ),
+    ("{}", Pass, ""),
+    (
+        r#"object: {spec: {'~.containers->c': {"(length($c))": 2}}}"#,
+        Pass,
+        "",
+    ),
+    (
+        "object: {spec: {containers: [{name: web}, {name: side, image: 'redis:latest'}]}}",
+        Pass,
+        "",
+    ),
+    (r#"object: {spec: {containers: [{"(name)": web}, {}]}}"#, Pass, ""),
+    (
+        r#"object: {spec: {"(containers[].name)": [web, side]}}"#,
+        Pass,
+        "",
+    ),
+    (
+        r#"object: {spec: {"(containers[*].ports[].port)": [80, 443]}}"#,
+        Pass,
+        "",
+    ),
+    (
+        r#"object: {spec: {"(containers[?ports == null].name)": [side]}}"#,
+        Pass,
+        "",
+    ),
+    ("object: {spec: {text: '(jp:''hello world'')'}}", Pass, ""),
+    ("object: {spec: {text: '(cel:''hello world'')'}}", Pass, ""),
+    ("object: {spec: {text: '~.(@)'}}", Pass, ""),
+    (
+        "object: {spec: {text: '(@)->x'}}",
+        Error,
+        r#"object.spec.text: Invalid value: "(@)->x": binding is not supported on the RHS"#,
+    ),
+    (
+        "object: {spec: {text: '~x.(@)'}}",
+        Error,
+        r#"object.spec.text: Invalid value: "~x.(@)": foreach is not supported on the RHS"#,
+    ),
+    (r#"object: {spec: {"(map)": {one: 1}}}"#, Pass, ""),
+    ("object: {spec: {map: '({one: `1`})'}}", Pass, ""),
+    ("object: {spec: {list: '([`1`, `2`, `3`])'}}", Pass, ""),
+    (
+        "object: {spec: {replicas: '([`1`])'}}",
+        Error,
+        "object.spec.replicas: Internal error: invalid actual value, must be a slice, found float64",
+    ),
+    (
+        "object: {spec: {replicas: '({a: `1`})'}}",
+        Error,
+        "object.spec.replicas: Internal error: invalid actual value, must be a map, found float64",
+    ),
+    (
+        "object: {spec: {replicas: true}}",
+        Error,
+        "object.spec.replicas: Internal error: types are not comparable, bool - float64",
+    ),
+    (
+        "object: {spec: {text: {a: b}}}",
+        Error,
+        "object.spec.text.a: Internal error: projection not recognized",
+    ),
+    (r#"object: {spec: {text: {"(length(@))": 11}}}"#, Pass, ""),
+    (
+        "object: {spec: {text: {text: b}}}",
+        Error,
+        "object.spec.text.text: Internal error: projection not recognized",
+    ),
+    (
+        r#"object: {metadata: {labels: {app: web, "(tier)": front}}}"#,
+        Pass,
+        "",
+    ),
+    (
+        r#""(object.spec.missing)": 3"#,
+        Fail,
+        "(object.spec.missing): Invalid value: null: Expected value: 3",
+    ),
+    (r#""(md5('a'))": b"#, Error, ""),
+    (r#""(oldObject == null)": true"#, Fail, ""),
+    (r#""(oldObject)": null"#, Fail, ""),
+    (
+        r#""($nope)": 1"#,
+        Error,
+        "($nope): Internal error: variable not defined: $nope",
+    ),
+    (r#""(missing(`1`) || `1`)": 1"#, Error, ""),
+    (
+        r#""(object.spec.text > `3`)": true"#,
+        Fail,
+        "(object.spec.text > `3`): Invalid value: null: Expected value: true",
+    ),
+    (
+        r#""(sum(['1', '2']))": 3"#,
+        Error,
+        "(sum(['1', '2'])): Internal error: types are not comparable, float64 - string",
+    ),
+];
