@@ -93,7 +93,7 @@ impl Room {
     pub(super) fn new() -> Result<Self> {
         let name = format!("towpath-{}", std::process::id());
         let mut traces = Vec::new();
-        for (root, controllers) in hierarchies() {
+        for (root, _) in hierarchies() {
             let group = root.join(&name);
             if group.exists() {
                 continue;
@@ -109,10 +109,11 @@ impl Room {
                         .doing(|| format!("set {}", to.display()))?;
                 }
             }
-            // In the second it hands on only what it is told to.
-            let handed = group.join("cgroup.subtree_control");
-            if handed.is_file() {
-                let all: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
+            // In the second it hands on only what it is told to, of what it has.
+            let given = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
+            if !given.trim().is_empty() {
+                let all: Vec<String> = given.split_whitespace().map(|name| format!("+{name}")).collect();
+                let handed = group.join("cgroup.subtree_control");
                 fs::write(&handed, all.join(" ")).doing(|| format!("set {}", handed.display()))?;
             }
         }
