@@ -168,7 +168,7 @@ async fn no_body_makes_it_fail() {
         ("application/json", b"null".to_vec(), 422),
         ("application/json", b"\"\xff\"".to_vec(), 400),
         ("application/json", br#"{"metadata":[]}"#.to_vec(), 400),
-        ("application/json", br#"{"metadata":{"name":7}}"#.to_vec(), 422),
+        ("application/json", br#"{"metadata":{"name":7}}"#.to_vec(), 400),
         ("application/json", deep.clone().into_bytes(), 400),
         ("application/yaml", b"a: [".to_vec(), 400),
         ("application/yaml", b"\xff\xfe".to_vec(), 400),
