@@ -79,7 +79,11 @@ async fn change_until_cut_off(sandbox: &Sandbox, faults: &Faults) -> usize {
 async fn a_connection_that_is_not_read_is_cut_off() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
-    let serving = sandbox.serve(ServeOptions::new(directory.path())).await.unwrap();
+    let options = ServeOptions {
+        publish_authority: false,
+        ..ServeOptions::new(directory.path())
+    };
+    let serving = sandbox.serve(options).await.unwrap();
     let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
     let mut stuck = connect(serving.address(), directory.path(), "http/1.1").await;
     let request = format!(
@@ -151,7 +155,11 @@ async fn a_watch_that_is_read_goes_on() {
         });
         assert_eq!(post(&sandbox, MAPS, &map).await.code, 201);
     }
-    let serving = sandbox.serve(ServeOptions::new(directory.path())).await.unwrap();
+    let options = ServeOptions {
+        publish_authority: false,
+        ..ServeOptions::new(directory.path())
+    };
+    let serving = sandbox.serve(options).await.unwrap();
     let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
     let stream = connect(serving.address(), directory.path(), "h2").await;
     let (mut sender, connection) =
