@@ -324,7 +324,9 @@ impl OperationError {
                 kube::Error::Api(status) if status.code == 401 => {
                     Some("log in to the cluster again".to_owned())
                 }
-                kube::Error::Api(status) if status.message.contains("could not store the change") => {
+                kube::Error::Api(status)
+                    if status.code == 507 || status.message.contains("could not store the change") =>
+                {
                     Some(FULL.to_owned())
                 }
                 kube::Error::HyperError(_) | kube::Error::Service(_) => Some(

@@ -78,7 +78,10 @@ pub fn check_offline<'a>(objects: &'a [Value], crds: impl Iterator<Item = &'a Va
                 .iter()
                 .map(|field| ObjectFinding::new(object, field.to_string())),
         );
-        let errors = schema::validate(schema, object);
+        // As in a cluster, what is left out is filled in first.
+        let mut whole = object.clone();
+        schema::prepare(schema, &mut whole);
+        let errors = schema::validate(schema, &whole);
         findings.extend(
             errors
                 .iter()
