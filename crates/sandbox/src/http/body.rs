@@ -150,18 +150,14 @@ pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Val
 
 /// YAML, of which JSON is a part that is read faster; of several documents the first.
 fn yaml(bytes: &[u8]) -> Result<Value, String> {
-    let mut value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        Err(_) => {
-            let text = std::str::from_utf8(bytes)
-                .map_err(|error| format!("yaml: the text is not UTF-8: {error}"))?;
-            let documents = yaml::parse_all(text).map_err(|error| format!("yaml: {error}"))?;
-            documents
-                .into_iter()
-                .next()
-                .map(|document| document.value)
-                .unwrap_or_default()
-        }
+    let mut value = if let Ok(value) = serde_json::from_slice(bytes) {
+        value
+    } else {
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| format!("yaml: the text is not UTF-8: {error}"))?;
+        let documents = yaml::parse_all(text).map_err(|error| format!("yaml: {error}"))?;
+        let first = documents.into_iter().next();
+        first.map(|document| document.value).unwrap_or_default()
     };
     whole_numbers(&mut value);
     Ok(value)

@@ -128,9 +128,8 @@ fn value_end(json: &[u8], start: usize) -> Option<usize> {
         match json.get(at)? {
             b'"' => at = string_end(json, at)? - 1,
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' | b',' if depth == 0 => return Some(at),
             b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return Some(at),
             _ => {}
         }
         at += 1;

@@ -78,15 +78,12 @@ fn tokens(text: &str) -> Vec<Token> {
         let end = if is_sign(first) {
             // As many signs as have a meaning together.
             let both = rest.get(..2).filter(|both| SIGNS.contains(both));
-            match both.or_else(|| SIGNS.iter().find(|sign| rest.starts_with(**sign)).copied()) {
-                Some(sign) => {
-                    found.extend(SIGNS.iter().find(|one| **one == sign).map(|one| Token::Sign(one)));
-                    sign.len()
-                }
-                None => {
-                    found.push(Token::Broken(rest.to_owned()));
-                    rest.len()
-                }
+            if let Some(sign) = both.or_else(|| SIGNS.iter().find(|sign| rest.starts_with(**sign)).copied()) {
+                found.extend(SIGNS.iter().find(|one| **one == sign).map(|one| Token::Sign(one)));
+                sign.len()
+            } else {
+                found.push(Token::Broken(rest.to_owned()));
+                rest.len()
             }
         } else {
             let ends = |letter: char| is_sign(letter) || " \t\r\n".contains(letter);

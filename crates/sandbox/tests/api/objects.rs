@@ -173,7 +173,7 @@ async fn no_body_makes_it_fail() {
         ("application/yaml", b"a: [".to_vec(), 400),
         ("application/yaml", b"\xff\xfe".to_vec(), 400),
         ("application/yaml", deep_yaml.into_bytes(), 400),
-        ("application/yaml", b"a: 1\n---\nb: 2\n".to_vec(), 400),
+        ("application/yaml", b"a: 1\n---\nb: 2\n".to_vec(), 422),
         ("application/json", vec![b' '; (3 << 20) + 1], 413),
     ];
     for (content, body, code) in bodies {

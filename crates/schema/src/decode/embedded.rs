@@ -1,41 +1,92 @@
 //! Structs that Go embeds in others: their fields stand in the JSON of the outer one, but the decoder names the way
 //! through them.
 
+/// A struct with others in it: the names of these, and its own fields, or those that are not its own.
+struct Embedding {
+    outer: &'static str,
+    inner: &'static [&'static str],
+    fields: Fields,
+}
+
+enum Fields {
+    /// These are embedded.
+    Only(&'static [&'static str]),
+    /// All but these are.
+    AllBut(&'static [&'static str]),
+}
+
+const EMBEDDINGS: [Embedding; 14] = [
+    Embedding {
+        outer: "admissionregistration.v1.NamedRuleWithOperations",
+        inner: &["RuleWithOperations", "Rule"],
+        fields: Fields::AllBut(&["operations", "resourceNames"]),
+    },
+    Embedding {
+        outer: "admissionregistration.v1.NamedRuleWithOperations",
+        inner: &["RuleWithOperations"],
+        fields: Fields::Only(&["operations"]),
+    },
+    Embedding {
+        outer: "admissionregistration.v1.RuleWithOperations",
+        inner: &["Rule"],
+        fields: Fields::AllBut(&["operations"]),
+    },
+    Embedding {
+        outer: "core.v1.EphemeralContainer",
+        inner: &["EphemeralContainerCommon"],
+        fields: Fields::AllBut(&["targetContainerName"]),
+    },
+    Embedding {
+        outer: "core.v1.PersistentVolumeSpec",
+        inner: &["PersistentVolumeSource"],
+        fields: Fields::AllBut(&[
+            "accessModes",
+            "capacity",
+            "claimRef",
+            "mountOptions",
+            "nodeAffinity",
+            "persistentVolumeReclaimPolicy",
+            "storageClassName",
+            "volumeAttributesClassName",
+            "volumeMode",
+        ]),
+    },
+    Embedding {
+        outer: "core.v1.Probe",
+        inner: &["ProbeHandler"],
+        fields: Fields::Only(&["exec", "grpc", "httpGet", "tcpSocket"]),
+    },
+    Embedding {
+        outer: "core.v1.Volume",
+        inner: &["VolumeSource"],
+        fields: Fields::AllBut(&["name"]),
+    },
+    named("core.v1.ConfigMapEnvSource"),
+    named("core.v1.ConfigMapKeySelector"),
+    named("core.v1.ConfigMapProjection"),
+    named("core.v1.ConfigMapVolumeSource"),
+    named("core.v1.SecretEnvSource"),
+    named("core.v1.SecretKeySelector"),
+    named("core.v1.SecretProjection"),
+];
+
+/// What says by its name what it refers to.
+const fn named(outer: &'static str) -> Embedding {
+    Embedding {
+        outer,
+        inner: &["LocalObjectReference"],
+        fields: Fields::Only(&["name"]),
+    }
+}
+
 /// The names of the embedded structs between a type and one of its fields.
 pub(super) fn steps(type_name: &str, field: &str) -> &'static [&'static str] {
-    match (type_name, field) {
-        ("core.v1.Probe", "exec" | "grpc" | "httpGet" | "tcpSocket") => &["ProbeHandler"],
-        ("core.v1.Volume", "name") | ("core.v1.EphemeralContainer", "targetContainerName") => &[],
-        ("core.v1.Volume", _) => &["VolumeSource"],
-        ("core.v1.EphemeralContainer", _) => &["EphemeralContainerCommon"],
-        (
-            "core.v1.PersistentVolumeSpec",
-            "accessModes"
-            | "capacity"
-            | "claimRef"
-            | "mountOptions"
-            | "nodeAffinity"
-            | "persistentVolumeReclaimPolicy"
-            | "storageClassName"
-            | "volumeAttributesClassName"
-            | "volumeMode",
-        ) => &[],
-        ("core.v1.PersistentVolumeSpec", _) => &["PersistentVolumeSource"],
-        (
-            "core.v1.ConfigMapEnvSource"
-            | "core.v1.ConfigMapKeySelector"
-            | "core.v1.ConfigMapProjection"
-            | "core.v1.ConfigMapVolumeSource"
-            | "core.v1.SecretEnvSource"
-            | "core.v1.SecretKeySelector"
-            | "core.v1.SecretProjection",
-            "name",
-        ) => &["LocalObjectReference"],
-        ("admissionregistration.v1.RuleWithOperations", "operations")
-        | ("admissionregistration.v1.NamedRuleWithOperations", "resourceNames") => &[],
-        ("admissionregistration.v1.RuleWithOperations", _) => &["Rule"],
-        ("admissionregistration.v1.NamedRuleWithOperations", "operations") => &["RuleWithOperations"],
-        ("admissionregistration.v1.NamedRuleWithOperations", _) => &["RuleWithOperations", "Rule"],
-        _ => &[],
-    }
+    let found = EMBEDDINGS.iter().find(|embedding| {
+        embedding.outer == type_name
+            && match embedding.fields {
+                Fields::Only(fields) => fields.contains(&field),
+                Fields::AllBut(fields) => !fields.contains(&field),
+            }
+    });
+    found.map_or(&[], |embedding| embedding.inner)
 }

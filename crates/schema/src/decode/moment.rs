@@ -68,17 +68,16 @@ pub(super) fn mistake(text: &str, micro: bool) -> Option<String> {
         rest = &fraction[digits(fraction)..];
     }
     let zone = rest;
-    rest = match zone.strip_prefix('Z') {
-        Some(after) => after,
-        None => {
-            let hours = zone.strip_prefix(['+', '-']).and_then(|zone| number(zone, 2));
-            let minutes = hours.and_then(|(_, after)| number(after.strip_prefix(':')?, 2));
-            match (hours, minutes) {
-                (Some((25.., _)), Some(_)) => return beyond("time zone offset hour"),
-                (_, Some((61.., _))) => return beyond("time zone offset minute"),
-                (_, Some((_, after))) => after,
-                _ => return unfit(zone, "Z07:00"),
-            }
+    rest = if let Some(after) = zone.strip_prefix('Z') {
+        after
+    } else {
+        let hours = zone.strip_prefix(['+', '-']).and_then(|zone| number(zone, 2));
+        let minutes = hours.and_then(|(_, after)| number(after.strip_prefix(':')?, 2));
+        match (hours, minutes) {
+            (Some((25.., _)), Some(_)) => return beyond("time zone offset hour"),
+            (_, Some((61.., _))) => return beyond("time zone offset minute"),
+            (_, Some((_, after))) => after,
+            _ => return unfit(zone, "Z07:00"),
         }
     };
     if !rest.is_empty() {

@@ -312,7 +312,7 @@ fn owner_text(reference: &Value) -> String {
     ];
     let written = fields.iter().filter_map(|field| {
         let value = reference.get(field).filter(|value| !value.is_null())?;
-        Some(format!("{:?}:{value}", field))
+        Some(format!("{field:?}:{value}"))
     });
     format!("{{{}}}", written.collect::<Vec<_>>().join(","))
 }
