@@ -19,3 +19,4 @@ mod rules;
 mod security;
 mod server;
 mod watches;
+mod wire;
