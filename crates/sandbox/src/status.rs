@@ -240,6 +240,22 @@ impl ApiError {
         )
     }
 
+    /// An answer cannot have the shape that was asked for.
+    pub(crate) fn not_shown(message: String) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    /// A path has no form that the client would take.
+    pub(crate) fn no_representation(offered: &str) -> Self {
+        let mut error = Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "NotAcceptable",
+            format!("406: Not Acceptable\n\nAvailable representations: {offered}"),
+        );
+        error.details = Some(json!({}));
+        error
+    }
+
     pub(crate) fn unsupported_media_type(offered: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
