@@ -75,7 +75,7 @@ const NODE: &str = "a service runs on a real node";
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
-    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?.api())),
+    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?)),
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),
     ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
     ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
