@@ -10,7 +10,7 @@ use super::meta::{carry, finalizers, metadata_mut, text};
 use super::subresource::{face, rescale};
 use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
-use crate::admission::{Attributes, Charge};
+use crate::admission::{Attributes, Charge, pods};
 use crate::engine::Engine;
 use crate::status::{About, ApiError, Cause};
 use crate::store::{Change, CommitError, Expect, Key, Object};
@@ -180,6 +180,10 @@ impl Engine {
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             new = self.track(target, Some(&old.value), new, options);
+        }
+        // A pod keeps the tolerations that every pod has.
+        if options.reviewed && target.subresource.is_empty() && target.resource.is("", "pods") {
+            pods::tolerate(&mut new);
         }
         let before = face(target, &old.value)?;
         let write = Attributes {
