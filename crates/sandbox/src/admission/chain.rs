@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
+use super::Attributes;
 use super::quota::Charge;
 use super::webhooks::Rounds;
-use super::Attributes;
 use crate::engine::Engine;
 use crate::status::ApiError;
 

@@ -219,7 +219,7 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, patch) = body::patch(&self.headers, bytes)?;
+                let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                 self.engine
                     .patch(&self.target, Patch { kind, body: patch }, &self.write_options()?)
                     .await?
@@ -233,9 +233,8 @@ impl Call<'_> {
             code,
             warnings,
         } = outcome;
-        let mut response = self.show(code, shape, &object)?;
-        respond::warn(&mut response, &warnings);
-        Ok(response)
+        self.warnings.add(&warnings);
+        self.show(code, shape, &object)
     }
 
     /// The object that a write carries.
@@ -261,7 +260,7 @@ impl Call<'_> {
         Ok(Some(match (self.target.subresource.as_str(), &self.method) {
             ("scale", method) => {
                 let change = if *method == Method::PATCH {
-                    let (kind, patch) = body::patch(&self.headers, bytes)?;
+                    let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                     ScaleChange::patch(kind, patch)
                 } else {
                     ScaleChange::Whole(self.sent(bytes)?.value)

@@ -33,8 +33,7 @@ impl Engine {
         body: Value,
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
-        let mut warnings = Vec::new();
-        let body = shape::decode_sent(target, body, options, &mut warnings)?;
+        let body = shape::decode_sent(target, body, options)?;
         if text(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.needs_revision() {
             let message = "Invalid value: 0: must be specified for an update";
             let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
@@ -55,7 +54,7 @@ impl Engine {
                 Ok(Proposal {
                     object: body.clone(),
                     managed: Managed::Update,
-                    warnings: warnings.clone(),
+                    warnings: Vec::new(),
                 })
             })
             .await;
@@ -65,7 +64,7 @@ impl Engine {
                     && target.subresource.is_empty()
                     && target.resource.made_by_update() =>
             {
-                self.create_decoded(target, body, Managed::Update, options, warnings)
+                self.create_decoded(target, body, Managed::Update, options, Vec::new())
                     .await
             }
             replaced => replaced,

@@ -166,6 +166,16 @@ fn row(resource: &Resource, object: &Object, style: Style) -> Value {
                 "apiVersion": style.meta.api_version(),
                 "metadata": value.get("metadata"),
             });
+            // Rows are made of a form that has this in a field.
+            if resource.is("apps", "daemonsets")
+                && let Some(metadata) = row["object"]["metadata"].as_object_mut()
+                && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+            {
+                annotations.remove("deprecated.daemonset.template.generation");
+                if annotations.is_empty() {
+                    metadata.remove("annotations");
+                }
+            }
         }
         Include::Object => row["object"] = crate::verbs::shown(resource, value),
     }
