@@ -47,25 +47,6 @@ impl About<'_> {
     }
 }
 
-/// A name from a path, in quotes, as Go writes what cannot be printed.
-fn quoted(name: &str) -> String {
-    let mut text = String::from("\"");
-    for letter in name.chars() {
-        match letter {
-            '\u{7}' => text.push_str("\\a"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{b}' => text.push_str("\\v"),
-            '\u{c}' => text.push_str("\\f"),
-            '\t' | '\n' | '\r' | '"' | '\\' => text.extend(letter.escape_default()),
-            '\0'..='\u{1f}' | '\u{7f}' => text.extend(format!("\\x{:02x}", u32::from(letter)).chars()),
-            '\u{80}'..='\u{9f}' => text.extend(format!("\\u{:04x}", u32::from(letter)).chars()),
-            letter => text.push(letter),
-        }
-    }
-    text.push('"');
-    text
-}
-
 /// `deployments.apps`, or just `pods` in the core group.
 pub(crate) fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() {
@@ -116,7 +97,7 @@ impl ApiError {
         let mut error = Self::new(
             StatusCode::NOT_FOUND,
             "NotFound",
-            format!("{} {} not found", about.resource(), quoted(about.name)),
+            format!("{} {} not found", about.resource(), schema::go_quote(about.name)),
         );
         error.details = Some(about.details());
         error

@@ -343,7 +343,8 @@ fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiE
         if old.is_terminating() {
             refuse_new_finalizers(target, &old.value, new)?;
         }
-        if target.resource.has("status") {
+        // Who binds a pod says in its status that it has a place.
+        if target.resource.has("status") && target.subresource != "binding" {
             keep_field(new, &old.value, "status");
         }
     }
