@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The roles and bindings that the `sandbox` crate embeds.
@@ -35,7 +34,9 @@ const KEPT: [&str; 13] = [
     "view",
 ];
 /// How long controllers and caches of the server may take to follow a change.
-const SETTLE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where roles are.
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 /// Writes both anew.
 pub(crate) fn generate() -> Result<()> {
@@ -103,6 +104,7 @@ fn answers(cluster: &Cluster) -> Result<String> {
         api: cluster.api(),
         stranger: ApiServer::for_stranger(cluster.kubeconfig())?,
         kept: HashMap::new(),
+        marks: 0,
     };
     let (mut setup, mut cases) = (Vec::new(), Vec::new());
     for step in file["setup"].as_array().into_iter().flatten() {
@@ -112,16 +114,20 @@ fn answers(cluster: &Cluster) -> Result<String> {
         }
         setup.push(step.to_string());
     }
-    thread::sleep(Duration::from_secs(2));
+    world.settle()?;
     for case in file["cases"].as_array_mut().into_iter().flatten() {
         let answer = world.ask(case)?;
-        case["answer"] = plain(answer);
-        cases.push(case.to_string());
-        let seconds = case["settle"].as_u64().map(Duration::from_secs);
         let reads = case["request"]
             .as_str()
             .is_some_and(|request| request.starts_with("GET"));
-        thread::sleep(seconds.unwrap_or(if reads { Duration::ZERO } else { SETTLE }));
+        if !reads && answer["code"].as_u64().is_some_and(|code| code < 300) {
+            world.settle()?;
+        }
+        for token in case["refuses"].as_array().into_iter().flatten() {
+            world.refuses(token.as_str().unwrap_or_default())?;
+        }
+        case["answer"] = plain(answer);
+        cases.push(case.to_string());
     }
     Ok(format!(
         "{{\n\"setup\":[\n{}\n],\n\"cases\":[\n{}\n]\n}}\n",
@@ -135,6 +141,8 @@ struct World<'a> {
     api: &'a ApiServer,
     stranger: ApiServer,
     kept: HashMap<String, String>,
+    /// How often it was waited until the server had followed.
+    marks: u32,
 }
 
 impl World<'_> {
@@ -155,14 +163,7 @@ impl World<'_> {
             spec["boundObjectRef"] = json!({ "apiVersion": "v1", "kind": kind, "name": name });
         }
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
-        let body = json!({ "spec": spec }).to_string();
-        let made = self.api.send(Request {
-            method: "POST",
-            path: &path,
-            headers: &[("Content-Type", "application/json")],
-            body: body.as_bytes(),
-        })?;
-        let made = made.json()?;
+        let made = self.post(&path, &json!({ "spec": spec }))?;
         let Some(token) = made["status"]["token"].as_str() else {
             fail!("{account} gets no token: {made}");
         };
@@ -170,6 +171,87 @@ impl World<'_> {
             self.kept.insert(name.to_owned(), token.to_owned());
         }
         Ok(token.to_owned())
+    }
+
+    /// Waits until the server goes by all that was written: it goes by what is written after that in each of the four
+    /// collections, and by what its controller makes of one of them.
+    fn settle(&mut self) -> Result<()> {
+        self.marks += 1;
+        let mark = format!("mark-{}", self.marks);
+        let rules = json!([{ "nonResourceURLs": ["/mark"], "verbs": ["get"] }]);
+        let parts = json!([{ "apiGroups": [""], "resources": ["marks"], "verbs": ["get"] }]);
+        let refers =
+            |kind: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": mark });
+        let subjects = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": mark }]);
+        let part = format!("{mark}-part");
+        let selects = json!({ "clusterRoleSelectors": [{ "matchLabels": { "mark": mark } }] });
+        for (path, object) in [
+            (
+                "clusterroles",
+                json!({ "metadata": { "name": mark }, "aggregationRule": selects, "rules": [] }),
+            ),
+            (
+                "clusterroles",
+                json!({ "metadata": { "name": part, "labels": { "mark": mark } }, "rules": rules }),
+            ),
+            (
+                "clusterrolebindings",
+                json!({ "metadata": { "name": mark }, "roleRef": refers("ClusterRole"), "subjects": subjects }),
+            ),
+            (
+                "namespaces/default/roles",
+                json!({ "metadata": { "name": mark }, "rules": parts }),
+            ),
+            (
+                "namespaces/default/rolebindings",
+                json!({ "metadata": { "name": mark }, "roleRef": refers("Role"), "subjects": subjects }),
+            ),
+        ] {
+            self.post(&format!("{RBAC}/{path}"), &object)?;
+        }
+        let asked = [
+            json!({ "user": mark, "nonResourceAttributes": { "path": "/mark", "verb": "get" } }),
+            json!({
+                "user": mark,
+                "resourceAttributes": { "namespace": "default", "resource": "marks", "verb": "get" },
+            }),
+        ];
+        let what = "the server to go by what was written";
+        self.api
+            .until(what, &format!("{RBAC}/clusterroles"), PATIENCE, || {
+                for spec in &asked {
+                    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+                    if self.post(path, &json!({ "spec": spec }))?["status"]["allowed"] != true {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(()))
+            })
+    }
+
+    /// Waits until a kept token is refused: the server remembers for some seconds whom it let in.
+    fn refuses(&self, kept: &str) -> Result<()> {
+        let token = self.kept.get(kept);
+        let what = format!("the token {kept} to be refused");
+        self.api.until(&what, "/api/v1/secrets", PATIENCE, || {
+            let asked = json!({ "spec": { "token": token } });
+            let answer = self.post("/apis/authentication.k8s.io/v1/tokenreviews", &asked)?;
+            Ok((answer["status"]["authenticated"] != true).then_some(()))
+        })
+    }
+
+    /// Makes an object as the administrator; gives back what was made.
+    fn post(&self, path: &str, object: &Value) -> Result<Value> {
+        let made = self.api.send(Request {
+            method: "POST",
+            path,
+            headers: &[("Content-Type", "application/json")],
+            body: object.to_string().as_bytes(),
+        })?;
+        if made.status != 201 {
+            fail!("{path} is answered with {}", String::from_utf8_lossy(&made.body));
+        }
+        made.json()
     }
 
     /// Sends what a case says; gives back the part of the answer that is compared.
