@@ -64,7 +64,7 @@ fn write(path: &str, text: &str) -> Result<()> {
 
 fn roles(api: &ApiServer) -> Result<String> {
     let list = |plural: &str| -> Result<Vec<Value>> {
-        let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+        let path = format!("{RBAC}/{plural}");
         let mut list = api.get(&path, "application/json")?.json()?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),
@@ -72,10 +72,14 @@ fn roles(api: &ApiServer) -> Result<String> {
         }
     };
     let kept = |name: &Value| name.as_str().is_some_and(|name| KEPT.contains(&name));
+    let what = "the sums of roles to be made";
+    api.until(what, &format!("{RBAC}/clusterroles"), PATIENCE, || {
+        Ok(summed(&list("clusterroles")?).then_some(()))
+    })?;
     let mut text = String::from("{\n");
-    for (plural, name) in [
-        ("clusterroles", "/metadata/name"),
-        ("clusterrolebindings", "/roleRef/name"),
+    for (plural, kind, name) in [
+        ("clusterroles", "ClusterRole", "/metadata/name"),
+        ("clusterrolebindings", "ClusterRoleBinding", "/roleRef/name"),
     ] {
         let mut lines = Vec::new();
         for mut object in list(plural)? {
@@ -85,6 +89,9 @@ fn roles(api: &ApiServer) -> Result<String> {
             if let Some(metadata) = object["metadata"].as_object_mut() {
                 metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
             }
+            // A list says it once for all.
+            object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
+            object["kind"] = kind.into();
             lines.push(object.to_string());
         }
         let comma = if plural == "clusterroles" { "," } else { "" };
@@ -95,45 +102,57 @@ fn roles(api: &ApiServer) -> Result<String> {
     Ok(text)
 }
 
+/// Whether each role that is the sum of others has all that they have.
+fn summed(roles: &[Value]) -> bool {
+    let rules = |role: &Value| role["rules"].as_array().cloned().unwrap_or_default();
+    roles.iter().all(|sum| {
+        let sums = rules(sum);
+        let selectors = sum["aggregationRule"]["clusterRoleSelectors"].as_array();
+        selectors.into_iter().flatten().all(|selector| {
+            let labels = selector["matchLabels"].as_object();
+            let chosen = |role: &Value| {
+                let mut labels = labels.into_iter().flatten();
+                labels.all(|(key, value)| role["metadata"]["labels"][key] == *value)
+            };
+            let mut parts = roles.iter().filter(|role| chosen(role)).flat_map(rules);
+            parts.all(|rule| sums.contains(&rule))
+        })
+    })
+}
+
 /// The requests in the file, with what the server says now.
 fn answers(cluster: &Cluster) -> Result<String> {
     let path = crate::root().join(ANSWERS);
     let text = fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
-    let mut file: Value = serde_json::from_str(&text).doing(|| format!("read {}", path.display()))?;
     let mut world = World {
         api: cluster.api(),
         stranger: ApiServer::for_stranger(cluster.kubeconfig())?,
         kept: HashMap::new(),
         marks: 0,
     };
-    let (mut setup, mut cases) = (Vec::new(), Vec::new());
-    for step in file["setup"].as_array().into_iter().flatten() {
-        let answer = world.ask(step)?;
-        if answer["code"] != 201 {
-            fail!("{} is answered with {answer}", step["request"]);
-        }
-        setup.push(step.to_string());
+    let (mut prepared, mut told) = (false, String::new());
+    for line in text.lines() {
+        let told_now = match serde_json::from_str(line.trim_end_matches(',')) {
+            Ok(step) if prepared => world.case(&step, line)?,
+            Ok(step) => {
+                let answer = world.ask(&step)?;
+                if answer["code"] != 201 {
+                    fail!("{} is answered with {answer}", step["request"]);
+                }
+                line.to_owned()
+            }
+            Err(_) => {
+                if line == "\"cases\":[" {
+                    prepared = true;
+                    world.settle()?;
+                }
+                line.to_owned()
+            }
+        };
+        told.push_str(&told_now);
+        told.push('\n');
     }
-    world.settle()?;
-    for case in file["cases"].as_array_mut().into_iter().flatten() {
-        let answer = world.ask(case)?;
-        let reads = case["request"]
-            .as_str()
-            .is_some_and(|request| request.starts_with("GET"));
-        if !reads && answer["code"].as_u64().is_some_and(|code| code < 300) {
-            world.settle()?;
-        }
-        for token in case["refuses"].as_array().into_iter().flatten() {
-            world.refuses(token.as_str().unwrap_or_default())?;
-        }
-        case["answer"] = plain(answer);
-        cases.push(case.to_string());
-    }
-    Ok(format!(
-        "{{\n\"setup\":[\n{}\n],\n\"cases\":[\n{}\n]\n}}\n",
-        setup.join(",\n"),
-        cases.join(",\n")
-    ))
+    Ok(told)
 }
 
 /// A server, asked as its administrator and as somebody with a token.
@@ -171,6 +190,27 @@ impl World<'_> {
             self.kept.insert(name.to_owned(), token.to_owned());
         }
         Ok(token.to_owned())
+    }
+
+    /// A line that stands for a case, with the answer of now, which it ends with.
+    fn case(&mut self, case: &Value, line: &str) -> Result<String> {
+        let answer = plain(self.ask(case)?);
+        let reads = case["request"]
+            .as_str()
+            .is_some_and(|request| request.starts_with("GET"));
+        if !reads && answer["code"].as_u64().is_some_and(|code| code < 300) {
+            self.settle()?;
+        }
+        for token in case["refuses"].as_array().into_iter().flatten() {
+            self.refuses(token.as_str().unwrap_or_default())?;
+        }
+        let comma = if line.ends_with(',') { "," } else { "" };
+        Ok(match line.rsplit_once(",\"answer\":") {
+            Some((asked, _)) if answer != case["answer"] => {
+                format!("{asked},\"answer\":{answer}}}{comma}")
+            }
+            _ => line.to_owned(),
+        })
     }
 
     /// Waits until the server goes by all that was written: it goes by what is written after that in each of the four
@@ -331,7 +371,14 @@ fn plain(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()
-            .map(|(key, value)| (key, plain(value)))
+            .map(|(key, value)| match plain(value) {
+                // The order of rules is nobody's promise.
+                Value::Array(mut rules) if key.ends_with("Rules") => {
+                    rules.sort_by_key(Value::to_string);
+                    (key, rules.into())
+                }
+                value => (key, value),
+            })
             .collect(),
         Value::Array(items) => items.into_iter().map(plain).collect(),
         Value::String(text) => {
