@@ -81,6 +81,7 @@ const SCENARIOS: &[Scenario] = &[
     ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
     ("an older kubectl does the same on both", |world| clients::kubectl(&OLDER_KUBECTL, world.cluster()?, world.sandbox()?)),
     ("kubectl does the same on both", |world| clients::kubectl(&KUBERNETES, world.cluster()?, world.sandbox()?)),
+    ("a kube-rs controller does the same on both, and outlives its API server", |world| clients::works(world.platform()?)),
     ("Helm does the same on both", |world| clients::helm(world.cluster()?, world.sandbox()?)),
     ("the first ten minutes with kubectl", |world| clients::first(world.platform()?, world.cluster()?)),
     ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),
