@@ -35,6 +35,8 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     kubectl: PathBuf,
     server: String,
+    /// Where etcd and the API server listen.
+    ports: (u16, u16),
     api: ApiServer,
     authority: Authority,
     // The last to go: the others write into it.
@@ -88,13 +90,26 @@ impl Cluster {
             kubeconfig,
             kubectl: KUBERNETES.binary("kubectl")?,
             server,
+            ports: (etcd, port),
             authority,
             folder,
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
-        cluster.start_api_server(etcd, port, advertised)?;
+        cluster.start_api_server(advertised)?;
         cluster.wait_for("the API server to be ready", |cluster| Ok(cluster.api.is_ready()))?;
         Ok(cluster)
+    }
+
+    /// Kills the API server and starts it again where it was.
+    pub(crate) fn restart_api_server(&mut self) -> Result<()> {
+        // It was started second, after etcd.
+        self.daemons.remove(1).kill()?;
+        self.start_api_server(None)?;
+        let fresh = self.daemons.pop();
+        self.daemons.splice(1..1, fresh);
+        self.wait_for("the API server to be ready again", |cluster| {
+            Ok(cluster.api.is_ready())
+        })
     }
 
     /// The kubeconfig of an administrator; it holds its credentials itself.
@@ -186,7 +201,8 @@ impl Cluster {
         )
     }
 
-    fn start_api_server(&mut self, etcd: u16, port: u16, advertised: Option<&str>) -> Result<()> {
+    fn start_api_server(&mut self, advertised: Option<&str>) -> Result<()> {
+        let (etcd, port) = self.ports;
         let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{etcd}"),
             "--bind-address=127.0.0.1".to_owned(),

@@ -75,10 +75,11 @@ const NODE: &str = "a service runs on a real node";
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
-    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?)),
+    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?.api())),
     // These compare what is served: before others bring kinds of their own to the cluster.
     ("an older kubectl does the same on both", |world| clients::kubectl(&OLDER_KUBECTL, world.cluster()?, world.sandbox()?)),
     ("kubectl does the same on both", |world| clients::kubectl(&KUBERNETES, world.cluster()?, world.sandbox()?)),
+    ("a kube-rs controller does the same on both, and outlives its API server", |world| clients::works(world.platform()?)),
     ("Helm does the same on both", |world| clients::helm(world.cluster()?, world.sandbox()?)),
     ("the first ten minutes with kubectl", |world| clients::first(world.platform()?, world.cluster()?)),
     ("golden paths render as Helm renders them", |_| helm::renders_alike()),

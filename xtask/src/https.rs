@@ -3,8 +3,10 @@
 //! For what kubectl is too slow to time or cannot ask: readiness to the millisecond, Accept headers, requests that
 //! are wrong on purpose. Not a client for anything else.
 
+mod changes;
 mod connection;
 
+pub(crate) use changes::Changes;
 pub(crate) use connection::Connection;
 
 use crate::failure::{Doing, Result, fail};

@@ -214,6 +214,7 @@ fn play() -> Result<()> {
         "  {} get nodes\n\nCtrl-C stops it.",
         peers::KUBERNETES.binary("kubectl")?.display()
     ));
+    // Ctrl-C ends the process by itself; what else ends it is a part that does not run any more.
     loop {
         cluster.check()?;
         std::thread::sleep(Duration::from_millis(500));

@@ -6,13 +6,11 @@
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::https::{ApiServer, Request};
-use crate::process::run;
 use crate::say;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The roles and bindings that the `sandbox` crate embeds.
@@ -35,28 +33,26 @@ const KEPT: [&str; 13] = [
     "system:service-account-issuer-discovery",
     "view",
 ];
-/// Those whose rules a controller gathers from others.
-const AGGREGATED: [&str; 3] = ["admin", "edit", "view"];
-/// How long that may take.
-const FILLED: Duration = Duration::from_mins(1);
 /// How long controllers and caches of the server may take to follow a change.
-const SETTLE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where roles are.
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 /// Writes both anew.
 pub(crate) fn generate() -> Result<()> {
     let started = Instant::now();
     let cluster = Cluster::start()?;
-    write(ROLES, &roles(&cluster)?)?;
+    write(ROLES, &roles(cluster.api())?)?;
     write(ANSWERS, &answers(&cluster)?)?;
     say::done(&format!("{ROLES}, {ANSWERS}"), started.elapsed());
     Ok(())
 }
 
 /// Fails when the roles in the tree are not those of this API server.
-pub(crate) fn check(cluster: &Cluster) -> Result<()> {
+pub(crate) fn check(api: &ApiServer) -> Result<()> {
     let path = crate::root().join(ROLES);
     let kept = fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
-    let served = roles(cluster)?;
+    let served = roles(api)?;
     let stale = served.lines().zip(kept.lines()).find(|(one, other)| one != other);
     match stale {
         None if served.len() == kept.len() => Ok(()),
@@ -71,14 +67,9 @@ fn write(path: &str, text: &str) -> Result<()> {
     fs::write(crate::root().join(path), text).doing(|| format!("write {path}"))
 }
 
-fn roles(cluster: &Cluster) -> Result<String> {
-    let mut filled = cluster.kubectl();
-    filled.args(["wait", "--for=jsonpath={.rules}", "--timeout=60s"]);
-    filled.args(AGGREGATED.map(|role| format!("clusterrole/{role}")));
-    run(&mut filled, FILLED)?.success("kubectl wait")?;
-    let api = cluster.api();
+fn roles(api: &ApiServer) -> Result<String> {
     let list = |plural: &str| -> Result<Vec<Value>> {
-        let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+        let path = format!("{RBAC}/{plural}");
         let mut list = api.get(&path, "application/json")?.json()?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),
@@ -86,6 +77,10 @@ fn roles(cluster: &Cluster) -> Result<String> {
         }
     };
     let kept = |name: &Value| name.as_str().is_some_and(|name| KEPT.contains(&name));
+    let what = "the sums of roles to be made";
+    api.until(what, &format!("{RBAC}/clusterroles"), PATIENCE, || {
+        Ok(summed(&list("clusterroles")?).then_some(()))
+    })?;
     let mut text = String::from("{\n");
     for (plural, kind, name) in [
         ("clusterroles", "ClusterRole", "/metadata/name"),
@@ -99,9 +94,9 @@ fn roles(cluster: &Cluster) -> Result<String> {
             if let Some(metadata) = object["metadata"].as_object_mut() {
                 metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
             }
-            // Items of a list do not say what they are.
-            object["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
-            object["kind"] = json!(kind);
+            // A list says it once for all.
+            object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
+            object["kind"] = kind.into();
             lines.push(object.to_string());
         }
         let comma = if plural == "clusterroles" { "," } else { "" };
@@ -112,40 +107,57 @@ fn roles(cluster: &Cluster) -> Result<String> {
     Ok(text)
 }
 
+/// Whether each role that is the sum of others has all that they have.
+fn summed(roles: &[Value]) -> bool {
+    let rules = |role: &Value| role["rules"].as_array().cloned().unwrap_or_default();
+    roles.iter().all(|sum| {
+        let sums = rules(sum);
+        let selectors = sum["aggregationRule"]["clusterRoleSelectors"].as_array();
+        selectors.into_iter().flatten().all(|selector| {
+            let labels = selector["matchLabels"].as_object();
+            let chosen = |role: &Value| {
+                let mut labels = labels.into_iter().flatten();
+                labels.all(|(key, value)| role["metadata"]["labels"][key] == *value)
+            };
+            let mut parts = roles.iter().filter(|role| chosen(role)).flat_map(rules);
+            parts.all(|rule| sums.contains(&rule))
+        })
+    })
+}
+
 /// The requests in the file, with what the server says now.
 fn answers(cluster: &Cluster) -> Result<String> {
     let path = crate::root().join(ANSWERS);
     let text = fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
-    let mut file: Value = serde_json::from_str(&text).doing(|| format!("read {}", path.display()))?;
     let mut world = World {
         api: cluster.api(),
         stranger: ApiServer::for_stranger(cluster.kubeconfig())?,
         kept: HashMap::new(),
+        marks: 0,
     };
-    let (mut setup, mut cases) = (Vec::new(), Vec::new());
-    for step in file["setup"].as_array().into_iter().flatten() {
-        let answer = world.ask(step)?;
-        if answer["code"] != 201 {
-            fail!("{} is answered with {answer}", step["request"]);
-        }
-        setup.push(step.to_string());
+    let (mut prepared, mut told) = (false, String::new());
+    for line in text.lines() {
+        let told_now = match serde_json::from_str(line.trim_end_matches(',')) {
+            Ok(step) if prepared => world.case(&step, line)?,
+            Ok(step) => {
+                let answer = world.ask(&step)?;
+                if answer["code"] != 201 {
+                    fail!("{} is answered with {answer}", step["request"]);
+                }
+                line.to_owned()
+            }
+            Err(_) => {
+                if line == "\"cases\":[" {
+                    prepared = true;
+                    world.settle()?;
+                }
+                line.to_owned()
+            }
+        };
+        told.push_str(&told_now);
+        told.push('\n');
     }
-    thread::sleep(Duration::from_secs(2));
-    for case in file["cases"].as_array_mut().into_iter().flatten() {
-        let answer = world.ask(case)?;
-        case["answer"] = plain(answer);
-        cases.push(case.to_string());
-        let seconds = case["settle"].as_u64().map(Duration::from_secs);
-        let reads = case["request"]
-            .as_str()
-            .is_some_and(|request| request.starts_with("GET"));
-        thread::sleep(seconds.unwrap_or(if reads { Duration::ZERO } else { SETTLE }));
-    }
-    Ok(format!(
-        "{{\n\"setup\":[\n{}\n],\n\"cases\":[\n{}\n]\n}}\n",
-        setup.join(",\n"),
-        cases.join(",\n")
-    ))
+    Ok(told)
 }
 
 /// A server, asked as its administrator and as somebody with a token.
@@ -153,6 +165,8 @@ struct World<'a> {
     api: &'a ApiServer,
     stranger: ApiServer,
     kept: HashMap<String, String>,
+    /// How often it was waited until the server had followed.
+    marks: u32,
 }
 
 impl World<'_> {
@@ -173,14 +187,7 @@ impl World<'_> {
             spec["boundObjectRef"] = json!({ "apiVersion": "v1", "kind": kind, "name": name });
         }
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
-        let body = json!({ "spec": spec }).to_string();
-        let made = self.api.send(Request {
-            method: "POST",
-            path: &path,
-            headers: &[("Content-Type", "application/json")],
-            body: body.as_bytes(),
-        })?;
-        let made = made.json()?;
+        let made = self.post(&path, &json!({ "spec": spec }))?;
         let Some(token) = made["status"]["token"].as_str() else {
             fail!("{account} gets no token: {made}");
         };
@@ -188,6 +195,108 @@ impl World<'_> {
             self.kept.insert(name.to_owned(), token.to_owned());
         }
         Ok(token.to_owned())
+    }
+
+    /// A line that stands for a case, with the answer of now, which it ends with.
+    fn case(&mut self, case: &Value, line: &str) -> Result<String> {
+        let answer = plain(self.ask(case)?);
+        let reads = case["request"]
+            .as_str()
+            .is_some_and(|request| request.starts_with("GET"));
+        if !reads && answer["code"].as_u64().is_some_and(|code| code < 300) {
+            self.settle()?;
+        }
+        for token in case["refuses"].as_array().into_iter().flatten() {
+            self.refuses(token.as_str().unwrap_or_default())?;
+        }
+        let comma = if line.ends_with(',') { "," } else { "" };
+        Ok(match line.rsplit_once(",\"answer\":") {
+            Some((asked, _)) if answer != case["answer"] => {
+                format!("{asked},\"answer\":{answer}}}{comma}")
+            }
+            _ => line.to_owned(),
+        })
+    }
+
+    /// Waits until the server goes by all that was written: it goes by what is written after that in each of the four
+    /// collections, and by what its controller makes of one of them.
+    fn settle(&mut self) -> Result<()> {
+        self.marks += 1;
+        let mark = format!("mark-{}", self.marks);
+        let rules = json!([{ "nonResourceURLs": ["/mark"], "verbs": ["get"] }]);
+        let parts = json!([{ "apiGroups": [""], "resources": ["marks"], "verbs": ["get"] }]);
+        let refers =
+            |kind: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": mark });
+        let subjects = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": mark }]);
+        let part = format!("{mark}-part");
+        let selects = json!({ "clusterRoleSelectors": [{ "matchLabels": { "mark": mark } }] });
+        for (path, object) in [
+            (
+                "clusterroles",
+                json!({ "metadata": { "name": mark }, "aggregationRule": selects, "rules": [] }),
+            ),
+            (
+                "clusterroles",
+                json!({ "metadata": { "name": part, "labels": { "mark": mark } }, "rules": rules }),
+            ),
+            (
+                "clusterrolebindings",
+                json!({ "metadata": { "name": mark }, "roleRef": refers("ClusterRole"), "subjects": subjects }),
+            ),
+            (
+                "namespaces/default/roles",
+                json!({ "metadata": { "name": mark }, "rules": parts }),
+            ),
+            (
+                "namespaces/default/rolebindings",
+                json!({ "metadata": { "name": mark }, "roleRef": refers("Role"), "subjects": subjects }),
+            ),
+        ] {
+            self.post(&format!("{RBAC}/{path}"), &object)?;
+        }
+        let asked = [
+            json!({ "user": mark, "nonResourceAttributes": { "path": "/mark", "verb": "get" } }),
+            json!({
+                "user": mark,
+                "resourceAttributes": { "namespace": "default", "resource": "marks", "verb": "get" },
+            }),
+        ];
+        let what = "the server to go by what was written";
+        self.api
+            .until(what, &format!("{RBAC}/clusterroles"), PATIENCE, || {
+                for spec in &asked {
+                    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+                    if self.post(path, &json!({ "spec": spec }))?["status"]["allowed"] != true {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(()))
+            })
+    }
+
+    /// Waits until a kept token is refused: the server remembers for some seconds whom it let in.
+    fn refuses(&self, kept: &str) -> Result<()> {
+        let token = self.kept.get(kept);
+        let what = format!("the token {kept} to be refused");
+        self.api.until(&what, "/api/v1/secrets", PATIENCE, || {
+            let asked = json!({ "spec": { "token": token } });
+            let answer = self.post("/apis/authentication.k8s.io/v1/tokenreviews", &asked)?;
+            Ok((answer["status"]["authenticated"] != true).then_some(()))
+        })
+    }
+
+    /// Makes an object as the administrator; gives back what was made.
+    fn post(&self, path: &str, object: &Value) -> Result<Value> {
+        let made = self.api.send(Request {
+            method: "POST",
+            path,
+            headers: &[("Content-Type", "application/json")],
+            body: object.to_string().as_bytes(),
+        })?;
+        if made.status != 201 {
+            fail!("{path} is answered with {}", String::from_utf8_lossy(&made.body));
+        }
+        made.json()
     }
 
     /// Sends what a case says; gives back the part of the answer that is compared.
@@ -267,7 +376,14 @@ fn plain(value: Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()
-            .map(|(key, value)| (key, plain(value)))
+            .map(|(key, value)| match plain(value) {
+                // The order of rules is nobody's promise.
+                Value::Array(mut rules) if key.ends_with("Rules") => {
+                    rules.sort_by_key(Value::to_string);
+                    (key, rules.into())
+                }
+                value => (key, value),
+            })
             .collect(),
         Value::Array(items) => items.into_iter().map(plain).collect(),
         Value::String(text) => {

@@ -17,7 +17,7 @@ use crate::set::Values;
 use crate::values::coalesce_values;
 use crate::version::is_compatible;
 pub(crate) use print::print_templates;
-use print::{Printed, print};
+use print::{Print, Printed};
 
 /// What a chart is rendered as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,15 +136,16 @@ pub fn render_in(
         _ => return Err(ChartError::Values("values must be a mapping".to_owned())),
     };
     check(chart, capabilities)?;
-    sorted(print(
+    let print = Print {
         chart,
         values,
-        None,
-        true,
+        whole: None,
+        checked: true,
         release,
         capabilities,
         surroundings,
-    )?)
+    };
+    sorted(print.run()?)
 }
 
 /// Renders a chart with values that know more than data does: which numbers are integers, and whether they are to

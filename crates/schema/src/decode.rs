@@ -5,7 +5,7 @@
 //! nothing of what a value means: that is validation.
 
 mod base64;
-mod embedded;
+pub(crate) mod embedded;
 mod moment;
 
 use serde_json::Value;
@@ -132,7 +132,9 @@ fn go_type(schema: &Schema) -> String {
     }
 }
 
-fn json_type(value: &Value) -> &'static str {
+/// What Go's decoder of JSON calls a value.
+#[must_use]
+pub fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -38,6 +38,7 @@ impl Load {
                     let mut told = Told::default();
                     for number in (which..self.total).step_by(self.connections as usize) {
                         let due = begin + Duration::from_secs(1) / self.rate * number;
+                        // The clock of the offered load: a request goes when it is due, however the others fare.
                         thread::sleep(due.saturating_duration_since(Instant::now()));
                         match ask(&mut connection, number) {
                             Ok(true) => {}

@@ -80,7 +80,7 @@ impl Helm {
             command.env(variable, self.home.join("helm"));
         }
         if time > 1 {
-            // So that what is made of the time of day is another one.
+            // So that what is made of the time of day is another one: the clock itself is what is waited for.
             std::thread::sleep(SECOND);
         }
         command.args(["template", RELEASE]).arg(chart);

@@ -8,8 +8,7 @@ use crate::peers::KUBERNETES;
 use crate::process::{Daemon, run};
 use serde_json::Value;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const FIXTURE: &str = "e2e/fixtures/second-article-application.yaml";
 const LIMIT: Duration = Duration::from_mins(2);
@@ -32,15 +31,21 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
         &format!("operator --context {CONTEXT}"),
     )?;
     let definition = "crd/applications.platform.company.com";
-    eventually("the operator to bring its resources", &operator, || {
+    for of in ["create", "condition=Established"] {
         run(
             cluster
                 .kubectl()
-                .args(["wait", "--for=condition=Established", definition]),
+                .args(["wait", &format!("--for={of}"), definition, "--timeout=100s"]),
             LIMIT,
         )?
         .success(definition)
-    })?;
+        .or_else(|failure| {
+            fail!(
+                "{failure}\nthe last lines of the operator:\n{}",
+                operator.last_lines()
+            )
+        })?;
+    }
     becomes_healthy(&|| cluster.kubectl()).or_else(|failure| {
         fail!(
             "{failure}\nthe objects:\n{}\nthe last lines of the operator:\n{}",
@@ -83,21 +88,4 @@ fn becomes_healthy(kubectl: &dyn Fn() -> Command) -> Result<()> {
         "512Mi",
     )?;
     call("delete -n production --wait applications.platform.company.com/api-gateway --timeout=100s").map(drop)
-}
-
-/// Tries again until it works, too much time has passed, or what it depends on has ended.
-fn eventually<T>(what: &str, daemon: &Daemon, attempt: impl Fn() -> Result<T>) -> Result<T> {
-    let started = Instant::now();
-    loop {
-        let failure = match attempt() {
-            Ok(value) => return Ok(value),
-            Err(failure) => failure,
-        };
-        daemon.check()?;
-        if started.elapsed() > LIMIT {
-            let (limit, last) = (crate::say::duration(LIMIT), daemon.last_lines());
-            fail!("waited {limit} for {what}: {failure}\nthe last lines of its log:\n{last}");
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
 }

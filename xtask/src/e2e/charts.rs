@@ -15,7 +15,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(1);
 /// Who may use the registry: `me`, with the password `secret`.
@@ -179,14 +179,9 @@ fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<D
     let mut command = Command::new(program);
     command.arg("serve").arg(&file);
     let daemon = Daemon::start(&mut command, &folder.join("log"))?;
-    let started = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        daemon.check()?;
-        if started.elapsed() > LIMIT {
-            fail!("the registry does not answer:\n{}", daemon.last_lines());
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
+    daemon.until("the registry to answer", LIMIT, || {
+        Ok(TcpStream::connect(("127.0.0.1", port)).ok())
+    })?;
     Ok(daemon)
 }
 

@@ -18,6 +18,8 @@ use cast::{Operator, account};
 use serde_json::Value;
 
 const SYSTEM: &str = "platform-system";
+/// Where it is written who leads.
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/platform-system/leases";
 const IMAGE: &str = "registry.internal/platform:0.1.0";
 const NEWER: &str = "registry.internal/platform:0.1.1";
 /// Where an install can be cut off.
@@ -39,7 +41,7 @@ pub(super) fn life(platform: &Platform, image: &Root) -> Result<()> {
     stage.installs_in_spite_of_kills()?;
     let first = Operator::in_pod(image, &stage.cluster)?;
     let second = Operator::start(platform, &stage.cluster)?;
-    stage.eventually("one of two operators to lead", || {
+    stage.eventually("one of two operators to lead", LEASES, || {
         Ok(first.leads()? != second.leads()?)
     })?;
     stage.makes_teams_and_services()?;
@@ -72,7 +74,7 @@ pub(super) fn by_helm(platform: &Platform) -> Result<()> {
     };
     release("install", &format!("--set image={IMAGE} --wait --timeout 60s"))?;
     let operator = Operator::start(platform, &stage.cluster)?;
-    stage.eventually("the operator to lead", || operator.leads())?;
+    stage.eventually("the operator to lead", LEASES, || operator.leads())?;
     stage.refused(&format!("install --image {IMAGE}"), 6, &["helm upgrade idp"])?;
     stage.refused("uninstall --yes", 6, &["helm uninstall idp"])?;
     release("upgrade", &format!("--set image={NEWER}"))?;
@@ -220,9 +222,7 @@ impl Stage<'_> {
     /// What somebody changes by hand comes back; what is deleted goes, and its data stays.
     fn changes_and_deletes(&self) -> Result<()> {
         self.kubectl("scale deployment/orders --namespace shop-dev --replicas 7")?;
-        self.eventually("orders to be as Git says", || {
-            Ok(self.get("deployment/orders", "shop-dev")?["spec"]["replicas"] == 2)
-        })?;
+        self.wait("--for=jsonpath={.spec.replicas}=2 deployment/orders --namespace shop-dev")?;
         self.platform("service delete pages --team shop --yes")?;
         self.platform("service delete ledger --team payments --yes")?;
         self.has(
@@ -269,13 +269,10 @@ impl Stage<'_> {
     /// A leader that is killed is followed by the other one, which goes on with the work.
     fn survives_its_leader(&self, leader: &Operator, other: &Operator) -> Result<()> {
         leader.kill()?;
-        self.eventually("the other operator to lead", || other.leads())?;
+        self.eventually("the other operator to lead", LEASES, || other.leads())?;
         self.kubectl("delete deployment/orders --namespace shop-dev")?;
-        self.eventually("orders to run again", || {
-            let orders = self
-                .kubectl("get deployment/orders --namespace shop-dev -o jsonpath={.status.readyReplicas}");
-            Ok(orders.is_ok_and(|ready| ready == "2"))
-        })
+        self.wait("--for=create deployment/orders --namespace shop-dev")?;
+        self.wait("--for=jsonpath={.status.readyReplicas}=2 deployment/orders --namespace shop-dev")
     }
 
     /// Services and data are still there afterwards, and nothing of the platform but what holds them.
@@ -316,7 +313,7 @@ impl Stage<'_> {
     fn comes_back_and_leaves_for_good(&self, platform: &Platform) -> Result<()> {
         self.platform(&format!("install --image {NEWER}"))?;
         let operator = Operator::start(platform, &self.cluster)?;
-        self.eventually("the operator to lead", || operator.leads())?;
+        self.eventually("the operator to lead", LEASES, || operator.leads())?;
         for (team, name) in [
             ("shop", "orders"),
             ("shop", "report"),

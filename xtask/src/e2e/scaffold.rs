@@ -17,8 +17,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(15);
 const START: Duration = Duration::from_mins(1);
@@ -182,8 +181,9 @@ impl Language {
         let [port] = free_ports()?;
         let daemon = Daemon::start(command.env("PORT", port.to_string()), &log)?;
         let told = |failure: &str| format!("{failure}; its last lines:\n{}", daemon.last_lines());
-        wait_for(&daemon, "/ready to answer 200", || {
-            get(port, "/ready").is_ok_and(|(status, _)| status == 200)
+        daemon.until("/ready to answer 200", START, || {
+            let ready = get(port, "/ready").is_ok_and(|(status, _)| status == 200);
+            Ok(ready.then_some(()))
         })?;
         for (path, word) in [("/health", "ok"), ("/", name), ("/metrics", "# TYPE")] {
             let (status, body) = get(port, path).doing(|| told(&format!("ask for {path}")))?;
@@ -216,8 +216,10 @@ impl Language {
         }
 
         daemon.terminate();
-        wait_for(&daemon, "/ready to say that it stops", || {
-            get(port, "/ready").is_ok_and(|(status, body)| status == 503 && body.contains("stopping"))
+        daemon.until("/ready to say that it stops", START, || {
+            let ready =
+                get(port, "/ready").is_ok_and(|(status, body)| status == 503 && body.contains("stopping"));
+            Ok(ready.then_some(()))
         })?;
         let (status, _) = get(port, "/").doing(|| told("ask for / while it drains"))?;
         if status != 200 {
@@ -257,8 +259,9 @@ impl Language {
             .env("DATABASE_URL", format!("postgres://user@127.0.0.1:{nobody}/name"))
             .env("CACHE_URL", format!("redis://127.0.0.1:{nobody}"));
         let daemon = Daemon::start(&mut command, &log)?;
-        wait_for(&daemon, "/health to answer 200", || {
-            get(port, "/health").is_ok_and(|(status, _)| status == 200)
+        daemon.until("/health to answer 200", START, || {
+            let ready = get(port, "/health").is_ok_and(|(status, _)| status == 200);
+            Ok(ready.then_some(()))
         })?;
         let (status, body) = get(port, "/ready").doing(|| "ask for /ready".to_owned())?;
         if status != 503 || !body.contains("not available") {
@@ -335,22 +338,6 @@ fn bind(folder: &Path, kind: &str, uri: &str) -> Result<()> {
     fs::create_dir_all(folder).doing(|| format!("make {}", folder.display()))?;
     for (key, value) in [("type", kind), ("uri", uri)] {
         fs::write(folder.join(key), value).doing(|| format!("write the binding {key}"))?;
-    }
-    Ok(())
-}
-
-fn wait_for(daemon: &Daemon, what: &str, ready: impl Fn() -> bool) -> Result<()> {
-    let started = Instant::now();
-    while !ready() {
-        daemon.check()?;
-        if started.elapsed() > START {
-            fail!(
-                "waited {} for {what}; the last lines:\n{}",
-                crate::say::duration(START),
-                daemon.last_lines()
-            );
-        }
-        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }

@@ -9,8 +9,7 @@ use crate::process::run;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What any single step may take on a loaded machine.
 pub(super) const LIMIT: Duration = Duration::from_mins(2);
@@ -97,16 +96,23 @@ impl<'a> Stage<'a> {
             .or_else(|failure| fail!("{resource}: {failure}"))
     }
 
-    /// Looks again until it is so; fails at once when a part of the cluster has ended.
-    pub(super) fn eventually(&self, what: &str, is: impl Fn() -> Result<bool>) -> Result<()> {
-        let started = Instant::now();
-        while !is()? {
+    /// Waits as kubectl does: `--for=create …`, `--for=delete …`, `--for=jsonpath=… …`.
+    pub(super) fn wait(&self, arguments: &str) -> Result<()> {
+        self.kubectl(&format!("wait {arguments} --timeout=110s"))
+            .map(drop)
+    }
+
+    /// Waits until it is so, which it can become when something happens in a collection, named by its path; fails when a
+    /// part of the cluster has ended.
+    pub(super) fn eventually(
+        &self,
+        what: &str,
+        collection: &str,
+        is: impl Fn() -> Result<bool>,
+    ) -> Result<()> {
+        self.cluster.api().until(what, collection, LIMIT, || {
             self.cluster.check()?;
-            if started.elapsed() > LIMIT {
-                fail!("waited {} for {what}", crate::say::duration(LIMIT));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
+            Ok(is()?.then_some(()))
+        })
     }
 }

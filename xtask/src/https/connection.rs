@@ -77,20 +77,28 @@ impl Connection {
         }
     }
 
-    /// The next part of an answer; empty at its end.
+    /// The next part of an answer; empty at its end. After an error for want of time it may be asked for again.
     pub(crate) fn piece(&mut self) -> std::io::Result<Vec<u8>> {
-        let line = self.until(b"\r\n")?;
-        let length = std::str::from_utf8(&line)
-            .ok()
-            .and_then(|line| usize::from_str_radix(line.trim(), 16).ok());
-        let length = length.ok_or_else(|| Error::other("a part has no length"))?;
-        while self.rest.len() < length + 2 {
+        loop {
+            if let Some(begin) = self.end_of(b"\r\n") {
+                let length = std::str::from_utf8(&self.rest[..begin])
+                    .ok()
+                    .and_then(|line| usize::from_str_radix(line.trim(), 16).ok());
+                let length = length.ok_or_else(|| Error::other("a part has no length"))?;
+                let end = begin.saturating_add(length);
+                if self.rest.len() >= end.saturating_add(2) {
+                    let piece = self.rest[begin..end].to_vec();
+                    self.rest.drain(..end + 2);
+                    return Ok(piece);
+                }
+            }
             self.receive()?;
         }
-        let after = self.rest.split_off(length + 2);
-        let mut piece = std::mem::replace(&mut self.rest, after);
-        piece.truncate(length);
-        Ok(piece)
+    }
+
+    /// How long to wait for a part of an answer from now on.
+    pub(super) fn wait_at_most(&self, limit: Duration) -> std::io::Result<()> {
+        self.stream.sock.set_read_timeout(Some(limit))
     }
 
     fn begin(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<(u16, Length)> {
@@ -114,17 +122,21 @@ impl Connection {
         Ok((status, length.map_or(Length::Pieces, Length::Known)))
     }
 
-    /// What comes before a mark, which is taken off.
+    /// What comes before a mark, with the mark; it is taken off.
     fn until(&mut self, mark: &[u8]) -> std::io::Result<Vec<u8>> {
         loop {
-            if let Some(at) = self.rest.windows(mark.len()).position(|window| window == mark) {
-                let after = self.rest.split_off(at + mark.len());
-                let mut before = std::mem::replace(&mut self.rest, after);
-                before.truncate(at);
-                return Ok(before);
+            if let Some(end) = self.end_of(mark) {
+                let after = self.rest.split_off(end);
+                return Ok(std::mem::replace(&mut self.rest, after));
             }
             self.receive()?;
         }
+    }
+
+    /// Where a mark ends in what was received.
+    fn end_of(&self, mark: &[u8]) -> Option<usize> {
+        let begin = self.rest.windows(mark.len()).position(|window| window == mark)?;
+        Some(begin + mark.len())
     }
 
     fn receive(&mut self) -> std::io::Result<()> {

@@ -157,6 +157,7 @@ impl Actor {
                     changes.mark_unchanged();
                     self.policies_changed(&mut plan, &mut done).await;
                 }
+                // The next order that is due by the clock, or a minute on, in case something was not heard.
                 () = tokio::time::sleep(next) => {
                     let in_force = self.policies.in_force();
                     if !in_force.acting.iter().all(|acting| done.contains(&acting.says())) {

@@ -32,15 +32,16 @@ pub(crate) fn print_templates(
 ) -> Result<Printed, ChartError> {
     let (table, whole) = (values.to_json(), values.whole());
     let checked = !values.are_unchecked();
-    print(
+    Print {
         chart,
-        &table,
-        whole.as_ref(),
+        values: &table,
+        whole: whole.as_ref(),
         checked,
         release,
         capabilities,
         surroundings,
-    )
+    }
+    .run()
 }
 
 /// What templates have printed.
@@ -64,157 +65,148 @@ impl From<ChartError> for Stopped {
     }
 }
 
-pub(super) fn print(
-    chart: &Chart,
-    values: &Map<String, Json>,
-    whole: Option<&Whole>,
-    checked: bool,
-    release: &Release,
-    capabilities: &Capabilities,
-    surroundings: &Surroundings,
-) -> Result<Printed, ChartError> {
-    let limits = surroundings.limits;
-    let within = |stack: usize| {
-        let surroundings = Surroundings {
-            limits: Limits { stack, ..limits },
-            ..*surroundings
-        };
-        print_within(
-            chart,
-            values,
-            whole,
-            checked,
-            release,
-            capabilities,
-            &surroundings,
-        )
-    };
-    let printed = match within(limits.stack) {
-        // The same again, where there is room: a render is the same each time.
-        Err(Stopped::TooDeep(_)) if limits.deep_stack > limits.stack => thread::scope(|scope| {
-            let deep = thread::Builder::new()
-                .stack_size(limits.deep_stack.saturating_add(STACK_BELOW))
-                .spawn_scoped(scope, || within(limits.deep_stack));
-            match deep {
-                Ok(deep) => deep.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(source) => Err(Stopped::Failed(ChartError::Invalid(format!(
-                    "templates are nested deep, and no thread can be started to render them: {source}"
-                )))),
-            }
-        }),
-        first => first,
-    };
-    printed.map_err(|stopped| match stopped {
-        Stopped::TooDeep(error) | Stopped::Failed(error) => error,
-    })
+/// What is printed, and from what.
+pub(super) struct Print<'a> {
+    pub(super) chart: &'a Chart,
+    pub(super) values: &'a Map<String, Json>,
+    pub(super) whole: Option<&'a Whole>,
+    /// Whether values are held against the chart's schema.
+    pub(super) checked: bool,
+    pub(super) release: &'a Release,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) surroundings: &'a Surroundings,
 }
 
-fn print_within(
-    chart: &Chart,
-    values: &Map<String, Json>,
-    whole: Option<&Whole>,
-    checked: bool,
-    release: &Release,
-    capabilities: &Capabilities,
-    surroundings: &Surroundings,
-) -> Result<Printed, Stopped> {
-    let root = Instance::resolve(chart, values).map_err(ChartError::Values)?;
-    let values = coalesce_values(&root, values).map_err(ChartError::Values)?;
-    if checked {
-        schema::validate(&root, &values)?;
+impl Print<'_> {
+    pub(super) fn run(&self) -> Result<Printed, ChartError> {
+        let limits = self.surroundings.limits;
+        let printed = match self.within(limits.stack) {
+            // The same again, where there is room: a render is the same each time.
+            Err(Stopped::TooDeep(_)) if limits.deep_stack > limits.stack => thread::scope(|scope| {
+                let deep = thread::Builder::new()
+                    .stack_size(limits.deep_stack.saturating_add(STACK_BELOW))
+                    .spawn_scoped(scope, || self.within(limits.deep_stack));
+                match deep {
+                    Ok(deep) => deep.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    Err(source) => Err(Stopped::Failed(ChartError::Invalid(format!(
+                        "templates are nested deep, and no thread can be started to render them: {source}"
+                    )))),
+                }
+            }),
+            first => first,
+        };
+        printed.map_err(|stopped| match stopped {
+            Stopped::TooDeep(error) | Stopped::Failed(error) => error,
+        })
     }
 
-    let mut collected = Collected {
-        templates: Vec::new(),
-        crd_files: Vec::new(),
-    };
-    let shared = Shared {
-        release: release_value(release),
-        capabilities: Value::object(Object::Capabilities(Arc::new(capability_set(capabilities)))),
-    };
-    let mut values = Value::from_json(&Json::Object(values));
-    if let Some(whole) = whole {
-        whole.restore_all(&root, &mut values);
-    }
-    let values = match values {
-        Value::Map(map) => Value::declared(map.entries.take(), Declared::Values),
-        other => other,
-    };
-    collected.add(&root, &root.name, &values, true, &shared)?;
-    // Templates deep in the tree come first, so that those further up replace them.
-    collected.templates.sort_by(|left, right| {
-        let depth = |name: &str| name.matches('/').count();
-        (depth(&right.name), &right.name).cmp(&(depth(&left.name), &left.name))
-    });
+    /// Within a stack of this size.
+    fn within(&self, stack: usize) -> Result<Printed, Stopped> {
+        let Self {
+            chart, surroundings, ..
+        } = *self;
+        let limits = Limits {
+            stack,
+            ..surroundings.limits
+        };
+        let root = Instance::resolve(chart, self.values).map_err(ChartError::Values)?;
+        let values = coalesce_values(&root, self.values).map_err(ChartError::Values)?;
+        if self.checked {
+            schema::validate(&root, &values)?;
+        }
 
-    let mut scope = Scope {
-        names: HashMap::new(),
-        parent: None,
-    };
-    for template in &collected.templates {
-        let parsed = template.file.parsed.as_ref().map_err(|error| ChartError::Parse {
-            template: template.name.to_string(),
-            line: error.line,
-            message: error.message.clone(),
-        })?;
-        for (name, body) in &parsed.defined {
+        let mut collected = Collected {
+            templates: Vec::new(),
+            crd_files: Vec::new(),
+        };
+        let shared = Shared {
+            release: release_value(self.release),
+            capabilities: Value::object(Object::Capabilities(Arc::new(capability_set(self.capabilities)))),
+        };
+        let mut values = Value::from_json(&Json::Object(values));
+        if let Some(whole) = self.whole {
+            whole.restore_all(&root, &mut values);
+        }
+        let values = match values {
+            Value::Map(map) => Value::declared(map.entries.take(), Declared::Values),
+            other => other,
+        };
+        collected.add(&root, &root.name, &values, true, &shared)?;
+        // Templates deep in the tree come first, so that those further up replace them.
+        collected.templates.sort_by(|left, right| {
+            let depth = |name: &str| name.matches('/').count();
+            (depth(&right.name), &right.name).cmp(&(depth(&left.name), &left.name))
+        });
+
+        let mut scope = Scope {
+            names: HashMap::new(),
+            parent: None,
+        };
+        for template in &collected.templates {
+            let parsed = template.file.parsed.as_ref().map_err(|error| ChartError::Parse {
+                template: template.name.to_string(),
+                line: error.line,
+                message: error.message.clone(),
+            })?;
+            for (name, body) in &parsed.defined {
+                scope.add(Bound {
+                    name: Arc::clone(name),
+                    file: Arc::clone(&template.name),
+                    template: Arc::clone(body),
+                });
+            }
             scope.add(Bound {
-                name: Arc::clone(name),
+                name: Arc::clone(&template.name),
                 file: Arc::clone(&template.name),
-                template: Arc::clone(body),
+                template: Arc::clone(&parsed.main),
             });
         }
-        scope.add(Bound {
-            name: Arc::clone(&template.name),
-            file: Arc::clone(&template.name),
-            template: Arc::clone(&parsed.main),
-        });
-    }
-    let engine = Engine::new(scope, surroundings.limits, surroundings.now, &surroundings.seed);
-    let mut files: Vec<(String, String)> = Vec::new();
-    let mut notes = None;
-    let own_notes = format!("{}/templates/NOTES.txt", root.name);
-    for template in &collected.templates {
-        let file_name = template.name.rsplit('/').next().unwrap_or_default();
-        if file_name.starts_with('_') {
-            continue;
-        }
-        let entries = Entries::from([
-            (Arc::from("Name"), Value::Str(Arc::clone(&template.name))),
-            (Arc::from("BasePath"), Value::str(&template.base_path)),
-        ]);
-        template
-            .data
-            .insert(Arc::from("Template"), Value::declared(entries, Declared::Values));
-        let text = engine
-            .execute(&template.name, &Value::Map(Rc::clone(&template.data)))
-            .map_err(|failure| {
-                let error = failed(&template.name, failure);
-                if engine.budget.is_too_deep() {
-                    Stopped::TooDeep(error)
-                } else {
-                    Stopped::Failed(error)
-                }
-            })?;
-        let text = if text.contains("<no value>") {
-            text.replace("<no value>", "")
-        } else {
-            text
-        };
-        if template.name.ends_with("NOTES.txt") {
-            if *template.name == *own_notes {
-                notes = Some(text);
+        let engine = Engine::new(scope, limits, surroundings.now, &surroundings.seed);
+        let mut files: Vec<(String, String)> = Vec::new();
+        let mut notes = None;
+        let own_notes = format!("{}/templates/NOTES.txt", root.name);
+        for template in &collected.templates {
+            let file_name = template.name.rsplit('/').next().unwrap_or_default();
+            if file_name.starts_with('_') {
+                continue;
             }
-        } else if !text.trim().is_empty() {
-            files.push((template.name.to_string(), text));
+            let entries = Entries::from([
+                (Arc::from("Name"), Value::Str(Arc::clone(&template.name))),
+                (Arc::from("BasePath"), Value::str(&template.base_path)),
+            ]);
+            template
+                .data
+                .insert(Arc::from("Template"), Value::declared(entries, Declared::Values));
+            let text = engine
+                .execute(&template.name, &Value::Map(Rc::clone(&template.data)))
+                .map_err(|failure| {
+                    let error = failed(&template.name, failure);
+                    if engine.budget.is_too_deep() {
+                        Stopped::TooDeep(error)
+                    } else {
+                        Stopped::Failed(error)
+                    }
+                })?;
+            let text = if text.contains("<no value>") {
+                text.replace("<no value>", "")
+            } else {
+                text
+            };
+            if template.name.ends_with("NOTES.txt") {
+                if *template.name == *own_notes {
+                    notes = Some(text);
+                }
+            } else if !text.trim().is_empty() {
+                files.push((template.name.to_string(), text));
+            }
         }
+        files.sort();
+        Ok(Printed {
+            files,
+            notes,
+            crd_files: collected.crd_files,
+        })
     }
-    files.sort();
-    Ok(Printed {
-        files,
-        notes,
-        crd_files: collected.crd_files,
-    })
 }
 
 fn failed(template: &str, failure: Failure) -> ChartError {

@@ -22,6 +22,16 @@ pub(crate) struct Attributes<'a> {
 pub(super) type Kind<'a> = (&'a str, &'a str, &'a str);
 
 impl<'a> Attributes<'a> {
+    /// Something new is made.
+    pub(crate) fn creating(target: &'a Target, options: &'a WriteOptions) -> Self {
+        Self {
+            target,
+            operation: Operation::Create,
+            options,
+            old: None,
+        }
+    }
+
     /// Whether it is about objects of a resource themselves, not about a subresource.
     pub(super) fn is(&self, group: &str, plural: &str) -> bool {
         self.target.subresource.is_empty() && self.target.resource.is(group, plural)

@@ -81,25 +81,17 @@ pub(super) fn object(headers: &HeaderMap, bytes: &[u8], kind: &str) -> Result<Re
 fn unnamed(value: &Value) -> Option<String> {
     const GO_TYPE: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
                            \"json:\\\"kind,omitempty\\\"\" }";
-    let go = |value: &Value| match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
     if !value.is_object() {
         return Some(format!(
             "json: cannot unmarshal {} into Go value of type {GO_TYPE}",
-            go(value)
+            schema::json_type(value)
         ));
     }
     ["apiVersion", "kind"].into_iter().find_map(|field| {
         let given = value
             .get(field)
             .filter(|given| !given.is_null() && !given.is_string())?;
-        let given = go(given);
+        let given = schema::json_type(given);
         Some(format!(
             "json: cannot unmarshal {given} into Go struct field .{field} of type string"
         ))

@@ -157,54 +157,49 @@ mod tests {
             };
             assert_eq!(told, expect, "{method} {path}");
         };
-        let plain = |method: Method, path: &str, expect: &str| check(method, path, false, None, expect);
-        plain(Method::GET, "/version", "get /version");
-        plain(Method::GET, "/api/v1", "get /api/v1");
-        plain(Method::GET, "/apis/apps/v1", "get /apis/apps/v1");
-        plain(Method::POST, "/nothing/here", "post /nothing/here");
-        plain(Method::GET, "/api/v1/pods", "list |pods|||");
-        plain(Method::GET, "/api/v1/namespaces/a/pods", "list |pods||a|");
-        plain(Method::GET, "/api/v1/namespaces/a/pods/b", "get |pods||a|b");
-        plain(
-            Method::GET,
-            "/api/v1/namespaces/a/pods/b/log",
-            "get |pods|log|a|b",
-        );
-        plain(Method::GET, "/api/v1/namespaces", "list |namespaces|||");
-        plain(Method::GET, "/api/v1/namespaces/a", "get |namespaces||a|a");
-        plain(
-            Method::PUT,
-            "/api/v1/namespaces/a/finalize",
-            "update |namespaces|finalize|a|a",
-        );
-        plain(
-            Method::DELETE,
-            "/api/v1/namespaces/a/pods",
-            "deletecollection |pods||a|",
-        );
-        plain(Method::DELETE, "/api/v1/namespaces/a/pods/b", "delete |pods||a|b");
-        plain(
-            Method::PATCH,
-            "/apis/apps/v1/namespaces/a/deployments/b/scale",
-            "patch apps|deployments|scale|a|b",
-        );
-        plain(Method::GET, "/apis/x.io/v1/things/c", "get x.io|things|||c");
-        plain(Method::GET, "/api/v1/watch/namespaces/a/pods", "watch |pods||a|");
-        check(Method::GET, "/api/v1/pods", true, None, "watch |pods|||");
-        check(
-            Method::GET,
-            "/api/v1/namespaces/a/pods",
-            true,
-            Some("b"),
-            "watch |pods||a|b",
-        );
-        check(
-            Method::GET,
-            "/api/v1/namespaces/a/pods/b",
-            true,
-            None,
-            "get |pods||a|b",
-        );
+        for (method, path, expect) in [
+            (Method::GET, "/version", "get /version"),
+            (Method::GET, "/api/v1", "get /api/v1"),
+            (Method::GET, "/apis/apps/v1", "get /apis/apps/v1"),
+            (Method::POST, "/nothing/here", "post /nothing/here"),
+            (Method::GET, "/api/v1/pods", "list |pods|||"),
+            (Method::GET, "/api/v1/namespaces/a/pods", "list |pods||a|"),
+            (Method::GET, "/api/v1/namespaces/a/pods/b", "get |pods||a|b"),
+            (
+                Method::GET,
+                "/api/v1/namespaces/a/pods/b/log",
+                "get |pods|log|a|b",
+            ),
+            (Method::GET, "/api/v1/namespaces", "list |namespaces|||"),
+            (Method::GET, "/api/v1/namespaces/a", "get |namespaces||a|a"),
+            (
+                Method::PUT,
+                "/api/v1/namespaces/a/finalize",
+                "update |namespaces|finalize|a|a",
+            ),
+            (
+                Method::DELETE,
+                "/api/v1/namespaces/a/pods",
+                "deletecollection |pods||a|",
+            ),
+            (Method::DELETE, "/api/v1/namespaces/a/pods/b", "delete |pods||a|b"),
+            (
+                Method::PATCH,
+                "/apis/apps/v1/namespaces/a/deployments/b/scale",
+                "patch apps|deployments|scale|a|b",
+            ),
+            (Method::GET, "/apis/x.io/v1/things/c", "get x.io|things|||c"),
+            (Method::GET, "/api/v1/watch/namespaces/a/pods", "watch |pods||a|"),
+        ] {
+            check(method, path, false, None, expect);
+        }
+        for (path, named, expect) in [
+            ("/api/v1/pods", None, "watch |pods|||"),
+            ("/api/v1/namespaces/a/pods", Some("b"), "watch |pods||a|b"),
+            ("/api/v1/namespaces/a/pods/b", None, "get |pods||a|b"),
+        ] {
+            check(Method::GET, path, true, named, expect);
+        }
     }
 
     #[test]

@@ -56,12 +56,7 @@ impl Engine {
         if managed == Managed::Update {
             object = self.track(target, None, object, options);
         }
-        let write = Attributes {
-            target,
-            operation: Operation::Create,
-            options,
-            old: None,
-        };
+        let write = Attributes::creating(target, options);
         self.admit(&write, &mut object).await?;
         if !target.name.is_empty() {
             return self.create_named(target, object, options, warnings).await;
@@ -127,12 +122,7 @@ impl Engine {
         shape::validate(target, &object, None)?;
         warnings.extend(kinds::warnings(target, &object));
         shape::limit(&object)?;
-        let write = Attributes {
-            target,
-            operation: Operation::Create,
-            options,
-            old: None,
-        };
+        let write = Attributes::creating(target, options);
         let charge = self.scrutinize(&write, &object).await?;
         if self.store.get(&key).is_some() {
             return Err(ApiError::already_exists(about));

@@ -9,7 +9,6 @@ use super::meta::{metadata_mut, text};
 use super::patch::{Patch, PatchKind, apply_to, unreadable};
 use super::update::Proposal;
 use super::{Outcome, Target, WriteOptions};
-use crate::Operation;
 use crate::admission::Attributes;
 use crate::catalog::{Resource, Source};
 use crate::engine::Engine;
@@ -182,12 +181,7 @@ impl Engine {
         let metadata = metadata_mut(&mut object)?;
         metadata.insert("name".to_owned(), json!(target.name));
         metadata.insert("namespace".to_owned(), json!(target.namespace));
-        let write = Attributes {
-            target,
-            operation: Operation::Create,
-            options,
-            old: None,
-        };
+        let write = Attributes::creating(target, options);
         self.admit(&write, &mut object).await?;
         self.scrutinize(&write, &object).await.map(drop)
     }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use sandbox::{Faults, Options, Sandbox, ServeOptions};
+use sandbox::{Faults, Options, Sandbox, ServeOptions, Serving};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,6 +54,51 @@ async fn connect(address: SocketAddr, directory: &Path, protocol: &str) -> TlsSt
         .unwrap()
 }
 
+/// Serves it on a free port, for whoever has the token.
+async fn serve(sandbox: &Sandbox, directory: &Path) -> (Serving, String) {
+    let options = ServeOptions {
+        publish_authority: false,
+        ..ServeOptions::new(directory)
+    };
+    let serving = sandbox.serve(options).await.unwrap();
+    let token = std::fs::read_to_string(directory.join("token")).unwrap();
+    (serving, token.trim().to_owned())
+}
+
+/// Somebody with many streams on one connection.
+struct Streams {
+    sender: SendRequest<Body>,
+    token: String,
+    _serving: Serving,
+}
+
+impl Streams {
+    async fn open(sandbox: &Sandbox, directory: &Path) -> Self {
+        let (serving, token) = serve(sandbox, directory).await;
+        let stream = connect(serving.address(), directory, "h2").await;
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self {
+            sender,
+            token,
+            _serving: serving,
+        }
+    }
+
+    /// The answer, once it begins.
+    async fn ask(&mut self, path: &str) -> Incoming {
+        let request = Request::get(format!("https://localhost{path}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Body::empty())
+            .unwrap();
+        let answer = self.sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.into_body()
+    }
+}
+
 /// Changes things until no watch is open any more; returns how many bytes of changes that took.
 async fn change_until_cut_off(sandbox: &Sandbox, faults: &Faults) -> usize {
     const ABREAST: usize = 16;
@@ -79,17 +126,10 @@ async fn change_until_cut_off(sandbox: &Sandbox, faults: &Faults) -> usize {
 async fn a_connection_that_is_not_read_is_cut_off() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
-    let options = ServeOptions {
-        publish_authority: false,
-        ..ServeOptions::new(directory.path())
-    };
-    let serving = sandbox.serve(options).await.unwrap();
-    let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
+    let (serving, token) = serve(&sandbox, directory.path()).await;
     let mut stuck = connect(serving.address(), directory.path(), "http/1.1").await;
-    let request = format!(
-        "GET {MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
-        token.trim()
-    );
+    let request =
+        format!("GET {MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
     stuck.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![0; 12];
     stuck.read_exact(&mut answer).await.unwrap();
@@ -111,34 +151,14 @@ async fn a_connection_that_is_not_read_is_cut_off() {
 async fn a_stream_that_is_not_read_is_cut_off_alone() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
-    let options = ServeOptions {
-        publish_authority: false,
-        ..ServeOptions::new(directory.path())
-    };
-    let serving = sandbox.serve(options).await.unwrap();
-    let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
-    let stream = connect(serving.address(), directory.path(), "h2").await;
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
-    tokio::spawn(connection);
-    let request = |path: &str| {
-        Request::get(format!("https://localhost{path}"))
-            .header("authorization", format!("Bearer {}", token.trim()))
-            .body(Body::empty())
-            .unwrap()
-    };
-    let watch = sender
-        .send_request(request(&format!("{MAPS}?watch=1")))
-        .await
-        .unwrap();
-    assert_eq!(watch.status(), 200);
+    let mut streams = Streams::open(&sandbox, directory.path()).await;
+    let watch = streams.ask(&format!("{MAPS}?watch=1")).await;
 
     change_until_cut_off(&sandbox, &faults).await;
-    let version = sender.send_request(request("/version")).await.unwrap();
-    assert_eq!(version.status(), 200, "the connection goes on");
-    let rest = tokio::time::timeout(Duration::from_secs(20), watch.into_body().collect()).await;
+    // The connection goes on.
+    let version = streams.ask("/version").await.collect().await;
+    assert!(version.is_ok(), "{version:?}");
+    let rest = tokio::time::timeout(Duration::from_secs(20), watch.collect()).await;
     let ended = rest.expect("it ends");
     assert!(ended.is_err(), "it is broken off");
 }
@@ -155,26 +175,12 @@ async fn a_watch_that_is_read_goes_on() {
         });
         assert_eq!(post(&sandbox, MAPS, &map).await.code, 201);
     }
-    let options = ServeOptions {
-        publish_authority: false,
-        ..ServeOptions::new(directory.path())
-    };
-    let serving = sandbox.serve(options).await.unwrap();
-    let token = std::fs::read_to_string(directory.path().join("token")).unwrap();
-    let stream = connect(serving.address(), directory.path(), "h2").await;
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
-    tokio::spawn(connection);
-    let path = format!(
-        "https://localhost{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
-    );
-    let request = Request::get(path)
-        .header("authorization", format!("Bearer {}", token.trim()))
-        .body(Body::empty())
-        .unwrap();
-    let mut watch = sender.send_request(request).await.unwrap().into_body();
+    let mut streams = Streams::open(&sandbox, directory.path()).await;
+    let mut watch = streams
+        .ask(&format!(
+            "{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+        ))
+        .await;
     let (mut told, mut text) = (0, Vec::new());
     let change = json!({ "data": { "x": "y".repeat(10_000) } });
     // All that is there, in many portions, then every change as it happens.

@@ -15,6 +15,19 @@ enum Fields {
     AllBut(&'static [&'static str]),
 }
 
+/// What is said of a PersistentVolume besides where it is.
+pub(crate) const BESIDE_SOURCE: [&str; 9] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+];
+
 const EMBEDDINGS: [Embedding; 14] = [
     Embedding {
         outer: "admissionregistration.v1.NamedRuleWithOperations",
@@ -39,17 +52,7 @@ const EMBEDDINGS: [Embedding; 14] = [
     Embedding {
         outer: "core.v1.PersistentVolumeSpec",
         inner: &["PersistentVolumeSource"],
-        fields: Fields::AllBut(&[
-            "accessModes",
-            "capacity",
-            "claimRef",
-            "mountOptions",
-            "nodeAffinity",
-            "persistentVolumeReclaimPolicy",
-            "storageClassName",
-            "volumeAttributesClassName",
-            "volumeMode",
-        ]),
+        fields: Fields::AllBut(&BESIDE_SOURCE),
     },
     Embedding {
         outer: "core.v1.Probe",

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::names::{label_selector, subdomain};
 use super::{Report, items, placement, quantity, text};
+use crate::decode::embedded::BESIDE_SOURCE;
 use crate::error::Cause;
 
 const MODES: [&str; 4] = [
@@ -57,17 +58,6 @@ pub(super) fn claim(spec: &Value, path: &str, report: &mut Report<'_>) {
 }
 
 pub(super) fn volume(spec: &Value, report: &mut Report<'_>) {
-    const BESIDE: [&str; 9] = [
-        "accessModes",
-        "capacity",
-        "claimRef",
-        "mountOptions",
-        "nodeAffinity",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "volumeAttributesClassName",
-        "volumeMode",
-    ];
     modes(spec, "spec", "", report);
     let capacity = &spec["capacity"];
     let held = super::keys(capacity).count();
@@ -95,7 +85,7 @@ pub(super) fn volume(spec: &Value, report: &mut Report<'_>) {
             report,
         );
     }
-    if !super::keys(spec).any(|name| !BESIDE.contains(&name)) {
+    if !super::keys(spec).any(|name| !BESIDE_SOURCE.contains(&name)) {
         report.required("spec", "must specify a volume type");
     }
 }

@@ -3,15 +3,13 @@
 use super::normal::Normal;
 use super::sequence::{Sequence, Step};
 use crate::failure::{Result, fail};
-use crate::https::{Answer, ApiServer, Request};
+use crate::https::{Answer, ApiServer, Changes, Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a step may be asked again. What is not there by then shows as a difference.
 const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK: Duration = Duration::from_millis(60);
 /// How often a server that does not answer is asked again, when it closed the connection before it read all.
 const TRIES: usize = 3;
 
@@ -49,16 +47,7 @@ impl<'a> Side<'a> {
         let mut normal = Normal::new(&sequence.steps);
         let mut seen = Vec::new();
         for step in &sequence.steps {
-            let started = Instant::now();
-            let answer = loop {
-                let answer = self.send(step);
-                let done = answer.as_ref().is_ok_and(|answer| is_reached(step, answer));
-                if step.until.is_empty() || done || started.elapsed() > PATIENCE {
-                    break answer;
-                }
-                thread::sleep(LOOK);
-            };
-            seen.push(match answer {
+            seen.push(match self.answer(step) {
                 Ok(answer) => {
                     self.learn(step, &answer);
                     show(&answer, &mut normal)
@@ -74,6 +63,34 @@ impl<'a> Side<'a> {
         Ok(seen)
     }
 
+    /// Sends a step, and again until its answer is the one that is waited for. It can become that when something happens
+    /// in the collection that is read; what is no collection, or in none that is served yet, says nothing of the kind
+    /// and is asked again at once.
+    fn answer(&self, step: &Step) -> Result<Answer> {
+        if step.until.is_empty() {
+            return self.send(step);
+        }
+        let started = Instant::now();
+        let mut changes = self.changes(step);
+        loop {
+            let answer = self.send(step);
+            let done = answer.as_ref().is_ok_and(|answer| is_reached(step, answer));
+            if done || started.elapsed() > PATIENCE {
+                return answer;
+            }
+            if !changes.as_mut().is_some_and(Changes::wait) {
+                changes = self.changes(step);
+            }
+        }
+    }
+
+    /// What happens in the collection that a step reads from.
+    fn changes(&self, step: &Step) -> Option<Changes> {
+        let path = self.filled(&step.path);
+        let collection = collection(&path).filter(|_| step.method == "GET")?;
+        self.api.changes(collection).ok()
+    }
+
     /// Makes the namespace, with what pods need in it. The sandbox makes the account by itself.
     fn prepare(&self, sequence: &Sequence) -> Result<()> {
         let name = &sequence.namespace;
@@ -82,15 +99,11 @@ impl<'a> Side<'a> {
         if !sequence.controllers {
             return self.make(&accounts, &json!({ "metadata": { "name": "default" } }));
         }
-        let started = Instant::now();
         let account = format!("{accounts}/default");
-        while self.api.get(&account, "application/json")?.status != 200 {
-            if started.elapsed() > PATIENCE {
-                fail!("{account} does not appear");
-            }
-            thread::sleep(LOOK);
-        }
-        Ok(())
+        self.api.until(&account, &accounts, PATIENCE, || {
+            let found = self.api.get(&account, "application/json")?.status == 200;
+            Ok(found.then_some(()))
+        })
     }
 
     fn make(&self, path: &str, object: &Value) -> Result<()> {
@@ -164,6 +177,24 @@ impl<'a> Side<'a> {
     }
 }
 
+/// The path of the collection that the path of a collection or of an object leads to.
+fn collection(path: &str) -> Option<&str> {
+    let path = path.split('?').next()?;
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let (rest, begins) = match parts.as_slice() {
+        ["api", _, rest @ ..] => (rest, 2),
+        ["apis", _, _, rest @ ..] => (rest, 3),
+        _ => return None,
+    };
+    let length = match rest {
+        [] => return None,
+        ["namespaces", _, _, ..] => begins + 3,
+        _ => begins + 1,
+    };
+    let (end, _) = path.match_indices('/').chain([(path.len(), "")]).nth(length)?;
+    path.get(..end)
+}
+
 /// Whether the answer is the one that was waited for. `code` is the status code, `count` the number of items.
 fn is_reached(step: &Step, answer: &Answer) -> bool {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -204,5 +235,35 @@ fn of_lines(body: &[u8], normal: &mut Normal) -> Value {
     match lines {
         Ok(events) if !events.is_empty() => normal.value(Value::Array(events)),
         _ => json!(normal.text(text.trim())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::collection;
+
+    #[test]
+    fn where_a_step_reads_from() {
+        for (path, expect) in [
+            (
+                "/api/v1/namespaces/a/pods/b?x=y",
+                Some("/api/v1/namespaces/a/pods"),
+            ),
+            (
+                "/api/v1/namespaces/a/pods?x=/y",
+                Some("/api/v1/namespaces/a/pods"),
+            ),
+            ("/api/v1/namespaces/a", Some("/api/v1/namespaces")),
+            (
+                "/apis/apps/v1/namespaces/a/deployments/b/scale",
+                Some("/apis/apps/v1/namespaces/a/deployments"),
+            ),
+            ("/apis/x.io/v1/things", Some("/apis/x.io/v1/things")),
+            ("/apis/x.io/v1", None),
+            ("/api/v1", None),
+            ("/version", None),
+        ] {
+            assert_eq!(collection(path), expect, "{path}");
+        }
     }
 }

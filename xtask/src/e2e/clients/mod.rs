@@ -3,6 +3,7 @@
 //!
 //! What they do is data: files of command lines below `e2e/clients`.
 
+mod controller;
 mod differ;
 mod normal;
 mod play;
@@ -31,10 +32,12 @@ const SHOWN: usize = 40;
 /// A sandbox that serves a bare Kubernetes API with controllers and nodes, as `platform sandbox serve` does.
 #[derive(Debug)]
 pub(super) struct Served {
-    _daemon: Daemon,
+    program: PathBuf,
+    port: u16,
+    daemon: Daemon,
     kubeconfig: PathBuf,
     // The last to go: the daemon writes into it.
-    _folder: Scratch,
+    folder: Scratch,
 }
 
 impl Served {
@@ -45,10 +48,19 @@ impl Served {
         let [port] = free_ports()?;
         let daemon = Self::serve(platform.path(), port, &folder, &kubeconfig)?;
         Ok(Self {
-            _daemon: daemon,
+            program: platform.path().to_owned(),
+            port,
+            daemon,
             kubeconfig,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Kills it and starts it again where it was, with what it had acknowledged.
+    fn restart(&mut self) -> Result<()> {
+        self.daemon.kill()?;
+        self.daemon = Self::serve(&self.program, self.port, &self.folder, &self.kubeconfig)?;
+        Ok(())
     }
 
     fn serve(program: &Path, port: u16, folder: &Scratch, kubeconfig: &Path) -> Result<Daemon> {
@@ -66,6 +78,8 @@ impl Served {
         Ok(daemon)
     }
 }
+
+pub(super) use controller::works;
 
 /// One version of kubectl, on both.
 pub(super) fn kubectl(kubectl: &Peer, cluster: &Cluster, sandbox: &Served) -> Result<()> {

@@ -3,8 +3,8 @@
 //! Pods are simulated, so webhook and operator run here, each with a token of its installed account.
 
 use super::cast::{Operator, account};
-use super::door::told;
-use super::{IMAGE, SYSTEM, Stage};
+use super::door::{TOLD, told};
+use super::{IMAGE, LEASES, SYSTEM, Stage};
 use crate::cluster::{CONTEXT, free_ports};
 use crate::e2e::platform::Platform;
 use crate::failure::{Result, fail};
@@ -13,6 +13,8 @@ use std::cell::Cell;
 const POLICIES: &str = "e2e/fixtures/acting-policies.yaml";
 const DEFINITIONS: &str = "e2e/fixtures/policy-definitions.yaml";
 const RIGHT: &str = "e2e/fixtures/guardrails-config-maps.yaml";
+/// Where what is to be done is written down.
+const REQUESTS: &str = "/apis/platform.company.com/v1alpha1/namespaces/platform-system/guardrailrequests";
 /// What a missing right is explained by.
 const MISSING: [&str; 2] = [
     "the account platform-system/platform-guardrails may not get configmaps",
@@ -34,9 +36,9 @@ pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
         &format!("webhook --context {CONTEXT} --listen 127.0.0.1:{port} --url https://127.0.0.1:{port}"),
     )?;
     let operator = Operator::start(platform, &stage.cluster)?;
-    stage.eventually("the operator to lead", || operator.leads())?;
+    stage.eventually("the operator to lead", LEASES, || operator.leads())?;
     apply(POLICIES)?;
-    stage.eventually("the API server to be told of the policies", || {
+    stage.eventually("the API server to be told of the policies", TOLD, || {
         webhook.check()?;
         told(&stage, "namespaces")
     })?;
@@ -56,40 +58,48 @@ fn carried_out(stage: &Stage<'_>) -> Result<()> {
         found.unwrap_or_default()
     };
     let becomes = |what: &str, path: &str, expect: &str| {
-        stage.eventually(&format!("{what} to have {path} {expect:?}"), || {
-            Ok(value(what, path) == expect)
-        })
+        stage.wait(&format!("--for=create {what}"))?;
+        stage.wait(&format!("--for=jsonpath={{{path}}}={expect} {what}"))
     };
+    let goes = |what: &str| stage.wait(&format!("--for=delete {what}"));
     // An API server hears of a new webhook some moments later, so the namespace is changed until it has.
     stage.kubectl("create namespace shop")?;
     let changes = Cell::new(0);
-    stage.eventually("a namespace to begin with a network policy", || {
-        changes.set(changes.get() + 1);
-        let count = changes.get();
-        stage.kubectl(&format!(
-            "annotate namespace shop example.com/changes={count} --overwrite"
-        ))?;
-        Ok(!value("networkpolicy/default-deny -n shop", ".metadata.name").is_empty())
-    })?;
+    stage.eventually(
+        "a namespace to begin with a network policy",
+        "/api/v1/namespaces",
+        || {
+            changes.set(changes.get() + 1);
+            let count = changes.get();
+            stage.kubectl(&format!(
+                "annotate namespace shop example.com/changes={count} --overwrite"
+            ))?;
+            Ok(!value("networkpolicy/default-deny -n shop", ".metadata.name").is_empty())
+        },
+    )?;
     let uid = value("networkpolicy/default-deny -n shop", ".metadata.uid");
     let label = ".metadata.labels.generate\\.kyverno\\.io/policy-name";
     becomes("networkpolicy/default-deny -n shop", label, "namespace-begins")?;
     stage.kubectl("delete networkpolicy default-deny -n shop")?;
-    stage.eventually("the network policy to come back", || {
-        let now = value("networkpolicy/default-deny -n shop", ".metadata.uid");
-        Ok(!now.is_empty() && now != uid)
-    })?;
+    stage.wait("--for=create networkpolicy/default-deny -n shop")?;
+    if value("networkpolicy/default-deny -n shop", ".metadata.uid") == uid {
+        fail!("the network policy was deleted and is still there");
+    }
 
     // The copy needs a right that nobody gave: that is said, and once it is given it is done.
-    stage.eventually("the missing right to be explained", || {
-        let said = value(
+    let explained = |what: &str, path: &str| {
+        let said = value(what, path);
+        Ok(MISSING.iter().all(|words| said.contains(*words)))
+    };
+    stage.eventually("the missing right to be explained", REQUESTS, || {
+        explained(
             &format!("guardrailrequests -n {SYSTEM}"),
             ".items[*].status.message",
-        );
-        let told = value("events.events.k8s.io -n default", ".items[*].note");
-        Ok(MISSING
-            .iter()
-            .all(|words| said.contains(*words) && told.contains(*words)))
+        )
+    })?;
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    stage.eventually("an event to explain the missing right", events, || {
+        explained("events.events.k8s.io -n default", ".items[*].note")
     })?;
     stage.kubectl(&format!("apply -f {}", crate::root().join(RIGHT).display()))?;
     becomes("configmap/settings -n shop", ".data.colour", "red")?;
@@ -102,16 +112,16 @@ fn carried_out(stage: &Stage<'_>) -> Result<()> {
     stage.kubectl("create configmap old -n shop")?;
     stage.kubectl("create configmap short -n shop")?;
     stage.kubectl("label configmap short -n shop cleanup.kyverno.io/ttl=2s")?;
-    becomes("configmap/short -n shop", ".metadata.name", "")?;
-    becomes("configmap/old -n shop", ".metadata.name", "")?;
+    goes("configmap/short -n shop")?;
+    goes("configmap/old -n shop")?;
     let last = value("clustercleanuppolicy/sweep", ".status.lastExecutionTime");
     if last.is_empty() {
         fail!("the policy does not say when it was carried out");
     }
     stage.kubectl("delete clusterpolicy namespace-begins")?;
-    becomes("networkpolicy/default-deny -n shop", ".metadata.name", "")?;
-    becomes("configmap/settings -n shop", ".metadata.name", "")?;
-    stage.eventually("nothing to be left to do", || {
+    goes("networkpolicy/default-deny -n shop")?;
+    goes("configmap/settings -n shop")?;
+    stage.eventually("nothing to be left to do", REQUESTS, || {
         let left = stage.kubectl(&format!("get guardrailrequests --namespace {SYSTEM} -o name"))?;
         Ok(left.trim().is_empty())
     })

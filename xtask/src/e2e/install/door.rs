@@ -11,7 +11,6 @@ use crate::failure::{Result, fail};
 use crate::peers::KUBERNETES;
 use crate::process::{Daemon, Finished, run};
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What both doors say to the careless pod.
@@ -22,6 +21,8 @@ const SAYS: [&str; 4] = [
     "hint: Choose a size",
 ];
 const CONFIGURATION: &str = "validatingwebhookconfiguration/platform-guardrails";
+/// Where the API server is told of webhooks.
+pub(super) const TOLD: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 /// Long enough for everything to be renewed once when a certificate lasts half a minute.
 const RENEWALS: Duration = Duration::from_secs(150);
 
@@ -69,7 +70,7 @@ pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
 }
 
 fn guarded(stage: &Stage<'_>, webhook: &Daemon) -> Result<()> {
-    stage.eventually("the API server to be told of the webhook", || {
+    stage.eventually("the API server to be told of the webhook", TOLD, || {
         webhook.check()?;
         Ok(bundle(stage)?.is_some())
     })?;
@@ -93,14 +94,13 @@ fn refuses(kubectl: &dyn Fn() -> Command) -> Result<()> {
         if said.is_ok() {
             break;
         }
-        // An API server hears of a new webhook some moments later.
+        // An API server hears of a new webhook some moments later and does not say when, so it is asked again.
         if pod.status.success() {
             expect(&call("delete -n production pod careless --now")?, true, &[])?;
         }
         if started.elapsed() > Duration::from_secs(20) {
             return said;
         }
-        thread::sleep(Duration::from_millis(200));
     }
     let deployment = call("apply -n production -f e2e/fixtures/careless-deployment.yaml")?;
     let words = [
@@ -140,7 +140,6 @@ fn renews(stage: &Stage<'_>) -> Result<()> {
                 crate::say::duration(RENEWALS)
             );
         }
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

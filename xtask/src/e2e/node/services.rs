@@ -130,7 +130,8 @@ fn works(site: &Site<'_>, name: &str) -> Result<()> {
     stage.kubectl(&format!(
         "delete pod {name}-db-0 {name}-cache-0 --namespace {NAMESPACE} --timeout 60s"
     ))?;
-    stage.eventually("the service to have its stores again", || {
+    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
+    stage.eventually("the service to have its stores again", &pods, || {
         Ok(get_from(&address, port, "/ready").is_ok_and(|(status, _)| status == 200))
     })?;
     counts(&ask("/")?, 3)

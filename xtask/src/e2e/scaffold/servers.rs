@@ -1,6 +1,6 @@
 //! A PostgreSQL and a Redis of this run alone, from the system's packages.
 
-use super::{START, wait_for};
+use super::START;
 use crate::cluster::free_ports;
 use crate::failure::{Doing, Result};
 use crate::process::{Daemon, Scratch, run};
@@ -66,8 +66,11 @@ impl Postgres {
         server.arg(folder.path());
         let log = folder.path().join("postgres.log");
         let server = Daemon::start(&mut server, &log)?;
-        wait_for(&server, "PostgreSQL to listen", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("ready to accept connections"))
+        server.until("PostgreSQL to listen", START, || {
+            Ok(server
+                .output()
+                .contains("ready to accept connections")
+                .then_some(()))
         })?;
         Ok(Self {
             port,
@@ -101,8 +104,11 @@ impl Redis {
         server.args(["--requirepass", PASSWORD, "--save", "", "--appendonly", "no"]);
         let log = folder.join("redis.log");
         let server = Daemon::start(&mut server, &log)?;
-        wait_for(&server, "Redis to listen", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("Ready to accept connections"))
+        server.until("Redis to listen", START, || {
+            Ok(server
+                .output()
+                .contains("Ready to accept connections")
+                .then_some(()))
         })?;
         Ok(Self {
             port,

@@ -1,0 +1,69 @@
+//! A controller written with kube-rs does the same work on both, sees its API server killed and started again, and
+//! hands over to the one that stands by when it is killed itself.
+
+use super::play::{Answer, Seat};
+use super::{Served, both, chapters, judge};
+use crate::cluster::Cluster;
+use crate::e2e::platform::Platform;
+use crate::failure::{Result, fail};
+use crate::peers::KUBERNETES;
+use crate::process::{Daemon, Scratch};
+use crate::test::built;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// What a controller may take to connect, or to take over.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// The same code for both; only how the API server is killed and started again differs.
+pub(in crate::e2e) fn works(platform: &Platform) -> Result<()> {
+    let program = built(
+        &["--package", "sandbox", "--example", "controller"],
+        "controller",
+        |_| (),
+    )?;
+    let mut cluster = Cluster::start()?;
+    let mut sandbox = Served::start(platform)?;
+    let (theirs, ours) = (cluster.kubeconfig().to_owned(), sandbox.kubeconfig.clone());
+    let (theirs, ours) = both(
+        || play(&program, &theirs, || cluster.restart_api_server()),
+        || play(&program, &ours, || sandbox.restart()),
+    )?;
+    judge("a kube-rs controller", &chapters("controller")?, &theirs, &ours)
+}
+
+fn play(program: &Path, kubeconfig: &Path, restart: impl FnOnce() -> Result<()>) -> Result<Vec<Vec<Answer>>> {
+    let chapters = chapters("controller")?;
+    let [before, restarted, taken_over] = chapters.as_slice() else {
+        fail!("the controller has three chapters")
+    };
+    let files = crate::root().join("e2e/clients/kubectl");
+    let seat = Seat::new(
+        "rs",
+        &[("kubectl", KUBERNETES.binary("kubectl")?)],
+        kubeconfig,
+        &files,
+    )?;
+    let logs = Scratch::new()?;
+    let start = |identity: &str, until: &str| -> Result<Daemon> {
+        let mut command = Command::new(program);
+        command.arg(identity).env("KUBECONFIG", kubeconfig);
+        let daemon = Daemon::start(&mut command, &logs.path().join(format!("{identity}.log")))?;
+        daemon.until(until, LIMIT, || Ok(daemon.output().contains(until).then_some(())))?;
+        Ok(daemon)
+    };
+    let one = start("one", "one leads")?;
+    let two = start("two", "two stands by")?;
+    let mut answers = vec![seat.play(before)?];
+    restart()?;
+    answers.push(seat.play(restarted)?);
+    one.check()?;
+    one.kill()?;
+    two.until("two leads", LIMIT, || {
+        Ok(two.output().contains("two leads").then_some(()))
+    })?;
+    answers.push(seat.play(taken_over)?);
+    two.check()?;
+    Ok(answers)
+}
