@@ -201,10 +201,13 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, patch) = body::patch(&self.headers, bytes)?;
-                self.engine
-                    .patch(&self.target, Patch { kind, body: patch }, &self.write_options()?)
-                    .await?
+                let (kind, Read { value, twice }) = body::patch(&self.headers, bytes)?;
+                let options = WriteOptions {
+                    twice,
+                    ..self.write_options()?
+                };
+                let patch = Patch { kind, body: value };
+                self.engine.patch(&self.target, patch, &options).await?
             }
             (&Method::DELETE, true) => return self.delete(bytes).await,
             (&Method::DELETE, false) => return self.delete_collection(bytes).await,
@@ -244,7 +247,7 @@ impl Call<'_> {
             ("scale", method) => {
                 let change = if *method == Method::PATCH {
                     let (kind, patch) = body::patch(&self.headers, bytes)?;
-                    ScaleChange::patch(kind, patch)
+                    ScaleChange::patch(kind, patch.value)
                 } else {
                     ScaleChange::Whole(self.sent(bytes)?.value)
                 };

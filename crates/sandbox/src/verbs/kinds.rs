@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events, shape};
+use super::{Target, events, faces, shape};
 use crate::admission::{limits, pods};
-use crate::catalog::{Resource, definition, names};
+use crate::catalog::{definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -20,20 +20,15 @@ pub(crate) const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
 /// The finalizer by which a volume waits for the claim that has it.
 pub(crate) const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
 
-/// Puts an object into the version it is stored in.
+/// Puts an object into the form it is stored in.
 pub(super) fn to_stored(target: &Target, object: &mut Value) {
     let resource = &target.resource;
-    if resource.is("events.k8s.io", "events") {
-        events::to_core(object);
-    }
+    faces::to_stored(resource, object);
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "secrets") => secret_data(object),
         ("", "pods") => pods::default_requests(object),
         ("", "limitranges") => limits::settle(object),
         _ => {}
-    }
-    if text(object, &["apiVersion"]) != resource.stored {
-        object["apiVersion"] = json!(resource.stored);
     }
 }
 
@@ -297,17 +292,6 @@ pub(super) fn count_templates(target: &Target, old: Option<&Value>, new: &mut Va
     if let Some(annotations) = annotations.as_object_mut() {
         annotations.insert(COUNT.to_owned(), json!(count.to_string()));
     }
-}
-
-/// An object in the version a request speaks.
-pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
-    let mut shown = object.clone();
-    if resource.is("events.k8s.io", "events") {
-        events::from_core(&mut shown);
-    } else {
-        shown["apiVersion"] = json!(resource.api_version());
-    }
-    shown
 }
 
 fn is_service_address(address: Ipv4Addr) -> bool {
