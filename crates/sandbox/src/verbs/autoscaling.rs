@@ -6,8 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::meta::metadata_mut;
+use crate::catalog::Resource;
 
-const V1: &str = "autoscaling/v1";
+pub(super) const V1: &str = "autoscaling/v1";
 const V2: &str = "autoscaling/v2";
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
@@ -83,11 +84,13 @@ const KINDS: [(&str, Names); 5] = [
     ),
 ];
 
-/// From `autoscaling/v1` to `autoscaling/v2`; what is of v2 already stays as it is.
+/// Whether the objects of a resource are autoscalers.
+pub(super) fn is_scaler(resource: &Resource) -> bool {
+    resource.is("autoscaling", "horizontalpodautoscalers")
+}
+
+/// From `autoscaling/v1` to `autoscaling/v2`.
 pub(super) fn to_v2(scaler: &mut Value) {
-    if scaler["apiVersion"] != V1 {
-        return;
-    }
     let held = |name: &str| -> Option<Value> {
         serde_json::from_str(scaler["metadata"]["annotations"][name].as_str()?).ok()
     };
@@ -126,9 +129,6 @@ pub(super) fn to_v2(scaler: &mut Value) {
 
 /// From `autoscaling/v2` to `autoscaling/v1`.
 pub(super) fn to_v1(scaler: &mut Value) {
-    if scaler["apiVersion"] != V2 {
-        return;
-    }
     forget_annotations(scaler);
     let metrics = array(taken(scaler, "spec", "metrics"));
     let measured = array(taken(scaler, "status", "currentMetrics"));

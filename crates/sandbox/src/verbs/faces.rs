@@ -10,14 +10,15 @@ use crate::catalog::Resource;
 /// Whether the resource speaks of its objects in other fields than they are stored in.
 pub(super) fn differs(resource: &Resource) -> bool {
     resource.is("events.k8s.io", "events")
-        || (resource.is("autoscaling", "horizontalpodautoscalers") && resource.version == "v1")
+        || (autoscaling::is_scaler(resource) && resource.version == "v1")
 }
 
 /// Puts an object into the version it is stored in.
 pub(super) fn to_stored(resource: &Resource, object: &mut Value) {
-    if resource.is("events.k8s.io", "events") {
+    // Those at the door may have been asked in another version than the request has.
+    if resource.is("events.k8s.io", "events") || object["apiVersion"] == "events.k8s.io/v1" {
         events::to_core(object);
-    } else if differs(resource) {
+    } else if object["apiVersion"] == autoscaling::V1 && autoscaling::is_scaler(resource) {
         autoscaling::to_v2(object);
         // What v1 leaves open has its defaults there.
         schema::prepare(resource.stored_schema(), object);

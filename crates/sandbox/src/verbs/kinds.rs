@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::meta::{finalizers, text};
 use super::update::keep_field;
 use super::{Target, events, faces, shape};
-use crate::admission::{limits, pods};
+use crate::admission::{self, limits, pods};
 use crate::catalog::{definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
@@ -308,6 +308,9 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bo
         },
         ("" | "events.k8s.io", "events") => events::check(target, new, old.is_none()),
         ("batch", "cronjobs") => check_schedule(new),
+        ("admissionregistration.k8s.io", plural) if target.subresource.is_empty() => {
+            admission::mistakes(plural, new, old)
+        }
         ("apps", "deployments") if target.subresource == "status" => check_counts(&new["status"]),
         _ => Vec::new(),
     };
