@@ -147,7 +147,9 @@ impl Known {
         let failed = |why: &str| format!("compilation failed: {why}");
         // Who asks for the rights of others is let pass here: their functions are not checked.
         if self.authorizer && types::names_variable(expression, "authorizer") {
-            return read(expression, &names).map(|_| Type::Wrong).map_err(|why| failed(&why));
+            return read(expression, &names)
+                .map(|_| Type::Wrong)
+                .map_err(|why| failed(&why));
         }
         let fields: Fields = self.variables.iter().cloned().collect();
         let mut variables = vec![
@@ -175,7 +177,11 @@ fn fields(listed: &[(&str, Type)]) -> Type {
 
 /// What can be known of a request.
 fn request_type() -> Type {
-    let kind = fields(&[("group", Type::Text), ("version", Type::Text), ("kind", Type::Text)]);
+    let kind = fields(&[
+        ("group", Type::Text),
+        ("version", Type::Text),
+        ("kind", Type::Text),
+    ]);
     let resource = fields(&[
         ("group", Type::Text),
         ("version", Type::Text),
@@ -294,10 +300,22 @@ mod tests {
         };
         check(&known, "object.spec.replicas > 1", Ok("bool"));
         check(&known, "'a' + object.spec.replicas", Ok("string"));
-        check(&known, "request.nothing", Err("compilation failed: ERROR: <input>:1:8: undefined field"));
+        check(
+            &known,
+            "request.nothing",
+            Err("compilation failed: ERROR: <input>:1:8: undefined field"),
+        );
         check(&known, "params.x == 1", Err("undeclared reference to 'params'"));
-        check(&known, "... [] bad expression", Err("compilation failed: ERROR: <input>:1:1: Syntax error"));
-        check(&known, "variables.odd", Err("undeclared reference to 'variables'"));
+        check(
+            &known,
+            "... [] bad expression",
+            Err("compilation failed: ERROR: <input>:1:1: Syntax error"),
+        );
+        check(
+            &known,
+            "variables.odd",
+            Err("undeclared reference to 'variables'"),
+        );
         known.variables.push(("odd".to_owned(), Type::Bool));
         check(&known, "variables.odd", Ok("bool"));
     }

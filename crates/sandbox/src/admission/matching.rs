@@ -160,7 +160,8 @@ fn names(rule: &Value, resource: &Resource, write: &Attributes<'_>) -> bool {
     let part = |item: &str, wanted: &str| item == "*" || item == wanted;
     let listed = rule["resources"].as_array().into_iter().flatten();
     let names = rule["resourceNames"].as_array();
-    let by_name = names.is_none_or(|names| names.is_empty() || names.iter().any(|name| *name == *write.target.name));
+    let by_name =
+        names.is_none_or(|names| names.is_empty() || names.iter().any(|name| *name == *write.target.name));
     in_scope
         && by_name
         && lists("operations", write.operation.word())

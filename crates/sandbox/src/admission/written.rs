@@ -21,7 +21,12 @@ pub(crate) fn mistakes(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
             for (place, webhook) in items(&new["webhooks"]) {
                 let before = old.map(|old| &old["webhooks"][place]["matchConditions"]);
                 if before != Some(&webhook["matchConditions"]) {
-                    conditions(webhook, &format!("webhooks[{place}]"), &Known::new(false), &mut found);
+                    conditions(
+                        webhook,
+                        &format!("webhooks[{place}]"),
+                        &Known::new(false),
+                        &mut found,
+                    );
                 }
             }
         }
@@ -63,7 +68,11 @@ fn expression(at: &str, written: &str, known: &Known, of: Option<&Type>, found: 
                 (is, Some(of)) => is.to_string() == of.to_string(),
             };
             if let Some(of) = of.filter(|_| !fits) {
-                found.push(invalid(at, written, &format!("must evaluate to {of} but got {is}")));
+                found.push(invalid(
+                    at,
+                    written,
+                    &format!("must evaluate to {of} but got {is}"),
+                ));
             }
             is
         }
@@ -75,7 +84,14 @@ fn expression(at: &str, written: &str, known: &Known, of: Option<&Type>, found: 
 }
 
 fn conditions(holder: &Value, at: &str, known: &Known, found: &mut Vec<Cause>) {
-    let at = format!("{}matchConditions", if at.is_empty() { String::new() } else { format!("{at}.") });
+    let at = format!(
+        "{}matchConditions",
+        if at.is_empty() {
+            String::new()
+        } else {
+            format!("{at}.")
+        }
+    );
     for (place, condition) in items(&holder["matchConditions"]) {
         let at = format!("{at}[{place}].expression");
         match text(condition, &["expression"]).trim() {
@@ -122,7 +138,10 @@ fn policy(spec: &Value, found: &mut Vec<Cause>) {
     for (place, mutation) in items(&spec["mutations"]) {
         for field in ["applyConfiguration", "jsonPatch"] {
             let written = text(mutation, &[field, "expression"]);
-            if let Some(why) = read(written, &names).err().filter(|_| mutation[field].is_object()) {
+            if let Some(why) = read(written, &names)
+                .err()
+                .filter(|_| mutation[field].is_object())
+            {
                 let at = format!("spec.mutations[{place}].{field}.expression");
                 found.push(invalid(&at, written, &format!("compilation failed: {why}")));
             }
@@ -134,10 +153,19 @@ fn validated(validation: &Value, at: &str, known: &Known, found: &mut Vec<Cause>
     let word = |field: &str| text(validation, &[field]);
     match word("expression") {
         written if written.trim().is_empty() => {
-            found.push(required(&format!("{at}.expression"), "expression is not specified"));
+            found.push(required(
+                &format!("{at}.expression"),
+                "expression is not specified",
+            ));
         }
         written => {
-            expression(&format!("{at}.expression"), written, known, Some(&Type::Bool), found);
+            expression(
+                &format!("{at}.expression"),
+                written,
+                known,
+                Some(&Type::Bool),
+                found,
+            );
         }
     }
     match word("messageExpression") {
@@ -165,15 +193,27 @@ fn validated(validation: &Value, at: &str, known: &Known, found: &mut Vec<Cause>
     }
     let message = word("message");
     if !message.is_empty() && message.trim().is_empty() {
-        found.push(invalid(&format!("{at}.message"), message, "must be non-empty if specified"));
+        found.push(invalid(
+            &format!("{at}.message"),
+            message,
+            "must be non-empty if specified",
+        ));
     } else if message.trim().contains(['\n', '\r']) {
-        found.push(invalid(&format!("{at}.message"), message, "must not contain line breaks"));
+        found.push(invalid(
+            &format!("{at}.message"),
+            message,
+            "must not contain line breaks",
+        ));
     }
     let reason = word("reason");
     if !reason.is_empty() && !REASONS.contains(&reason) {
         let supported = REASONS.map(|reason| format!("{reason:?}")).join(", ");
         let message = format!("Unsupported value: {reason:?}: supported values: {supported}");
-        found.push(Cause::new("FieldValueNotSupported", format!("{at}.reason"), message));
+        found.push(Cause::new(
+            "FieldValueNotSupported",
+            format!("{at}.reason"),
+            message,
+        ));
     }
 }
 

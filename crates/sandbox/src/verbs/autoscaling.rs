@@ -108,7 +108,8 @@ pub(super) fn to_v2(scaler: &mut Value) {
     if !wanted.is_empty() {
         scaler["spec"]["metrics"] = Value::Array(wanted);
     }
-    if let Some(behavior) = behavior.filter(|behavior| behavior.as_object().is_some_and(|it| !it.is_empty())) {
+    if let Some(behavior) = behavior.filter(|behavior| behavior.as_object().is_some_and(|it| !it.is_empty()))
+    {
         scaler["spec"]["behavior"] = with_keys(behavior, str::to_ascii_lowercase);
     }
     let measured = listed(measured, |metric| metric_of_v1(metric, Side::Measured)).or_else(|| {
@@ -343,10 +344,16 @@ mod tests {
             serde_json::from_str(scaler["metadata"]["annotations"][name].as_str().unwrap()).unwrap()
         };
         let metrics = annotation(METRICS);
-        assert_eq!(metrics[0]["resource"], json!({ "name": "memory", "targetAverageValue": "1Gi" }));
+        assert_eq!(
+            metrics[0]["resource"],
+            json!({ "name": "memory", "targetAverageValue": "1Gi" })
+        );
         assert_eq!(metrics[1]["object"]["target"]["name"], "main");
         assert_eq!(metrics[1]["object"]["targetValue"], "2k");
-        assert_eq!(annotation(BEHAVIOR)["ScaleUp"]["Policies"][0]["PeriodSeconds"], 15);
+        assert_eq!(
+            annotation(BEHAVIOR)["ScaleUp"]["Policies"][0]["PeriodSeconds"],
+            15
+        );
         to_v2(&mut scaler);
         assert_eq!(scaler, v2);
     }
@@ -355,6 +362,9 @@ mod tests {
     fn a_measure_that_is_not_said_is_left_to_the_defaults() {
         let mut scaler = json!({ "apiVersion": V1, "metadata": {}, "spec": { "maxReplicas": 2 } });
         to_v2(&mut scaler);
-        assert_eq!(scaler, json!({ "apiVersion": V2, "metadata": {}, "spec": { "maxReplicas": 2 } }));
+        assert_eq!(
+            scaler,
+            json!({ "apiVersion": V2, "metadata": {}, "spec": { "maxReplicas": 2 } })
+        );
     }
 }

@@ -9,8 +9,7 @@ use crate::catalog::Resource;
 
 /// Whether the resource speaks of its objects in other fields than they are stored in.
 pub(super) fn differs(resource: &Resource) -> bool {
-    resource.is("events.k8s.io", "events")
-        || (autoscaling::is_scaler(resource) && resource.version == "v1")
+    resource.is("events.k8s.io", "events") || (autoscaling::is_scaler(resource) && resource.version == "v1")
 }
 
 /// Puts an object into the version it is stored in.

@@ -369,8 +369,7 @@ fn taken_with_status(resource: &Resource) -> &'static [&'static str] {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => &["annotations", "finalizers", "labels"],
         ("apps", "deployments") => &["annotations", "finalizers", "ownerReferences"],
-        ("" | "apps" | "batch" | "autoscaling" | "policy", _)
-        | ("networking.k8s.io", "ingresses") => ALL,
+        ("" | "apps" | "batch" | "autoscaling" | "policy", _) | ("networking.k8s.io", "ingresses") => ALL,
         _ => &[],
     }
 }

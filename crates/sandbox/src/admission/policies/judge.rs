@@ -48,14 +48,15 @@ impl Engine {
             return Ok(());
         }
         let mut refusal = None;
-        for (policy, bindings) in self.bound(
-            "validatingadmissionpolicies",
-            "validatingadmissionpolicybindings",
-        ) {
+        for (policy, bindings) in
+            self.bound("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+        {
             let spec = &policy.value["spec"];
             let by = format!("ValidatingAdmissionPolicy '{}'", name(&policy));
             let mut refuse = |by: &str, message: &str, reason: &str| {
-                refusal.get_or_insert_with(|| refused(write, object, &format!("{by} denied request: {message}"), reason));
+                refusal.get_or_insert_with(|| {
+                    refused(write, object, &format!("{by} denied request: {message}"), reason)
+                });
             };
             let resource = match self.wanted_by(Wants::of(&spec["matchConstraints"]), write, object) {
                 Ok(Some(resource)) => resource,
@@ -171,14 +172,20 @@ impl Policy<'_> {
 impl Validation<'_> {
     /// What is said of a violation: what the policy makes of it, what it says always, or what was not so.
     fn message<'v>(&'v self, scope: &Scope<'v>) -> String {
-        let made = self.message.as_ref().and_then(|program| scope.evaluate(program).ok());
+        let made = self
+            .message
+            .as_ref()
+            .and_then(|program| scope.evaluate(program).ok());
         let made = made.as_ref().and_then(Found::as_text).map(str::trim);
         let fits = |made: &&str| !made.is_empty() && made.len() <= LONGEST && !made.contains('\n');
         if let Some(made) = made.filter(fits) {
             return made.to_owned();
         }
         match text(self.written, &["message"]).trim() {
-            "" => format!("failed expression: {}", text(self.written, &["expression"]).trim()),
+            "" => format!(
+                "failed expression: {}",
+                text(self.written, &["expression"]).trim()
+            ),
             message => message.to_owned(),
         }
     }

@@ -47,7 +47,10 @@ impl Engine {
                 Ok(None) => continue,
                 Err(error) => {
                     let why = format!("failed to configure policy: {}", error.message);
-                    failed(format!("policy \"{}\" denied request: {why}", name(&policy)), false);
+                    failed(
+                        format!("policy \"{}\" denied request: {why}", name(&policy)),
+                        false,
+                    );
                     continue;
                 }
             };
@@ -151,7 +154,9 @@ fn mutated<'v>(
             .map_err(|why| format!("JSON Patch: {}", review::unpatched(why)))?;
     } else {
         if !wanted.is_object() || !of_type.starts_with("Object") {
-            return Err(format!("unsupported return type from ApplyConfiguration expression: {of_type}"));
+            return Err(format!(
+                "unsupported return type from ApplyConfiguration expression: {of_type}"
+            ));
         }
         changed = laid_over(write, resource, &changed, wanted)?;
     }
@@ -178,7 +183,9 @@ fn laid_over(
     let schema = if kind == resource.kind {
         resource.schema()
     } else {
-        Schemas::builtin().schema(&api_version, kind).unwrap_or(Schema::any())
+        Schemas::builtin()
+            .schema(&api_version, kind)
+            .unwrap_or(Schema::any())
     };
     let mut whole = Vec::new();
     atomic("", schema, false, &wanted, &mut whole);
@@ -191,7 +198,9 @@ fn laid_over(
     wanted["apiVersion"] = Value::from(api_version.as_str());
     wanted["kind"] = Value::from(kind);
     let mut live = object.clone();
-    let managed = live["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
+    let managed = live["metadata"]
+        .as_object_mut()
+        .and_then(|metadata| metadata.remove("managedFields"));
     let nobody = Write {
         manager: "admission",
         api_version: &api_version,
@@ -200,12 +209,14 @@ fn laid_over(
         reset: &FieldSet::new(),
     };
     let written = schema::apply(schema, Some(&live), &wanted, true, &nobody);
-    let mut laid = written.map(|written| written.object).map_err(|error| match error {
-        ApplyError::Config(why) => {
-            format!("error applying patch: failed to convert patch object to typed object: {why}")
-        }
-        error => format!("error applying patch: {error}"),
-    })?;
+    let mut laid = written
+        .map(|written| written.object)
+        .map_err(|error| match error {
+            ApplyError::Config(why) => {
+                format!("error applying patch: failed to convert patch object to typed object: {why}")
+            }
+            error => format!("error applying patch: {error}"),
+        })?;
     if let Some(metadata) = laid["metadata"].as_object_mut() {
         metadata.remove("managedFields");
         if let Some(managed) = managed {

@@ -25,16 +25,21 @@ impl Engine {
             .resources()
             .iter()
             .find(|resource| resource.kind == name && resource.api_version() == version)
-            .ok_or_else(|| format!("paramKind kind `&ParamKind{{APIVersion:{version},Kind:{name},}}` not known"))?;
+            .ok_or_else(|| {
+                format!("paramKind kind `&ParamKind{{APIVersion:{version},Kind:{name},}}` not known")
+            })?;
         let named = text(reference, &["namespace"]);
         let namespace = match (resource.namespaced, named, write.namespace()) {
             (false, "", _) => "",
             (false, _, _) => {
-                return Err("paramRef.namespace must not be provided for a cluster-scoped `paramKind`".to_owned());
+                return Err(
+                    "paramRef.namespace must not be provided for a cluster-scoped `paramKind`".to_owned(),
+                );
             }
             (true, "", "") => {
                 return Err(
-                    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources".to_owned(),
+                    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
+                        .to_owned(),
                 );
             }
             (true, "", own) => own,

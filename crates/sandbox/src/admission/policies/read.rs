@@ -48,7 +48,8 @@ impl<'a> Policy<'a> {
             names.push(text(variable, &["name"]).to_owned());
         }
         let validations = list(spec, "validations").map(|written| {
-            let message = Some(text(written, &["messageExpression"])).filter(|message| !message.trim().is_empty());
+            let message =
+                Some(text(written, &["messageExpression"])).filter(|message| !message.trim().is_empty());
             Ok(Validation {
                 written,
                 program: read(text(written, &["expression"]), &names)?,
@@ -61,7 +62,11 @@ impl<'a> Policy<'a> {
         });
         let mutations = list(spec, "mutations").map(|written| {
             let operations = written["patchType"] == "JSONPatch";
-            let field = if operations { "jsonPatch" } else { "applyConfiguration" };
+            let field = if operations {
+                "jsonPatch"
+            } else {
+                "applyConfiguration"
+            };
             Ok(Mutation {
                 program: read(text(written, &[field, "expression"]), &names)?,
                 operations,

@@ -47,7 +47,11 @@ pub(crate) fn type_checking(policy: &Value, catalog: &Catalog) -> Value {
         for part in ["expression", "messageExpression"] {
             let expression = text(validation, &[part]);
             if !expression.is_empty() {
-                look(format!("spec.validations[{place}].{part}"), expression, usize::MAX);
+                look(
+                    format!("spec.validations[{place}].{part}"),
+                    expression,
+                    usize::MAX,
+                );
             }
         }
     }
@@ -70,7 +74,13 @@ fn group_version(resource: &Resource) -> String {
 fn kinds(constraints: &Value, catalog: &Catalog) -> Vec<Arc<Resource>> {
     let mut found: Vec<Arc<Resource>> = Vec::new();
     for rule in constraints["resourceRules"].as_array().into_iter().flatten() {
-        let words = |field: &str| rule[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let words = |field: &str| {
+            rule[field]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+        };
         for group in words("apiGroups") {
             for version in words("apiVersions") {
                 for plural in words("resources") {
@@ -94,7 +104,8 @@ fn known(spec: &Value, resource: &Resource, catalog: &Catalog, until: usize) -> 
     let params = &spec["paramKind"];
     if params.is_object() {
         let of = catalog.resources().iter().find(|resource| {
-            resource.kind == text(params, &["kind"]) && resource.api_version() == text(params, &["apiVersion"])
+            resource.kind == text(params, &["kind"])
+                && resource.api_version() == text(params, &["apiVersion"])
         });
         known.params = Some(of.map_or(Type::Dyn, |resource| type_of(resource.schema(), 0)));
     }
@@ -119,7 +130,9 @@ fn type_of(schema: &Schema, depth: usize) -> Type {
             "byte" => Type::Bytes,
             _ => Type::Text,
         },
-        schema::Type::Quantity | schema::Type::IntOrString | schema::Type::Any | schema::Type::Raw => Type::Dyn,
+        schema::Type::Quantity | schema::Type::IntOrString | schema::Type::Any | schema::Type::Raw => {
+            Type::Dyn
+        }
         schema::Type::Array => Type::list(type_of(schema.item(), depth + 1)),
         schema::Type::Object if !schema.fields.is_empty() => {
             let fields = schema.fields.iter().flat_map(|(name, field)| {

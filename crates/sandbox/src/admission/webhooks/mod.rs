@@ -16,10 +16,10 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use self::configured::Webhook;
-use super::expressions::{self, Question};
-use super::review::{self, Answer, Failure};
 use super::Attributes;
 use super::attributes::{internal, refusing};
+use super::expressions::{self, Question};
+use super::review::{self, Answer, Failure};
 use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::ApiError;

@@ -25,11 +25,7 @@ impl Driver {
         // Those that make pods say themselves what they were refused.
         let makes_pods = matches!(
             key.kind,
-            Kind::ReplicaSet
-                | Kind::ReplicationController
-                | Kind::StatefulSet
-                | Kind::DaemonSet
-                | Kind::Job
+            Kind::ReplicaSet | Kind::ReplicationController | Kind::StatefulSet | Kind::DaemonSet | Kind::Job
         );
         if !makes_pods && let Some(refusal) = self.holding_back(key, now) {
             return Plan {
