@@ -134,7 +134,11 @@ fn unrecognized(kind: &str, why: &str, bytes: &[u8]) -> ApiError {
 }
 
 /// A patch, by its media type, and the words about fields that stand twice in a configuration to be applied.
-pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Read), ApiError> {
+pub(super) fn patch(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    of_custom: bool,
+) -> Result<(PatchKind, Read), ApiError> {
     let json = || {
         let read = json::read(bytes).map(|read| Read {
             twice: Vec::new(),
@@ -150,7 +154,8 @@ pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Rea
             let read = yaml(bytes).map_err(|why| format!("error decoding YAML: {why}"));
             (PatchKind::Apply, read.map_err(ApiError::bad_request)?)
         }
-        _ => return Err(ApiError::unsupported_media_type(PATCHES)),
+        _ if of_custom => return Err(ApiError::unsupported_media_type(PATCHES)),
+        _ => return Err(ApiError::unroutable_media_type()),
     })
 }
 

@@ -52,7 +52,7 @@ impl Engine {
         // A node registers itself with its status.
         if resource.has("status") && !resource.is("", "nodes") {
             keep_field(object, &Value::Null, "status");
-            schema::prepare(resource.schema(), object);
+            schema::prepare(resource.stored_schema(), object);
         }
         match (resource.group.as_str(), resource.plural.as_str()) {
             ("", "namespaces") => {
@@ -69,6 +69,14 @@ impl Engine {
                 same_sources(object);
                 protect(object, CLAIM_IN_USE);
             }
+            // What is written of these even where it says nothing.
+            ("rbac.authorization.k8s.io", "roles" | "clusterroles") if object["rules"].is_null() => {
+                object["rules"] = Value::Null;
+            }
+            ("apps", "statefulsets") if object["spec"]["serviceName"].is_null() => {
+                object["spec"]["serviceName"] = json!("");
+            }
+            ("autoscaling", "horizontalpodautoscalers") => object["status"]["currentMetrics"] = Value::Null,
             ("", "persistentvolumes") => {
                 protect(object, VOLUME_IN_USE);
                 object["status"]["lastPhaseTransitionTime"] = json!(self.timestamp());

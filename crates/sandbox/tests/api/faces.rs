@@ -89,7 +89,8 @@ async fn an_autoscaler_has_the_defaults_of_the_newer_version() {
     let sandbox = sandbox();
     let mut scaler = json!({
         "apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "web" },
-        "spec": { "maxReplicas": 3, "scaleTargetRef": { "kind": "Deployment", "name": "web" } },
+        "spec": { "maxReplicas": 3, "scaleTargetRef": {
+            "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } },
     });
     let made = post(&sandbox, V1, &scaler).await;
     assert_eq!(made.at("/spec/targetCPUUtilizationPercentage"), 80, "{made:?}");
@@ -201,14 +202,14 @@ async fn fields_that_stand_twice_in_yaml_are_told_by_their_lines() {
     );
     let apply = [("content-type", "application/apply-patch+yaml")];
     let place = format!("{path}/b?fieldManager=m&fieldValidation=");
-    let text = "apiVersion: v1\nkind: ConfigMap\ndata:\n  x: \"1\"\n  x: \"2\"\n";
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: b\ndata:\n  x: \"1\"\n  x: \"2\"\n";
     let refused = send(&sandbox, Method::PATCH, &format!("{place}Strict"), &apply, text).await;
     assert_eq!(
         (refused.code, refused.at("/message")),
         (
             400,
             &json!(
-                "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 5: key \"x\" \
+                "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 7: key \"x\" \
                  already set in map"
             )
         )

@@ -25,3 +25,4 @@ mod security;
 mod server;
 mod stuck;
 mod watches;
+mod wire;
