@@ -22,4 +22,4 @@ mod scalar;
 pub use document::{Document, Error, Position};
 pub use emit::{emit, emit_pretty};
 pub use number::{format_float, format_float32};
-pub use reader::{parse, parse_all};
+pub use reader::{parse, parse_all, repeated_keys};

@@ -2,6 +2,7 @@
 //! `sigs.k8s.io/yaml` do it.
 
 mod locate;
+mod repeated;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::repair::Repair;
 use crate::scalar::{self, Scalar, Tag};
 
 pub(crate) use locate::locate;
+pub use repeated::repeated_keys;
 
 /// The longest text that is read, in bytes.
 const MAX_BYTES: usize = 32 << 20;

@@ -12,20 +12,22 @@ use crate::engine::Engine;
 use crate::status::ApiError;
 
 impl Engine {
-    /// Lets everybody change the object who may. When a webhook did, all have one more look. Says whether one did.
+    /// Lets everybody change the object who may. When a policy or a webhook did, all have one more look. Says whether one did.
     pub(crate) async fn admit(&self, write: &Attributes<'_>, object: &mut Value) -> Result<bool, ApiError> {
         if !write.options.reviewed {
             return Ok(false);
         }
         let mut rounds = Rounds::default();
         self.fill_in(write, object)?;
-        let changed = self.mutate(write, object, &mut rounds).await?;
-        if changed {
+        let by_policies = self.mutate_by_policies(write, object, false)?;
+        let by_webhooks = self.mutate(write, object, &mut rounds).await?;
+        if by_policies || by_webhooks {
             self.fill_in(write, object)?;
+            self.mutate_by_policies(write, object, true)?;
             rounds.begin_again(object);
             self.mutate(write, object, &mut rounds).await?;
         }
-        Ok(changed)
+        Ok(by_policies || by_webhooks)
     }
 
     /// Asks everybody who may refuse the write. What it uses of quotas is set aside until the charge is dropped.
@@ -39,6 +41,7 @@ impl Engine {
         }
         self.check_limits(write, object)?;
         self.check_priority_class(write, object)?;
+        self.judge_by_policies(write, object)?;
         self.ask_validating(write, object).await?;
         self.charge(write, object)
     }

@@ -1,7 +1,8 @@
 //! Who may change or refuse a write before it happens.
 //!
-//! `chain` has the order: what the API server's own plugins fill in (`limits`, `pods`, `defaults`), mutating webhooks,
-//! and, when the object is valid, limits again, validating webhooks, quotas. [`Admission`] is the one place where the
+//! `chain` has the order: what the API server's own plugins fill in (`limits`, `pods`, `defaults`), mutating policies and
+//! webhooks, and, when the object is valid, limits again, validating policies and webhooks, quotas. `matching` and
+//! `expressions` say which writes a policy or a webhook is for, `written` what is wrong with one when it is written. [`Admission`] is the one place where the
 //! embedding program may look: after the mutating webhooks, before validation and storage. It knows nothing of HTTP; a
 //! denial is worded for the caller as the API server words a webhook's.
 
@@ -9,11 +10,16 @@ mod account;
 mod attributes;
 mod chain;
 mod defaults;
+mod expressions;
 pub(crate) mod limits;
+mod matching;
 pub(crate) mod pods;
+mod policies;
 mod quota;
+mod review;
 mod runtime;
 mod webhooks;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +27,9 @@ use serde_json::Value;
 
 use crate::User;
 pub(crate) use attributes::Attributes;
+pub(crate) use policies::type_checking;
 pub(crate) use quota::{Charge, Ledger};
+pub(crate) use written::mistakes;
 
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

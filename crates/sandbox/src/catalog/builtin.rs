@@ -5,13 +5,8 @@ use schema::{Kind, Schemas};
 use super::{Resource, Source, Subresource};
 use crate::store::Collection;
 
-/// Kinds that are served in a later version only, since objects are not converted between versions, or that a
-/// server without nodes and components has nothing to say about.
-const LEFT_OUT: [(&str, &str, &str); 3] = [
-    ("autoscaling", "v1", "horizontalpodautoscalers"),
-    ("", "v1", "bindings"),
-    ("", "v1", "componentstatuses"),
-];
+/// Kinds that a server without nodes and components has nothing to say about.
+const LEFT_OUT: [(&str, &str, &str); 2] = [("", "v1", "bindings"), ("", "v1", "componentstatuses")];
 
 /// Subresources that need a node to talk to, or somebody who signs.
 const WITHOUT_NODES: [&str; 7] = [
@@ -38,8 +33,9 @@ fn resource(kind: &'static Kind) -> Resource {
         .subresources
         .iter()
         .filter(|one| !WITHOUT_NODES.contains(&one.name.as_str()));
-    // Events have two faces over one store.
+    // Events and autoscalers have two faces over one store.
     let is_event = kind.group == "events.k8s.io";
+    let is_scaler = kind.group == "autoscaling" && kind.plural == "horizontalpodautoscalers";
     Resource {
         collection: Collection::new(if is_event { "" } else { &kind.group }, &kind.plural),
         group: kind.group.clone(),
@@ -62,6 +58,8 @@ fn resource(kind: &'static Kind) -> Resource {
         has_generation: counts_generations(&kind.group, &kind.plural),
         stored: if is_event {
             "v1".to_owned()
+        } else if is_scaler {
+            "autoscaling/v2".to_owned()
         } else {
             kind.api_version()
         },

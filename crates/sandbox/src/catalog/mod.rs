@@ -81,12 +81,12 @@ impl Resource {
 
     /// The schema of the form its objects are stored in.
     pub(crate) fn stored_schema(&self) -> &Schema {
-        if self.group == "events.k8s.io" {
-            return schema::Schemas::builtin()
-                .schema(&self.stored, &self.kind)
-                .unwrap_or(Schema::any());
+        if self.is_custom() || self.api_version() == self.stored {
+            return self.schema();
         }
-        self.schema()
+        schema::Schemas::builtin()
+            .schema(&self.stored, &self.kind)
+            .unwrap_or(Schema::any())
     }
 
     pub(crate) fn is_custom(&self) -> bool {
@@ -255,11 +255,17 @@ impl Catalog {
         }
     }
 
-    /// The first version of a collection, for work that does not care about versions.
+    /// A version of a collection for work that does not care about versions: the one that is stored, if it is served.
     pub(crate) fn of(&self, collection: &Collection) -> Option<&Arc<Resource>> {
-        self.resources
-            .iter()
-            .find(|resource| resource.collection == *collection)
+        let versions = self.resources.iter();
+        let mut versions = versions.filter(|resource| resource.collection == *collection);
+        let first = versions.next()?;
+        if first.api_version() == first.stored {
+            return Some(first);
+        }
+        versions
+            .find(|resource| resource.api_version() == resource.stored)
+            .or(Some(first))
     }
 
     /// Whether objects of this kind can be here.

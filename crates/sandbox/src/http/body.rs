@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::json::{self, Read};
 use crate::status::ApiError;
-use crate::verbs::PatchKind;
+use crate::verbs::{FROM_YAML, PatchKind};
 
 /// What a request may carry, as upstream.
 const LARGEST: usize = 3 << 20;
@@ -43,17 +43,20 @@ fn media_type(headers: &HeaderMap) -> Option<&str> {
         .filter(|_| !value.is_empty())
 }
 
-/// An object of a kind, by its media type, and the fields that stand twice in it.
+/// An object of a kind, by its media type, and the words about fields that stand twice in it.
 pub(super) fn object(headers: &HeaderMap, bytes: &[u8], kind: &str) -> Result<Read, ApiError> {
     let unrecognized = |why: &str| unrecognized(kind, why, bytes);
     let mut read = match media_type(headers) {
         None | Some("application/json" | "text/plain" | "*/*") => {
-            json::read(bytes).map_err(|why| unrecognized(&unparsed(&why)))?
+            let mut read = json::read(bytes).map_err(|why| unrecognized(&unparsed(&why)))?;
+            for field in &mut read.twice {
+                *field = format!("duplicate field {field:?}");
+            }
+            read
         }
-        Some("application/yaml" | "application/x-yaml" | "text/yaml") => Read {
-            value: yaml(bytes).map_err(|why| unrecognized(&why))?,
-            twice: Vec::new(),
-        },
+        Some("application/yaml" | "application/x-yaml" | "text/yaml") => {
+            yaml(bytes).map_err(|why| unrecognized(&why))?
+        }
         Some(protobuf::MEDIA_TYPE) => {
             let value = protobuf::decode(bytes).map_err(|error| match error {
                 protobuf::DecodeError::Empty | protobuf::DecodeError::NotProtobuf => {
@@ -122,14 +125,17 @@ fn unrecognized(kind: &str, why: &str, bytes: &[u8]) -> ApiError {
     ))
 }
 
-/// A patch, by its media type.
+/// A patch, by its media type, and the words about fields that stand twice in a configuration to be applied.
 pub(super) fn patch(
     headers: &HeaderMap,
     bytes: &[u8],
     of_custom: bool,
-) -> Result<(PatchKind, Value), ApiError> {
+) -> Result<(PatchKind, Read), ApiError> {
     let json = || {
-        let read = json::read(bytes).map(|read| read.value);
+        let read = json::read(bytes).map(|read| Read {
+            twice: Vec::new(),
+            ..read
+        });
         read.map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))
     };
     Ok(match media_type(headers).unwrap_or_default() {
@@ -145,19 +151,35 @@ pub(super) fn patch(
     })
 }
 
-/// YAML, of which JSON is a part that is read faster; of several documents the first.
-fn yaml(bytes: &[u8]) -> Result<Value, String> {
-    let mut value = if let Ok(value) = serde_json::from_slice(bytes) {
-        value
-    } else {
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| format!("yaml: the text is not UTF-8: {error}"))?;
-        let documents = yaml::parse_all(text).map_err(|error| format!("yaml: {error}"))?;
-        let first = documents.into_iter().next();
-        first.map(|document| document.value).unwrap_or_default()
+/// YAML, of which JSON is a part that is read faster; of several documents the first. What stands twice is told as Go's
+/// reader of YAML tells it.
+fn yaml(bytes: &[u8]) -> Result<Read, String> {
+    let as_json = json::read_strictly(bytes).ok();
+    let text = || std::str::from_utf8(bytes).map_err(|error| format!("yaml: the text is not UTF-8: {error}"));
+    let (mut value, may_repeat) = match as_json {
+        Some(read) => (read.value, !read.twice.is_empty()),
+        None => {
+            let documents = yaml::parse_all(text()?).map_err(|error| format!("yaml: {error}"))?;
+            let first = documents.into_iter().next();
+            (first.map(|document| document.value).unwrap_or_default(), true)
+        }
     };
     whole_numbers(&mut value);
-    Ok(value)
+    let repeated = if may_repeat {
+        yaml::repeated_keys(text()?)
+    } else {
+        Vec::new()
+    };
+    let lines: Vec<String> = repeated
+        .iter()
+        .map(|(line, key)| format!("\n  line {line}: key {key:?} already set in map"))
+        .collect();
+    let twice = if lines.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("{FROM_YAML}{}", lines.concat())]
+    };
+    Ok(Read { value, twice })
 }
 
 /// On its way from YAML to JSON a number without a fraction is written without a point.

@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 pub(super) use scan::mistake;
 
-/// A document, and the fields that stand twice in it.
+/// A document, and the fields that stand twice in it, or the words about them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Read {
     pub(super) value: Value,
@@ -31,7 +31,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
     })
 }
 
-fn read_strictly(bytes: &[u8]) -> Result<Read, serde_json::Error> {
+/// The same of what keeps to the letter of JSON.
+pub(super) fn read_strictly(bytes: &[u8]) -> Result<Read, serde_json::Error> {
     let seen = RefCell::new(Seen::default());
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Node(&seen).deserialize(&mut reader)?;

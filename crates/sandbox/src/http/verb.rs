@@ -219,10 +219,13 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
-                self.engine
-                    .patch(&self.target, Patch { kind, body: patch }, &self.write_options()?)
-                    .await?
+                let (kind, Read { value, twice }) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
+                let options = WriteOptions {
+                    twice,
+                    ..self.write_options()?
+                };
+                let patch = Patch { kind, body: value };
+                self.engine.patch(&self.target, patch, &options).await?
             }
             (&Method::DELETE, true) => return self.delete(bytes).await,
             (&Method::DELETE, false) => return self.delete_collection(bytes).await,
@@ -261,7 +264,7 @@ impl Call<'_> {
             ("scale", method) => {
                 let change = if *method == Method::PATCH {
                     let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
-                    ScaleChange::patch(kind, patch)
+                    ScaleChange::patch(kind, patch.value)
                 } else {
                     ScaleChange::Whole(self.sent(bytes)?.value)
                 };

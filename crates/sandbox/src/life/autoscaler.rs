@@ -29,8 +29,10 @@ pub(crate) struct Slice<'a> {
 pub(crate) fn target(scaler: &Value) -> Option<(Kind, &str)> {
     let reference = scaler.pointer("/spec/scaleTargetRef")?;
     let kind = Kind::from_name(text(reference, "/kind"))?;
-    let scales = matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet)
-        && text(reference, "/apiVersion") == kind.api_version();
+    let scales = matches!(
+        kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet | Kind::ReplicationController
+    ) && text(reference, "/apiVersion") == kind.api_version();
     scales.then(|| (kind, text(reference, "/name")))
 }
 
@@ -126,7 +128,7 @@ fn missing(scaler: &Value) -> String {
     match target(scaler) {
         Some((kind, name)) => format!("{kind} \"{name}\" not found"),
         None => format!(
-            "the sandbox scales Deployments, StatefulSets and ReplicaSets of apps/v1, not {} of {}",
+            "the sandbox scales Deployments, StatefulSets, ReplicaSets and ReplicationControllers, not {} of {}",
             text(reference, "/kind"),
             text(reference, "/apiVersion")
         ),
@@ -303,7 +305,7 @@ mod tests {
         check("StatefulSet", "StatefulSet \"web\" not found");
         check(
             "Job",
-            "the sandbox scales Deployments, StatefulSets and ReplicaSets of apps/v1, not Job of apps/v1",
+            "the sandbox scales Deployments, StatefulSets, ReplicaSets and ReplicationControllers, not Job of apps/v1",
         );
         assert_eq!(target(&scaler("ReplicaSet")), Some((Kind::ReplicaSet, "web")));
         assert_eq!(target(&json!({})), None);

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Deployment,
     /// `apps/v1` ReplicaSet
     ReplicaSet,
+    /// `v1` ReplicationController
+    ReplicationController,
     /// `apps/v1` StatefulSet
     StatefulSet,
     /// `apps/v1` DaemonSet
@@ -47,7 +49,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Node,
         Self::StorageClass,
         Self::ServiceAccount,
@@ -58,6 +60,7 @@ impl Kind {
         Self::ControllerRevision,
         Self::Deployment,
         Self::ReplicaSet,
+        Self::ReplicationController,
         Self::StatefulSet,
         Self::DaemonSet,
         Self::CronJob,
@@ -81,6 +84,7 @@ impl Kind {
             Self::ControllerRevision => ("apps/v1", "ControllerRevision", "controllerrevisions", true),
             Self::Deployment => ("apps/v1", "Deployment", "deployments", true),
             Self::ReplicaSet => ("apps/v1", "ReplicaSet", "replicasets", true),
+            Self::ReplicationController => ("v1", "ReplicationController", "replicationcontrollers", true),
             Self::StatefulSet => ("apps/v1", "StatefulSet", "statefulsets", true),
             Self::DaemonSet => ("apps/v1", "DaemonSet", "daemonsets", true),
             Self::CronJob => ("batch/v1", "CronJob", "cronjobs", true),

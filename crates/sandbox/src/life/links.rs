@@ -30,7 +30,7 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
         }
     }
     match kind {
-        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => {
+        Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet | Kind::ReplicationController => {
             let scalers = scalers_of(world, space, kind, name(object));
             keys.extend(scalers.map(|it| Key::of(Kind::HorizontalPodAutoscaler, it)));
             // Budgets count by how many pods were asked for.
@@ -75,7 +75,13 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
             keys.extend(unfinished.map(|pod| Key::of(Kind::Pod, pod)));
         }
         Kind::ServiceAccount => {
-            for kind in [Kind::ReplicaSet, Kind::StatefulSet, Kind::DaemonSet, Kind::Job] {
+            for kind in [
+                Kind::ReplicaSet,
+                Kind::ReplicationController,
+                Kind::StatefulSet,
+                Kind::DaemonSet,
+                Kind::Job,
+            ] {
                 let users = world
                     .within(kind, space)
                     .filter(|it| account_of(it) == Some(name(object)));
@@ -133,7 +139,7 @@ pub(super) fn scale_of(world: &World, pod: &Value) -> Option<(String, i64)> {
         (Kind::ReplicaSet, Some((Kind::Deployment, deployment, _))) => {
             world.get(Kind::Deployment, space, deployment)?
         }
-        (Kind::ReplicaSet | Kind::StatefulSet, _) => owner,
+        (Kind::ReplicaSet | Kind::ReplicationController | Kind::StatefulSet, _) => owner,
         _ => return None,
     };
     Some((uid(top).to_owned(), number(top, "/spec/replicas").unwrap_or(1)))

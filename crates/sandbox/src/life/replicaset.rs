@@ -1,4 +1,5 @@
-//! ReplicaSets: as many pods as asked for. After Kubernetes' replica set controller.
+//! ReplicaSets, and ReplicationControllers as they were called before: as many pods as asked for. After Kubernetes'
+//! replica set controller, which looks after both as well.
 //!
 //! A pure function; knows nothing of clients.
 
@@ -19,9 +20,11 @@ use super::selector;
 /// The most pods made or deleted in one go.
 const BURST: usize = 500;
 
-/// What a ReplicaSet is looked at with.
+/// What a set is looked at with.
 pub(crate) struct Slice<'a> {
-    /// The ReplicaSet.
+    /// Whether it is a ReplicaSet or a ReplicationController.
+    pub(crate) kind: Kind,
+    /// The set.
     pub(crate) set: &'a Value,
     /// The pods it controls.
     pub(crate) pods: Vec<&'a Value>,
@@ -29,11 +32,11 @@ pub(crate) struct Slice<'a> {
     pub(crate) refusal: Option<&'a Refusal>,
 }
 
-/// What is to be done for a ReplicaSet.
+/// What is to be done for a set.
 pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
-    let set = slice.set;
+    let (kind, set) = (slice.kind, slice.set);
     let mut plan = Plan::default();
-    let about = About::new(Kind::ReplicaSet, set);
+    let about = About::new(kind, set);
     let active: Vec<&Value> = slice.pods.iter().copied().filter(|pod| is_active(pod)).collect();
     let wanted = usize::try_from(number(set, "/spec/replicas").unwrap_or(1)).unwrap_or_default();
     let minimum = number(set, "/spec/minReadySeconds").unwrap_or_default();
@@ -56,7 +59,7 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
                     for _ in 0..(wanted - active.len()).min(BURST) {
                         plan.push(Change::Create(Box::new(Creation {
                             kind: Kind::Pod,
-                            object: new_pod(Kind::ReplicaSet, set),
+                            object: new_pod(kind, set),
                             done: Some(Note::normal(
                                 about.clone(),
                                 "SuccessfulCreate",
@@ -88,9 +91,11 @@ pub(crate) fn desired(slice: &Slice<'_>, now: Timestamp) -> Plan {
         .iter()
         .any(|change| matches!(change, Change::Create(_) | Change::Delete(_)));
     let leaving = slice.pods.iter().filter(|pod| object::deleting(pod)).count();
+    // Only the newer kind tells of those.
+    let leaving = (kind == Kind::ReplicaSet).then_some(leaving);
     let status = status(set, (&active, leaving), minimum, refused, now);
     if !moving && status != *object::status(set) {
-        plan.push(Change::Status(Kind::ReplicaSet, object::with_status(set, status)));
+        plan.push(Change::Status(kind, object::with_status(set, status)));
     }
     if let Some(next) = active
         .iter()
@@ -175,7 +180,7 @@ fn reluctance(pod: &Value) -> (bool, u8, bool, i64, Reverse<Timestamp>, String) 
 
 fn status(
     set: &Value,
-    (active, leaving): (&[&Value], usize),
+    (active, leaving): (&[&Value], Option<usize>),
     minimum: i64,
     refused: Option<&str>,
     now: Timestamp,
@@ -200,7 +205,9 @@ fn status(
     let mut status = Map::new();
     // Kubernetes always shows these zeroes and leaves the others out.
     status.insert("replicas".to_owned(), json!(active.len()));
-    status.insert("terminatingReplicas".to_owned(), json!(leaving));
+    if let Some(leaving) = leaving {
+        status.insert("terminatingReplicas".to_owned(), json!(leaving));
+    }
     for (key, value) in [
         ("fullyLabeledReplicas", labelled),
         ("readyReplicas", ready),
@@ -252,6 +259,7 @@ mod tests {
     fn plan(set: &Value, pods: &[Value], refusal: Option<&Refusal>) -> Plan {
         desired(
             &Slice {
+                kind: Kind::ReplicaSet,
                 set,
                 pods: pods.iter().collect(),
                 refusal,

@@ -1,5 +1,6 @@
 //! Emptying what ends: the contents of a namespace that is being deleted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -8,6 +9,35 @@ use serde_json::{Value, json};
 use super::collect::{AT_ONCE, Collector, report, waits_for};
 use crate::store::{Collection, Key, Object};
 use crate::verbs::{CUSTOM_RESOURCES, Propagation, collection_of};
+
+/// What the end of a namespace says of itself when nothing is in its way: condition, reason, message.
+const WELL: [(&str, &str, &str); 5] = [
+    (
+        "NamespaceDeletionDiscoveryFailure",
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+    ),
+    (
+        "NamespaceDeletionGroupVersionParsingFailure",
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    (
+        "NamespaceDeletionContentFailure",
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    (
+        "NamespaceContentRemaining",
+        "ContentRemoved",
+        "All content successfully removed",
+    ),
+    (
+        "NamespaceFinalizersRemaining",
+        "ContentHasNoFinalizers",
+        "All content-preserving finalizers finished",
+    ),
+];
 
 impl Collector {
     /// After something went from a namespace that is being deleted, the namespace may be next.
@@ -51,7 +81,23 @@ impl Collector {
             report(key, self.engine.edit(key, edit).await);
             return;
         }
-        let fresh: Vec<&(Key, Arc<Object>)> = contents
+        // Pods go first: they may need the rest to end well.
+        let (pods, others): (Vec<_>, Vec<_>) = contents.into_iter().partition(|(key, _)| is_pod(key));
+        self.remove_all(&pods).await;
+        if self.contents(&key.name).iter().any(|(key, _)| is_pod(key)) {
+            self.tell(key, &[]).await;
+            return;
+        }
+        self.remove_all(&others).await;
+        let left = self.contents(&key.name);
+        if !left.is_empty() {
+            self.tell(key, &left).await;
+        }
+    }
+
+    /// Deletes what is not being deleted yet, some at a time.
+    async fn remove_all(&self, objects: &[(Key, Arc<Object>)]) {
+        let fresh: Vec<&(Key, Arc<Object>)> = objects
             .iter()
             .filter(|(_, object)| !object.is_terminating())
             .collect();
@@ -62,10 +108,6 @@ impl Collector {
                     .map(|(key, object)| self.remove(key, object, Propagation::Background)),
             )
             .await;
-        }
-        let left = self.contents(&key.name);
-        if !left.is_empty() {
-            self.explain(key, &left).await;
         }
     }
 
@@ -90,18 +132,7 @@ impl Collector {
         if objects.is_empty() {
             return self.drop_finalizer(key, CUSTOM_RESOURCES).await;
         }
-        let fresh: Vec<&(Key, Arc<Object>)> = objects
-            .iter()
-            .filter(|(_, object)| !object.is_terminating())
-            .collect();
-        for chunk in fresh.chunks(AT_ONCE) {
-            join_all(
-                chunk
-                    .iter()
-                    .map(|(key, object)| self.remove(key, object, Propagation::Background)),
-            )
-            .await;
-        }
+        self.remove_all(&objects).await;
     }
 
     fn contents(&self, namespace: &str) -> Vec<(Key, Arc<Object>)> {
@@ -123,10 +154,10 @@ impl Collector {
             .collect()
     }
 
-    /// Says on the namespace what it still waits for.
-    async fn explain(&self, key: &Key, left: &[(Key, Arc<Object>)]) {
-        let mut counts = std::collections::BTreeMap::<String, usize>::new();
-        let mut finalizers = std::collections::BTreeMap::<String, usize>::new();
+    /// Says on the namespace how its end goes on, and what of it is left.
+    async fn tell(&self, key: &Key, left: &[(Key, Arc<Object>)]) {
+        let mut counts = BTreeMap::<String, usize>::new();
+        let mut finalizers = BTreeMap::<String, usize>::new();
         for (key, object) in left {
             let resource = format!("{}.{}", key.collection.plural, key.collection.group);
             *counts.entry(resource).or_default() += 1;
@@ -135,48 +166,30 @@ impl Collector {
                 *finalizers.entry(finalizer.to_owned()).or_default() += 1;
             }
         }
-        let listed = |counts: &std::collections::BTreeMap<String, usize>, noun: &str| -> String {
-            let each: Vec<String> = counts
-                .iter()
-                .map(|(name, count)| format!("{name} {noun} {count} resource instances"))
-                .collect();
-            each.join(", ")
-        };
-        let content = format!("Some resources are remaining: {}", listed(&counts, "has"));
-        let waiting = format!(
-            "Some content in the namespace has finalizers remaining: {}",
-            listed(&finalizers, "in")
+        let content = listed("Some resources are remaining: ", &counts, "has");
+        let waiting = listed(
+            "Some content in the namespace has finalizers remaining: ",
+            &finalizers,
+            "in",
         );
         let now = self.engine.timestamp();
-        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-            json!({
-                "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now,
+        let conditions: Vec<Value> = WELL
+            .into_iter()
+            .map(|(kind, reason, message)| {
+                let remains = match kind {
+                    "NamespaceContentRemaining" => content.as_deref().map(|left| ("SomeResourcesRemain", left)),
+                    "NamespaceFinalizersRemaining" => {
+                        waiting.as_deref().map(|left| ("SomeFinalizersRemain", left))
+                    }
+                    _ => None,
+                };
+                let (reason, message) = remains.unwrap_or((reason, message));
+                let status = if remains.is_some() { "True" } else { "False" };
+                json!({
+                    "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now,
+                })
             })
-        };
-        let went_well = [
-            (
-                "NamespaceDeletionDiscoveryFailure",
-                "ResourcesDiscovered",
-                "All resources successfully discovered",
-            ),
-            (
-                "NamespaceDeletionGroupVersionParsingFailure",
-                "ParsedGroupVersions",
-                "All legacy kube types successfully parsed",
-            ),
-            (
-                "NamespaceDeletionContentFailure",
-                "ContentDeleted",
-                "All content successfully deleted, may be waiting on finalization",
-            ),
-        ];
-        let remain = [
-            ("NamespaceContentRemaining", "SomeResourcesRemain", &content),
-            ("NamespaceFinalizersRemaining", "SomeFinalizersRemain", &waiting),
-        ];
-        let mut conditions: Vec<Value> = Vec::new();
-        conditions.extend(went_well.map(|(kind, reason, message)| condition(kind, "False", reason, message)));
-        conditions.extend(remain.map(|(kind, reason, message)| condition(kind, "True", reason, message)));
+            .collect();
         let edit = |object: &mut Value| {
             let told = object["status"]["conditions"].as_array();
             let said = |at: usize| told.and_then(|told| told.get(at)).map(|one| &one["message"]);
@@ -186,4 +199,17 @@ impl Collector {
         };
         report(key, self.engine.edit(key, edit).await);
     }
+}
+
+fn is_pod(key: &Key) -> bool {
+    key.collection.is("", "pods")
+}
+
+/// How much there is of each, in one sentence; none of nothing.
+fn listed(begin: &str, counts: &BTreeMap<String, usize>, noun: &str) -> Option<String> {
+    let each: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{name} {noun} {count} resource instances"))
+        .collect();
+    (!each.is_empty()).then(|| format!("{begin}{}", each.join(", ")))
 }

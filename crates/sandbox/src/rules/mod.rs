@@ -14,6 +14,7 @@ use cel::{Program, Root};
 
 pub(crate) use read::{check, read};
 use shape::Shape;
+pub(crate) use shape::names;
 
 /// The value at the rule's place, and the value that was there before.
 const SELF: Root = Root("self");

@@ -60,7 +60,7 @@ pub(super) struct Property {
 }
 
 /// The names of a field in expressions: escaped, and as it is written where that is a name.
-pub(super) fn names(field: &str) -> Vec<String> {
+pub(crate) fn names(field: &str) -> Vec<String> {
     if RESERVED.contains(&field) {
         return vec![format!("__{field}__"), field.to_owned()];
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::create::Managed;
 use super::meta::{metadata_mut, text};
 use super::update::Proposal;
-use super::{Outcome, Target, WriteOptions, kinds, shape};
+use super::{FieldValidation, Outcome, Target, WriteOptions, faces, kinds, shape};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -30,6 +30,17 @@ impl Engine {
             return Err(ApiError::bad_request(format!(
                 "invalid object type: {core}{version}, Kind={kind}"
             )));
+        }
+        if let Some(words) = options.twice.first() {
+            match options.validation {
+                FieldValidation::Ignore => {}
+                FieldValidation::Warn => options.warnings.add(&shape::one_by_one(words)),
+                FieldValidation::Strict => {
+                    return Err(ApiError::bad_request(format!(
+                        "error strict decoding YAML: error converting YAML to JSON: {words}"
+                    )));
+                }
+            }
         }
         shape::identify(target, &mut body)?;
         let name = text(&body, &["metadata", "name"]);
@@ -95,7 +106,8 @@ impl Engine {
             reset: &resource.reset_fields(&target.subresource),
         };
         let given = text(config, &["metadata", "resourceVersion"]).to_owned();
-        let written = schema::apply(resource.schema(), live, config, options.force, &write);
+        let live = live.map(|live| faces::in_fields_of(resource, live));
+        let written = schema::apply(resource.schema(), live.as_deref(), config, options.force, &write);
         let mut object = written.map_err(|error| refused(target, config, &error))?.object;
         schema::prepare(resource.schema(), &mut object);
         // Kept, so that the check of the resource version sees what the client named.

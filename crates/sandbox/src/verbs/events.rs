@@ -36,7 +36,7 @@ pub(super) fn to_core(event: &mut Value) {
 }
 
 /// From `v1` to `events.k8s.io/v1`.
-pub(crate) fn from_core(event: &mut Value) {
+pub(super) fn from_core(event: &mut Value) {
     if let Some(event) = event.as_object_mut() {
         for field in ["reportingComponent", "reportingInstance"] {
             if event.get(field).is_some_and(|value| value == "") {
@@ -62,23 +62,6 @@ pub(super) fn fill(event: &mut Value) {
     ] {
         event.entry(field).or_insert(nothing);
     }
-}
-
-/// Does something with stored events, in the fields of `events.k8s.io/v1`.
-pub(super) fn in_their_group(
-    old: Option<&Value>,
-    mut new: Value,
-    work: impl FnOnce(Option<&Value>, Value) -> Value,
-) -> Value {
-    let old = old.map(|old| {
-        let mut old = old.clone();
-        from_core(&mut old);
-        old
-    });
-    from_core(&mut new);
-    let mut done = work(old.as_ref(), new);
-    to_core(&mut done);
-    done
 }
 
 /// What is wrong with an event that a schema cannot say. Those of `events.k8s.io` must say more when they are made.

@@ -8,6 +8,7 @@ use super::create::Managed;
 use super::update::Proposal;
 use super::{FieldValidation, Target, Warnings, WriteOptions, text};
 use crate::User;
+use crate::admission::type_checking;
 use crate::catalog::names;
 use crate::engine::Engine;
 use crate::security::rbac;
@@ -140,6 +141,18 @@ impl Engine {
         }
         if target
             .resource
+            .is("admissionregistration.k8s.io", "validatingadmissionpolicies")
+            && target.subresource.is_empty()
+            && let Err(error) = self.check_types(target, stored).await
+        {
+            tracing::warn!(
+                policy = target.name,
+                error = error.message,
+                "its types were not looked at"
+            );
+        }
+        if target
+            .resource
             .is("apiextensions.k8s.io", "customresourcedefinitions")
             && target.subresource.is_empty()
             && let Err(error) = self.accept_names(target).await
@@ -149,6 +162,36 @@ impl Engine {
                 error = error.message,
                 "its names were not looked at"
             );
+        }
+    }
+
+    /// Says in the status of a policy where the types of its expressions do not fit.
+    async fn check_types(&self, target: &Target, stored: &Object) -> Result<(), ApiError> {
+        let status = Target {
+            subresource: "status".to_owned(),
+            ..target.clone()
+        };
+        let generation = &stored.value["metadata"]["generation"];
+        if stored.value["status"]["observedGeneration"] == *generation {
+            return Ok(());
+        }
+        let told = type_checking(&stored.value, &self.catalog());
+        let options = WriteOptions::internal("validatingadmissionpolicy-status");
+        // Boxed, because a write ends here too.
+        let checked = Box::pin(self.modify(&status, &options, |old| {
+            let mut object = old.value.clone();
+            object["status"]["observedGeneration"] = generation.clone();
+            object["status"]["typeChecking"] = told.clone();
+            Ok(Proposal {
+                object,
+                managed: Managed::Update,
+                warnings: Vec::new(),
+            })
+        }));
+        match checked.await {
+            // It is gone already.
+            Err(error) if error.code == StatusCode::NOT_FOUND => Ok(()),
+            done => done.map(drop),
         }
     }
 

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events, shape};
-use crate::admission::{limits, pods};
-use crate::catalog::{Resource, definition, names};
+use super::{Target, events, faces, shape};
+use crate::admission::{self, limits, pods};
+use crate::catalog::{definition, names};
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
@@ -20,20 +20,15 @@ pub(crate) const CLAIM_IN_USE: &str = "kubernetes.io/pvc-protection";
 /// The finalizer by which a volume waits for the claim that has it.
 pub(crate) const VOLUME_IN_USE: &str = "kubernetes.io/pv-protection";
 
-/// Puts an object into the version it is stored in.
+/// Puts an object into the form it is stored in.
 pub(super) fn to_stored(target: &Target, object: &mut Value) {
     let resource = &target.resource;
-    if resource.is("events.k8s.io", "events") {
-        events::to_core(object);
-    }
+    faces::to_stored(resource, object);
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "secrets") => secret_data(object),
         ("", "pods") => pods::default_requests(object),
         ("", "limitranges") => limits::settle(object),
         _ => {}
-    }
-    if text(object, &["apiVersion"]) != resource.stored {
-        object["apiVersion"] = json!(resource.stored);
     }
 }
 
@@ -57,7 +52,7 @@ impl Engine {
         // A node registers itself with its status.
         if resource.has("status") && !resource.is("", "nodes") {
             keep_field(object, &Value::Null, "status");
-            schema::prepare(resource.schema(), object);
+            schema::prepare(resource.stored_schema(), object);
         }
         match (resource.group.as_str(), resource.plural.as_str()) {
             ("", "namespaces") => {
@@ -307,17 +302,6 @@ pub(super) fn count_templates(target: &Target, old: Option<&Value>, new: &mut Va
     }
 }
 
-/// An object in the version a request speaks.
-pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
-    let mut shown = object.clone();
-    if resource.is("events.k8s.io", "events") {
-        events::from_core(&mut shown);
-    } else {
-        shown["apiVersion"] = json!(resource.api_version());
-    }
-    shown
-}
-
 fn is_service_address(address: Ipv4Addr) -> bool {
     address.octets()[..2] == [10, 96]
 }
@@ -332,6 +316,9 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bo
         },
         ("" | "events.k8s.io", "events") => events::check(target, new, old.is_none()),
         ("batch", "cronjobs") => check_schedule(new),
+        ("admissionregistration.k8s.io", plural) if target.subresource.is_empty() => {
+            admission::mistakes(plural, new, old)
+        }
         ("apps", "deployments") if target.subresource == "status" => check_counts(&new["status"]),
         _ => Vec::new(),
     };

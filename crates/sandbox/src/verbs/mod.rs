@@ -4,10 +4,12 @@
 //! [`ApiError`](crate::status::ApiError). HTTP and representations live in `http`.
 
 mod apply;
+mod autoscaling;
 mod create;
 mod delete;
 mod events;
 mod evict;
+mod faces;
 mod found;
 mod kinds;
 mod labels;
@@ -33,12 +35,13 @@ use crate::store::{Key, Object};
 pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };
-pub(crate) use kinds::{CLAIM_IN_USE, VOLUME_IN_USE, quality_of_service, shown};
+pub(crate) use faces::shown;
+pub(crate) use kinds::{CLAIM_IN_USE, VOLUME_IN_USE, quality_of_service};
 pub(crate) use meta::{text, texts};
 pub(crate) use patch::{Patch, PatchKind, Unpatched, json_patch_in_bounds};
 pub(crate) use read::{ListOptions, Listed, Resume};
 pub(crate) use selector::Selector;
-pub(crate) use shape::restore;
+pub(crate) use shape::{FROM_YAML, restore};
 pub(crate) use subresource::ScaleChange;
 pub(crate) use watch::{Change, Next, WatchOptions, Watcher};
 
@@ -78,7 +81,7 @@ pub(crate) struct WriteOptions {
     pub(crate) manager_named: bool,
     pub(crate) dry_run: bool,
     pub(crate) validation: FieldValidation,
-    /// The fields that stand twice in the body.
+    /// Words about the fields that stand twice in the body.
     pub(crate) twice: Vec<String>,
     /// Server-side apply takes fields over from others.
     pub(crate) force: bool,

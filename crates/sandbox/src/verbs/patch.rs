@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::apply::require_manager;
 use super::create::Managed;
 use super::update::Proposal;
-use super::{Outcome, Target, WriteOptions, kinds, shape};
+use super::{Outcome, Target, WriteOptions, faces, shape};
 use crate::engine::Engine;
 use crate::status::ApiError;
 
@@ -60,7 +60,7 @@ impl Engine {
 }
 
 fn patched(target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiError> {
-    let mut object = kinds::shown(&target.resource, old);
+    let mut object = faces::shown(&target.resource, old);
     if patch.kind != PatchKind::Strategic {
         apply_to(&mut object, patch)?;
         return Ok(object);

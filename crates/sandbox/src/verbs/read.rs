@@ -10,6 +10,9 @@ use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::store::Object;
 
+/// How long a list can be gone on with, in seconds: as long as etcd keeps the past for the API server.
+const LASTS: i64 = 5 * 60;
+
 /// How to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ListOptions {
@@ -31,6 +34,8 @@ pub(crate) struct Resume {
     pub(crate) revision: Option<u64>,
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// When the list began, in seconds since 1970.
+    pub(crate) begun: i64,
 }
 
 impl Resume {
@@ -39,7 +44,10 @@ impl Resume {
         let revision = self
             .revision
             .map_or_else(|| "-1".to_owned(), |revision| revision.to_string());
-        URL_SAFE_NO_PAD.encode(format!("{revision}\0{}\0{}", self.namespace, self.name))
+        URL_SAFE_NO_PAD.encode(format!(
+            "{revision}\0{}\0{}\0{}",
+            self.namespace, self.name, self.begun
+        ))
     }
 
     /// Reads the `continue` parameter of a list.
@@ -59,6 +67,7 @@ impl Resume {
                 revision,
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
+                begun: parts.next()?.parse().ok()?,
             })
         };
         parse()
@@ -101,7 +110,9 @@ impl Engine {
             let what = "specifying resource version is not allowed when using continue";
             return Err(ApiError::bad_request(what));
         }
-        let begun = options.resume.as_ref().and_then(|resume| resume.revision);
+        let now = self.now().as_second();
+        let resumed = options.resume.as_ref().filter(|resume| resume.revision.is_some());
+        let begun = resumed.and_then(|resume| resume.revision);
         let named = options.at_least.or(options.exactly).or(begun);
         if let Some(asked) = named.filter(|asked| *asked > memory.revision()) {
             return Err(too_large_revision(asked, memory.revision()));
@@ -120,8 +131,7 @@ impl Engine {
                 "continue key is not valid: it is of another namespace",
             ));
         }
-        let found = memory.list_at(&target.resource.collection, namespace, start, revision);
-        let found = found.map_err(|_| match &options.resume {
+        let expired = || match &options.resume {
             Some(resume) => {
                 let resume = Resume {
                     revision: None,
@@ -130,7 +140,12 @@ impl Engine {
                 ApiError::continue_expired(resume.token())
             }
             None => ApiError::list_expired(),
-        })?;
+        };
+        if resumed.is_some_and(|resume| now.saturating_sub(resume.begun) >= LASTS) {
+            return Err(expired());
+        }
+        let found = memory.list_at(&target.resource.collection, namespace, start, revision);
+        let found = found.map_err(|_| expired())?;
         let mut found = found.filter(|(_, object)| options.selector.chooses(object));
         let limit = options.limit.unwrap_or(usize::MAX);
         let mut objects = Vec::new();
@@ -144,6 +159,7 @@ impl Engine {
             revision: Some(revision),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            begun: resumed.map_or(now, |resume| resume.begun),
         });
         let remaining = options
             .selector

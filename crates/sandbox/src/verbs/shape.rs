@@ -4,13 +4,15 @@ use schema::{FieldError, Write};
 use serde_json::{Value, json};
 
 use super::meta::{metadata_mut, text};
-use super::{FieldValidation, Target, WriteOptions, events, kinds};
+use super::{FieldValidation, Target, WriteOptions, faces, kinds};
 use crate::catalog::Source;
 use crate::engine::Engine;
 use crate::status::{ApiError, Cause};
 
 /// What an object may weigh as JSON.
 const LARGEST: usize = 3 << 20;
+/// How what Go's reader of YAML has to say begins.
+pub(crate) const FROM_YAML: &str = "yaml: unmarshal errors:";
 /// How deep an object may be nested. Somewhat less than what is read back from disk.
 const DEEPEST: usize = 100;
 
@@ -53,12 +55,15 @@ fn decode_with(
             .iter()
             .map(ToString::to_string)
             .collect();
-        unknown.extend(twice.iter().map(|field| format!("duplicate field {field:?}")));
+        // The reader of YAML comes before the schema.
+        let first = twice.iter().filter(|words| words.starts_with(FROM_YAML)).count();
+        unknown.extend_from_slice(&twice[first..]);
+        unknown.splice(..0, twice[..first].iter().cloned());
         if validation == FieldValidation::Strict && !unknown.is_empty() {
             let unknown = unknown.join(", ");
             return Err(unreadable(target, &format!("strict decoding error: {unknown}")));
         }
-        warnings.extend(unknown);
+        warnings.extend(unknown.iter().flat_map(|word| one_by_one(word)));
     }
     identify(target, &mut body)?;
     schema::prepare(resource.schema(), &mut body);
@@ -66,6 +71,16 @@ fn decode_with(
     kinds::read_bytes(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
+}
+
+/// What was found wrong, as warnings: Go's reader of YAML says all that it finds at once.
+pub(super) fn one_by_one(words: &str) -> Vec<String> {
+    let listed = words.strip_prefix(FROM_YAML);
+    let lines = listed.unwrap_or(words).trim_start().lines();
+    match listed {
+        Some(_) => lines.map(|line| line.trim().to_owned()).collect(),
+        None => vec![words.to_owned()],
+    }
 }
 
 /// Refuses a body that says it is of another kind than the resource.
@@ -84,7 +99,15 @@ fn check_kind(target: &Target, body: &Value) -> Result<(), ApiError> {
         },
     };
     let (version, kind) = (given(0, "apiVersion"), given(1, "kind"));
-    if kind == resource.kind && (version == expected[0] || version == resource.stored) {
+    let other = kind == resource.kind && version != expected[0];
+    if other && !resource.is_custom() && version.starts_with(&format!("{}/", resource.group)) {
+        if is_registered(&version, &kind) {
+            let expected = &expected[0];
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({version}) does not match the expected API version ({expected})"
+            )));
+        }
+    } else if kind == resource.kind && (version == expected[0] || version == resource.stored) {
         return Ok(());
     }
     if resource.is_custom() {
@@ -334,10 +357,12 @@ impl Engine {
             .get("status")
             .filter(|_| old.is_none() && resource.is("", "nodes"))
             .cloned();
-        let mut written = if resource.is("events.k8s.io", "events") {
-            events::in_their_group(old, new, |old, new| {
-                schema::update(resource.schema(), old, new, &write).object
-            })
+        let mut written = if faces::differs(resource) {
+            let old = old.map(|old| faces::shown(resource, old));
+            let new = faces::shown(resource, &new);
+            let mut written = schema::update(resource.schema(), old.as_ref(), new, &write).object;
+            kinds::to_stored(target, &mut written);
+            written
         } else {
             schema::update(resource.stored_schema(), old, new, &write).object
         };

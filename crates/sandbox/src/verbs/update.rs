@@ -11,6 +11,7 @@ use super::subresource::{face, rescale};
 use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
 use crate::admission::{Attributes, Charge, pods};
+use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::{About, ApiError, Cause};
 use crate::store::{Change, CommitError, Expect, Key, Object};
@@ -311,9 +312,24 @@ fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiE
     }
     let before = old.value.get("metadata").and_then(Value::as_object);
     if target.subresource == "status" {
-        // A status write changes the status; the rest is the object as it stands.
-        let managed = metadata_mut(new)?.get("managedFields").cloned();
+        // A status write changes the status; the rest is the object as it stands, but for some of the metadata.
+        let metadata = metadata_mut(new)?;
+        let managed = metadata.get("managedFields").cloned();
+        let with: Vec<(&str, Option<Value>)> = taken_with_status(&target.resource)
+            .iter()
+            .map(|field| (*field, metadata.get(*field).cloned()))
+            .collect();
         let mut whole = old.value.clone();
+        let kept = metadata_mut(&mut whole)?;
+        for (field, value) in with {
+            match value {
+                Some(value) => kept.insert(field.to_owned(), value),
+                None => kept.remove(field),
+            };
+        }
+        if old.is_terminating() {
+            refuse_new_finalizers(target, &old.value, &whole)?;
+        }
         if let (Some(whole), Some(new)) = (whole.as_object_mut(), new.as_object_mut()) {
             match new.remove("status") {
                 Some(status) => whole.insert("status".to_owned(), status),
@@ -349,6 +365,17 @@ fn carry_over(target: &Target, old: &Object, new: &mut Value) -> Result<(), ApiE
         }
     }
     Ok(())
+}
+
+/// The metadata that a write to the status of a resource may change: those of old take it all, later ones nothing.
+fn taken_with_status(resource: &Resource) -> &'static [&'static str] {
+    const ALL: &[&str] = &["annotations", "finalizers", "labels", "ownerReferences"];
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => &["annotations", "finalizers", "labels"],
+        ("apps", "deployments") => &["annotations", "finalizers", "ownerReferences"],
+        ("" | "apps" | "batch" | "autoscaling" | "policy", _) | ("networking.k8s.io", "ingresses") => ALL,
+        _ => &[],
+    }
 }
 
 /// Counts a change of the intent.

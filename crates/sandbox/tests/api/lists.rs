@@ -1,6 +1,8 @@
 //! A list in pages shows one state, the one of its first page, for as long as that is held.
 
-use sandbox::Sandbox;
+use std::sync::Arc;
+
+use sandbox::{Clock, ManualClock, Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::server::{Answer, delete, get, patch, post, sandbox};
@@ -182,4 +184,33 @@ async fn tokens_that_mean_nothing_are_refused() {
     // A token of another store speaks of a future that has not come.
     let elsewhere = get(&crate::server::sandbox(), &format!("{MAPS}?continue={next}")).await;
     assert_eq!(elsewhere.code, 504);
+}
+
+#[tokio::test]
+async fn a_list_cannot_be_gone_on_with_for_ever() {
+    let clock = Arc::new(ManualClock::new(
+        "2026-01-02T03:04:05Z".parse::<jiff::Timestamp>().unwrap(),
+    ));
+    let sandbox = Sandbox::open(Options {
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        ..Options::default()
+    })
+    .unwrap();
+    six(&sandbox).await;
+    let page = get(&sandbox, &format!("{MAPS}?limit=2")).await;
+    let next = page.at("/metadata/continue").as_str().unwrap();
+    clock.advance(jiff::SignedDuration::from_secs(299));
+    let page = get(&sandbox, &format!("{MAPS}?limit=2&continue={next}")).await;
+    assert_eq!(page.code, 200);
+    let next = page.at("/metadata/continue").as_str().unwrap();
+    clock.advance(jiff::SignedDuration::from_secs(1));
+    let refused = get(&sandbox, &format!("{MAPS}?limit=2&continue={next}")).await;
+    assert_eq!((refused.code, refused.at("/reason")), (410, &json!("Expired")));
+    let next = refused.at("/metadata/continue").as_str().unwrap();
+    let page = get(&sandbox, &format!("{MAPS}?limit=1&continue={next}")).await;
+    assert_eq!(items(&page), first(&["e"]));
+    let next = page.at("/metadata/continue").as_str().unwrap();
+    clock.advance(jiff::SignedDuration::from_secs(299));
+    let page = get(&sandbox, &format!("{MAPS}?limit=1&continue={next}")).await;
+    assert_eq!(items(&page), first(&["f"]), "it begins anew with that page");
 }

@@ -89,3 +89,31 @@ async fn a_job_runs_to_its_end() {
         .await;
     assert_eq!(job["status"]["succeeded"], 1);
 }
+
+#[tokio::test]
+async fn a_replication_controller_keeps_its_pods() {
+    let living = Living::start();
+    living
+        .create(json!({"apiVersion": "v1", "kind": "ReplicationController",
+            "metadata": {"name": "old", "namespace": NAMESPACE},
+            "spec": {"replicas": 2, "template": {"metadata": {"labels": {"app": "old"}},
+                "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}}))
+        .await;
+    let ready = |count: i64| move |it: &Value| it["status"]["readyReplicas"].as_i64().unwrap_or(0) == count;
+    let controller = living
+        .until_named("v1", "ReplicationController", "old", "ready", ready(2))
+        .await;
+    assert_eq!(controller["status"]["availableReplicas"], 2);
+    assert_eq!(controller["spec"]["selector"], json!({"app": "old"}));
+    living
+        .merge(
+            "v1",
+            "ReplicationController",
+            "old",
+            json!({"spec": {"replicas": 0}}),
+        )
+        .await;
+    living
+        .until_named("v1", "ReplicationController", "old", "empty", ready(0))
+        .await;
+}

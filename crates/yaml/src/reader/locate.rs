@@ -108,7 +108,7 @@ fn find(
 }
 
 /// Consumes the rest of a node whose opening event was read.
-fn skip(reader: &mut Reader<'_>, event: &Event<'_>) -> Option<()> {
+pub(super) fn skip(reader: &mut Reader<'_>, event: &Event<'_>) -> Option<()> {
     if !matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)) {
         return Some(());
     }

@@ -279,3 +279,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn keys_that_stand_twice_are_found() {
+    let check = |text: &str, expect: &[(usize, &str)]| {
+        let found = repeated_keys(text);
+        let found: Vec<(usize, &str)> = found.iter().map(|(line, key)| (*line, key.as_str())).collect();
+        assert_eq!(found, expect, "{text}");
+    };
+    check("\na: 1\nb:\n  c: x\n  c: y\nd: 2\na: 3\n", &[(5, "c"), (7, "a")]);
+    check("- {a: 1, \"a\": 2}\n- a: 1\n", &[(1, "a")]);
+    check("a:\n  b: 1\na:\n  b: 2\n", &[(4, "a")]);
+    check("x: &x {a: 1}\ny:\n  <<: *x\n  <<: *x\n  a: 2\n", &[]);
+    check("a: [\n", &[]);
+    check("", &[]);
+}

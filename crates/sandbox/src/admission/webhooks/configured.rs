@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::super::matching::Wants;
 use crate::engine::Engine;
 use crate::store::{Collection, Object};
 use crate::verbs::text;
@@ -50,21 +51,16 @@ impl Webhook {
         (self.configuration.uid().to_owned(), self.index)
     }
 
-    pub(super) fn rules(&self) -> impl Iterator<Item = &Value> {
-        self.value()["rules"].as_array().into_iter().flatten()
-    }
-
-    pub(super) fn namespace_selector(&self) -> &Value {
-        &self.value()["namespaceSelector"]
-    }
-
-    pub(super) fn object_selector(&self) -> &Value {
-        &self.value()["objectSelector"]
-    }
-
-    /// Whether it wants to see the other versions of what it names as well.
-    pub(super) fn takes_equivalents(&self) -> bool {
-        self.value()["matchPolicy"] != "Exact"
+    /// Which writes it wants to see.
+    pub(super) fn wants(&self) -> Wants<'_> {
+        let value = self.value();
+        Wants {
+            rules: &value["rules"],
+            except: &Value::Null,
+            namespaces: &value["namespaceSelector"],
+            objects: &value["objectSelector"],
+            equivalents: value["matchPolicy"] != "Exact",
+        }
     }
 
     /// Whether a write goes on when it cannot be asked.

@@ -1,25 +1,25 @@
 //! Admission webhooks: others who are asked over HTTPS.
 //!
-//! `configured` knows which there are, `matching` and `conditions` which of them a write is for, `review` what is said
-//! and what the answer means, `call` how it gets there and back. Nothing is locked while an answer is awaited.
+//! `configured` knows which there are, `call` how a question gets to them and back; what is said and what the answer
+//! means is in `review` beside this, which of them a write is for in `matching` and `expressions`. Nothing is locked while
+//! an answer is awaited.
 //!
 //! Reference: `k8s.io/apiserver/pkg/admission/plugin/webhook` of Kubernetes.
 
 mod call;
-mod conditions;
 mod configured;
-mod matching;
-mod review;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::Value;
 
 use self::configured::Webhook;
-use self::review::{Answer, Failure};
 use super::Attributes;
 use super::attributes::{internal, refusing};
+use super::expressions::{self, Question};
+use super::review::{self, Answer, Failure};
 use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::ApiError;
@@ -113,6 +113,29 @@ impl Engine {
             }
         });
         join_all(answers).await.into_iter().collect()
+    }
+
+    /// The resource in whose terms a webhook is asked about a write; none when it is not asked.
+    fn wanted(
+        &self,
+        webhook: &Webhook,
+        write: &Attributes<'_>,
+        object: &Value,
+    ) -> Result<Option<Arc<Resource>>, ApiError> {
+        let Some(resource) = self.wanted_by(webhook.wants(), write, object)? else {
+            return Ok(None);
+        };
+        let conditions = webhook.conditions();
+        if conditions.is_empty() {
+            return Ok(Some(resource));
+        }
+        let question = Question::of(write, &resource, object, Value::Null);
+        match expressions::hold(&conditions, &question.with(&Value::Null)) {
+            Ok(true) => Ok(Some(resource)),
+            Ok(false) => Ok(None),
+            Err(_) if webhook.may_be_missing() => Ok(None),
+            Err(why) => Err(write.forbidden(object, &why)),
+        }
     }
 
     /// Puts one question and reads the answer.

@@ -25,7 +25,7 @@ impl Driver {
         // Those that make pods say themselves what they were refused.
         let makes_pods = matches!(
             key.kind,
-            Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job
+            Kind::ReplicaSet | Kind::ReplicationController | Kind::StatefulSet | Kind::DaemonSet | Kind::Job
         );
         if !makes_pods && let Some(refusal) = self.holding_back(key, now) {
             return Plan {
@@ -49,11 +49,12 @@ impl Driver {
                     now,
                 )
             }
-            Kind::ReplicaSet => {
+            Kind::ReplicaSet | Kind::ReplicationController => {
                 let pods = world.controlled(Kind::Pod, object);
                 let refusal = self.refusal(key, object, now);
                 replicaset::desired(
                     &replicaset::Slice {
+                        kind: key.kind,
                         set: object,
                         pods,
                         refusal: refusal.as_ref(),

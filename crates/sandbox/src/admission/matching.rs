@@ -1,63 +1,106 @@
-//! Which writes a webhook wants to see.
+//! Which writes a webhook or a policy wants to see.
 //!
-//! Reference: `k8s.io/apiserver/pkg/admission/plugin/webhook` (`generic`, `predicates`).
+//! Reference: `k8s.io/apiserver/pkg/admission/plugin/webhook` (`generic`, `predicates`) and
+//! `k8s.io/apiserver/pkg/admission/plugin/policy/matching`.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::{Attributes, Operation};
-use super::configured::Webhook;
-use super::{conditions, review};
+use super::{Attributes, Operation};
 use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::{About, ApiError};
 use crate::store::{Key, Object};
 use crate::verbs::{Selector, text};
 
+/// What somebody at the door wants to see, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wants<'a> {
+    /// The rules of which one must name the write.
+    pub(super) rules: &'a Value,
+    /// Rules of which none may.
+    pub(super) except: &'a Value,
+    pub(super) namespaces: &'a Value,
+    pub(super) objects: &'a Value,
+    /// Whether other versions of what the rules name are seen as well.
+    pub(super) equivalents: bool,
+}
+
+impl<'a> Wants<'a> {
+    /// What stands in a policy, or in a binding of one.
+    pub(super) fn of(constraints: &'a Value) -> Self {
+        Self {
+            rules: &constraints["resourceRules"],
+            except: &constraints["excludeResourceRules"],
+            namespaces: &constraints["namespaceSelector"],
+            objects: &constraints["objectSelector"],
+            equivalents: constraints["matchPolicy"] != "Exact",
+        }
+    }
+}
+
+fn listed(rules: &Value) -> impl Iterator<Item = &Value> {
+    rules.as_array().into_iter().flatten()
+}
+
 impl Engine {
-    /// The resource in whose terms a webhook is asked about a write; none when it is not asked.
-    pub(super) fn wanted(
+    /// The resource in whose terms somebody is asked about a write; none when it is no business of theirs.
+    pub(super) fn wanted_by(
         &self,
-        webhook: &Webhook,
+        wants: Wants<'_>,
         write: &Attributes<'_>,
         object: &Value,
     ) -> Result<Option<Arc<Resource>>, ApiError> {
-        let chosen = self.chooses_namespace(webhook, write, object);
-        if matches!(chosen, Ok(false)) || !chooses_object(webhook, write, object)? {
+        let chosen = self.chooses_namespace(wants.namespaces, write, object);
+        if matches!(chosen, Ok(false)) || !chooses_object(wants.objects, write, object)? {
             return Ok(None);
         }
-        let Some(resource) = self.named(webhook, write) else {
+        if self.named(wants.except, wants.equivalents, write).is_some() {
+            return Ok(None);
+        }
+        let Some(resource) = self.named(wants.rules, wants.equivalents, write) else {
             return Ok(None);
         };
         chosen?;
-        let conditions = webhook.conditions();
-        if conditions.is_empty() {
-            return Ok(Some(resource));
+        Ok(Some(resource))
+    }
+
+    /// Whether a binding, which need not name resources, is about a write.
+    pub(super) fn is_bound(
+        &self,
+        constraints: &Value,
+        write: &Attributes<'_>,
+        object: &Value,
+    ) -> Result<bool, ApiError> {
+        let wants = Wants::of(constraints);
+        if listed(wants.rules).next().is_some() {
+            return Ok(self.wanted_by(wants, write, object)?.is_some());
         }
-        let question = review::question("", "v1", write, &resource, object);
-        match conditions::hold(&conditions, &question) {
-            Ok(true) => Ok(Some(resource)),
-            Ok(false) => Ok(None),
-            Err(_) if webhook.may_be_missing() => Ok(None),
-            Err(why) => Err(write.forbidden(object, &why)),
+        let chosen = self.chooses_namespace(wants.namespaces, write, object);
+        if matches!(chosen, Ok(false)) || !chooses_object(wants.objects, write, object)? {
+            return Ok(false);
         }
+        if self.named(wants.except, wants.equivalents, write).is_some() {
+            return Ok(false);
+        }
+        chosen
     }
 
     /// The resource that a rule names: the one that is written to, or the same in another version.
-    fn named(&self, webhook: &Webhook, write: &Attributes<'_>) -> Option<Arc<Resource>> {
+    fn named(&self, rules: &Value, equivalents: bool, write: &Attributes<'_>) -> Option<Arc<Resource>> {
         let own = &write.target.resource;
-        if webhook.rules().any(|rule| names(rule, own, write)) {
+        if listed(rules).any(|rule| names(rule, own, write)) {
             return Some(Arc::clone(own));
         }
-        if !webhook.takes_equivalents() {
+        if !equivalents {
             return None;
         }
         let catalog = self.catalog();
         let same = |other: &&Arc<Resource>| {
             other.collection == own.collection && (other.group != own.group || other.version != own.version)
         };
-        webhook.rules().find_map(|rule| {
+        listed(rules).find_map(|rule| {
             let mut others = catalog.resources().iter().filter(same);
             others.find(|other| names(rule, other, write)).cloned()
         })
@@ -65,7 +108,7 @@ impl Engine {
 
     fn chooses_namespace(
         &self,
-        webhook: &Webhook,
+        selector: &Value,
         write: &Attributes<'_>,
         object: &Value,
     ) -> Result<bool, ApiError> {
@@ -74,7 +117,7 @@ impl Engine {
         if name.is_empty() && !is_namespace {
             return Ok(true);
         }
-        let selector = Selector::of(webhook.namespace_selector())?;
+        let selector = Selector::of(selector)?;
         if selector.is_everything() {
             return Ok(true);
         }
@@ -94,8 +137,8 @@ impl Engine {
 }
 
 /// The object as it was or as it will be has the labels.
-fn chooses_object(webhook: &Webhook, write: &Attributes<'_>, object: &Value) -> Result<bool, ApiError> {
-    let selector = Selector::of(webhook.object_selector())?;
+fn chooses_object(selector: &Value, write: &Attributes<'_>, object: &Value) -> Result<bool, ApiError> {
+    let selector = Selector::of(selector)?;
     let fits = |object: &Value| object.is_object() && selector.matches(object);
     Ok(selector.is_everything() || fits(object) || write.old.is_some_and(fits))
 }
@@ -116,7 +159,11 @@ fn names(rule: &Value, resource: &Resource, write: &Attributes<'_>) -> bool {
     };
     let part = |item: &str, wanted: &str| item == "*" || item == wanted;
     let listed = rule["resources"].as_array().into_iter().flatten();
+    let names = rule["resourceNames"].as_array();
+    let by_name =
+        names.is_none_or(|names| names.is_empty() || names.iter().any(|name| *name == *write.target.name));
     in_scope
+        && by_name
         && lists("operations", write.operation.word())
         && lists("apiGroups", &resource.group)
         && lists("apiVersions", &resource.version)

@@ -1,10 +1,10 @@
-//! What a webhook is told, and what its answer means.
+//! What a webhook or a policy is told of a write, and what a webhook's answer means.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::{Attributes, Operation};
+use super::{Attributes, Operation};
 use crate::catalog::Resource;
 use crate::status::ApiError;
 use crate::verbs::{Unpatched, shown, text};

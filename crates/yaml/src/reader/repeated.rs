@@ -1,0 +1,67 @@
+//! Finds the keys that a mapping has more than once.
+
+use granit_parser::{Event, Span};
+
+use super::{Reader, is_merge, locate::skip, place};
+
+/// The keys of the first document that stand more than once in their mapping, each with the line of the value that came
+/// too late, as go-yaml counts them in its strict mode. A text that cannot be read has none.
+pub fn repeated_keys(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    loop {
+        match reader.next() {
+            Ok(Some((Event::StreamStart | Event::DocumentStart(..), _))) => {}
+            Ok(Some((event, _))) => {
+                // What cannot be read is told by whoever reads the values.
+                let _ = walk(&mut reader, &event, &mut found);
+                return found;
+            }
+            Ok(None) | Err(_) => return found,
+        }
+    }
+}
+
+/// Walks one node whose opening event was read; the parser bounds how deep.
+fn walk(reader: &mut Reader<'_>, event: &Event<'_>, found: &mut Vec<(usize, String)>) -> Option<()> {
+    match event {
+        Event::MappingStart(..) => {
+            let mut seen = std::collections::HashSet::new();
+            loop {
+                let (event, span) = reader.next().ok()??;
+                if matches!(event, Event::MappingEnd) {
+                    return Some(());
+                }
+                let key = if is_merge(&event) {
+                    None
+                } else {
+                    key_of(reader, event, &span)?
+                };
+                let (event, span) = reader.next().ok()??;
+                walk(reader, &event, found)?;
+                if let Some(key) = key
+                    && !seen.insert(key.clone())
+                {
+                    found.push((place(&span).line, key));
+                }
+            }
+        }
+        Event::SequenceStart(..) => loop {
+            let (event, _) = reader.next().ok()??;
+            if matches!(event, Event::SequenceEnd) {
+                return Some(());
+            }
+            walk(reader, &event, found)?;
+        },
+        _ => Some(()),
+    }
+}
+
+/// A key's text; none for one that is no text itself.
+fn key_of<'t>(reader: &mut Reader<'t>, event: Event<'t>, span: &Span) -> Option<Option<String>> {
+    if let Event::Scalar(..) = event {
+        return reader.key(event, span, 0).ok().map(|(key, _)| Some(key));
+    }
+    skip(reader, &event)?;
+    Some(None)
+}
