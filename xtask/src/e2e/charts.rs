@@ -154,7 +154,7 @@ fn refused(user: &User<'_>, chart: &str, code: i32, said: &str) -> Result<()> {
 }
 
 /// Starts a registry; with an authority it speaks TLS and wants a password.
-fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<Daemon> {
+pub(super) fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<Daemon> {
     let program = tools::need(&[REGISTRY])?.remove(0);
     fs::create_dir(folder).doing(|| format!("make {}", folder.display()))?;
     let place = folder.display();

@@ -327,7 +327,7 @@ pub(super) fn settle(command: &mut Command, source: &Path) -> Result<()> {
 }
 
 /// Where Rust services are built: outside the clone and kept, because their dependencies take a minute.
-fn target() -> Result<PathBuf> {
+pub(super) fn target() -> Result<PathBuf> {
     Ok(peers::cache()?.join("scaffold-rust-1"))
 }
 

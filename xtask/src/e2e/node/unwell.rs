@@ -31,22 +31,24 @@ pub(super) fn explained(site: &Site<'_>) -> Result<()> {
             "orphan",
             Source::GO.image,
             &[
-                "container orphan exits with code 1",
-                "it said: \"stopped: ",
+                "container orphan crashes right after it starts, with exit code 1",
                 "DATABASE_URL",
             ],
         ),
         (
             "hungry",
             HUNGRY,
-            &["container hungry used more memory than its limit of 512Mi and was killed"],
+            &[
+                "container hungry was killed: it used more memory than its limit of 512Mi",
+                "; raise it with a larger size, or with resources.limits.memory, in the service's file in Git",
+            ],
         ),
         ("phantom", &missing, &missing_words),
     ];
     let mut creates = Vec::new();
     for (name, image, _) in &cases {
         let create = format!(
-            "service create {name} --team payments --no-scaffold --image {image} --timeout 90s --context {CONTEXT}"
+            "service create {name} --team payments --no-scaffold --replicas 1 --image {image} --timeout 90s --context {CONTEXT}"
         );
         let mut command = stage.user.command(&create);
         command.env("KUBECONFIG", stage.cluster.kubeconfig());
