@@ -7,23 +7,27 @@ pub(crate) mod certificates;
 pub(crate) mod node;
 mod objects;
 
-use crate::failure::{Doing, Result, fail};
+use crate::failure::{Doing, Result};
 use crate::https::ApiServer;
 use crate::peers::{self, ETCD, KUBERNETES, KWOK};
 use crate::process::{Daemon, Scratch, run};
 use certificates::{Authority, Pair};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the cluster may take to come up; seconds on a machine at rest.
 const START: Duration = Duration::from_mins(3);
 /// What a single call of kubectl may take.
 const CALL: Duration = Duration::from_mins(2);
+/// What an API server says once it finds itself ready: only then it makes the Service by which it is found.
+const READY: &str = "service=\"default/kubernetes\"";
+/// What one says that finds everything it needs where it left it.
+const READY_AGAIN: &str = "all system priority classes are created successfully or already exist";
 /// The kubeconfig's context, cluster and admin user.
 pub(crate) const CONTEXT: &str = "towpath-e2e";
 
@@ -51,19 +55,30 @@ impl Cluster {
         cluster.start_controllers()?;
         cluster.start_kwok()?;
         cluster.apply(&objects::at_start())?;
-        cluster.wait_for_nodes()?;
+        cluster.wait_for_nodes(objects::SIMULATED_NODES.len())?;
         Ok(cluster)
     }
 
-    fn wait_for_nodes(&self) -> Result<()> {
-        self.wait_for("the nodes and the default service account", |cluster| {
-            let account = cluster.api.get(
-                "/api/v1/namespaces/default/serviceaccounts/default",
-                "application/json",
-            )?;
-            let nodes = cluster.api.get("/api/v1/nodes", "application/json")?;
-            Ok(account.status == 200 && objects::all_nodes_ready(&nodes.body))
-        })
+    /// Waits for so many nodes that take pods, and for the account that pods of the namespace `default` run as.
+    fn wait_for_nodes(&self, count: usize) -> Result<()> {
+        let accounts =
+            "/api/v1/namespaces/default/serviceaccounts?watch=1&fieldSelector=metadata.name%3Ddefault";
+        let mut ready = BTreeSet::new();
+        let nodes = |event: &Value| {
+            let node = &event["object"];
+            let name = node["metadata"]["name"].to_string();
+            if objects::takes_pods(node) {
+                ready.insert(name);
+            } else {
+                ready.remove(&name);
+            }
+            (ready.len() == count).then_some(())
+        };
+        self.api
+            .watch(accounts, START, |event| (event["type"] == "ADDED").then_some(()))
+            .and_then(|()| self.api.watch("/api/v1/nodes?watch=1", START, nodes))
+            // A part that has ended has more to say about it.
+            .or_else(|failure| self.check().and(Err(failure)))
     }
 
     /// Starts etcd and the API server, without anything that would act on objects.
@@ -96,7 +111,7 @@ impl Cluster {
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
         cluster.start_api_server(advertised)?;
-        cluster.wait_for("the API server to be ready", |cluster| Ok(cluster.api.is_ready()))?;
+        cluster.part_says(READY)?;
         Ok(cluster)
     }
 
@@ -105,11 +120,10 @@ impl Cluster {
         // It was started second, after etcd.
         self.daemons.remove(1).kill()?;
         self.start_api_server(None)?;
+        self.part_says(READY_AGAIN)?;
         let fresh = self.daemons.pop();
         self.daemons.splice(1..1, fresh);
-        self.wait_for("the API server to be ready again", |cluster| {
-            Ok(cluster.api.is_ready())
-        })
+        Ok(())
     }
 
     /// The kubeconfig of an administrator; it holds its credentials itself.
@@ -149,21 +163,12 @@ impl Cluster {
         &self.api
     }
 
-    /// Looks again until `ready` says yes; fails at once when a part of the cluster has ended.
-    fn wait_for(&self, what: &str, ready: impl Fn(&Self) -> Result<bool>) -> Result<()> {
-        let started = Instant::now();
-        while !ready(self)? {
-            self.check()?;
-            if started.elapsed() > START {
-                let last = self.daemons.last().map(Daemon::last_lines).unwrap_or_default();
-                fail!(
-                    "waited {} for {what}; the last lines of its log:\n{last}",
-                    crate::say::duration(START)
-                );
-            }
-            thread::sleep(Duration::from_millis(50));
+    /// Waits until a part of the cluster that was just started has said these words.
+    fn part_says(&self, words: &str) -> Result<()> {
+        match self.daemons.last() {
+            Some(daemon) => daemon.says(words, START),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn start_daemon(&mut self, program: &Path, arguments: &[String]) -> Result<()> {

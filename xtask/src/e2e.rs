@@ -70,7 +70,7 @@ fn made<'a, T>(cell: &'a OnceCell<T>, what: &str, make: impl Fn() -> Result<T>) 
 type Scenario = (&'static str, fn(&World) -> Result<()>);
 
 /// The scenario that needs more of the machine than all others.
-const NODE: &str = "a service runs on a real node";
+const NODE: &str = "services run on a real node";
 
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[

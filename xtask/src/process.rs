@@ -8,27 +8,32 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{PipeReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a running process is looked at.
-const LOOK: Duration = Duration::from_millis(5);
 /// How long a process has to stop on its own after it was asked to.
 const GRACE: Duration = Duration::from_secs(8);
 
 struct Book {
     /// Set by Ctrl-C: nothing may be started any more.
     stopping: bool,
-    /// Running children by process id, which is the id of their group too. Later ones were started later.
-    running: BTreeMap<u64, Child>,
+    /// Children that run, or whose end nobody has heard of yet. Those with higher numbers were started later.
+    running: BTreeMap<u64, Running>,
     started: u64,
     /// What else goes at the end, and how.
     traces: BTreeMap<PathBuf, fn(&Path)>,
+}
+
+struct Running {
+    /// The process id, which is the id of its group too.
+    group: Pid,
+    ended: Option<std::io::Result<ExitStatus>>,
 }
 
 static BOOK: Mutex<Book> = Mutex::new(Book {
@@ -37,6 +42,9 @@ static BOOK: Mutex<Book> = Mutex::new(Book {
     started: 0,
     traces: BTreeMap::new(),
 });
+
+/// Told whenever a child has ended or a daemon has said something.
+static NEWS: Condvar = Condvar::new();
 
 /// Held by whoever ends this process, so that it is not ended twice at once.
 static ENDING: Mutex<()> = Mutex::new(());
@@ -108,9 +116,9 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Finished> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = spawn(command, &name)?;
-    let stdout = collect(child.1.stdout.take());
-    let stderr = collect(child.1.stderr.take());
-    let number = write_down(child);
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let number = write_down(child, None);
     let status = wait(number, &name, limit);
     let text = |thread: thread::JoinHandle<Vec<u8>>| {
         String::from_utf8_lossy(&thread.join().unwrap_or_default()).into_owned()
@@ -131,23 +139,37 @@ pub(crate) fn run_aloud(command: &mut Command, limit: Duration) -> Result<ExitSt
     let name = name_of(command);
     command.stdin(Stdio::null());
     let child = spawn(command, &name)?;
-    let number = write_down(child);
+    let number = write_down(child, None);
     wait(number, &name, limit)
 }
 
-fn spawn(command: &mut Command, name: &str) -> Result<(u32, Child)> {
-    let child = command.process_group(0).spawn().doing(|| format!("run {name}"))?;
-    Ok((child.id(), child))
+fn spawn(command: &mut Command, name: &str) -> Result<Child> {
+    command.process_group(0).spawn().doing(|| format!("run {name}"))
 }
 
-/// Puts a child into the book; a child started while we are stopping is stopped at once.
-fn write_down((_, child): (u32, Child)) -> u64 {
+/// Puts a child into the book; a child started while we are stopping is stopped at once. Where somebody reads what it
+/// says, it has ended when that is read to the end.
+fn write_down(mut child: Child, read: Option<Receiver<()>>) -> u64 {
     let mut book = book();
     book.started += 1;
     let number = book.started;
-    book.running.insert(number, child);
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    book.running.insert(number, Running { group, ended: None });
     let stopping = book.stopping;
     drop(book);
+    thread::spawn(move || {
+        let ended = child.wait();
+        // Stragglers of its group.
+        let _ = killpg(group, Signal::SIGKILL);
+        if let Some(read) = read {
+            // Who left the group may have its output too, and go on.
+            let _ = read.recv_timeout(GRACE);
+        }
+        if let Some(running) = self::book().running.get_mut(&number) {
+            running.ended = Some(ended);
+        }
+        NEWS.notify_all();
+    });
     if stopping {
         stop(number);
     }
@@ -173,62 +195,77 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec
     })
 }
 
-/// The exit status once the process has ended; it leaves the book then, and stragglers of its group are killed.
-fn ended(number: u64) -> Result<Option<ExitStatus>> {
+/// The exit status once the process has ended, waited for at most so long; it leaves the book then.
+fn ended(number: u64, limit: Duration) -> Result<Option<ExitStatus>> {
+    let started = Instant::now();
     let mut book = book();
-    let Some(child) = book.running.get_mut(&number) else {
-        fail!("stopped")
-    };
-    let group = group_of(child);
-    match child.try_wait().doing(|| "look after a process".to_owned())? {
-        None => Ok(None),
-        Some(status) => {
+    loop {
+        let Some(running) = book.running.get_mut(&number) else {
+            fail!("stopped")
+        };
+        if let Some(status) = running.ended.take() {
             book.running.remove(&number);
-            let _ = killpg(group, Signal::SIGKILL);
-            Ok(Some(status))
+            return status.doing(|| "look after a process".to_owned()).map(Some);
+        }
+        match news(book, started, limit) {
+            Some(later) => book = later,
+            None => return Ok(None),
         }
     }
+}
+
+/// Waits for news; nothing when time is up.
+fn news(book: MutexGuard<'_, Book>, started: Instant, limit: Duration) -> Option<MutexGuard<'_, Book>> {
+    let left = limit.checked_sub(started.elapsed())?;
+    let (book, _) = NEWS
+        .wait_timeout(book, left)
+        .unwrap_or_else(PoisonError::into_inner);
+    Some(book)
 }
 
 fn wait(number: u64, name: &str, limit: Duration) -> Result<ExitStatus> {
-    let started = Instant::now();
-    loop {
-        if let Some(status) = ended(number)? {
-            return Ok(status);
-        }
-        if started.elapsed() > limit {
-            stop(number);
-            fail!(
-                "{name} did not end within {}; it was stopped",
-                crate::say::duration(limit)
-            );
-        }
-        thread::sleep(LOOK);
+    if let Some(status) = ended(number, limit)? {
+        return Ok(status);
     }
-}
-
-fn group_of(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+    stop(number);
+    fail!(
+        "{name} did not end within {}; it was stopped",
+        crate::say::duration(limit)
+    );
 }
 
 fn signal(number: u64, signal: Signal) {
-    if let Some(child) = book().running.get(&number) {
-        let _ = killpg(group_of(child), signal);
+    if let Some(running) = book().running.get(&number)
+        && running.ended.is_none()
+    {
+        let _ = killpg(running.group, signal);
     }
 }
 
 /// Asks a process group to stop, and kills it when it does not.
 fn stop(number: u64) {
     signal(number, Signal::SIGTERM);
-    let started = Instant::now();
-    let mut killed = false;
-    while let Ok(None) = ended(number) {
-        if !killed && started.elapsed() > GRACE {
-            signal(number, Signal::SIGKILL);
-            killed = true;
-        }
-        thread::sleep(LOOK);
+    while let Ok(None) = ended(number, GRACE) {
+        signal(number, Signal::SIGKILL);
     }
+}
+
+/// Writes what a daemon says into its log, and tells whoever waits for it; what comes back ends when it is silent for
+/// good.
+fn keep(mut said: PipeReader, mut log: File) -> Receiver<()> {
+    let (reading, read) = mpsc::channel();
+    thread::spawn(move || {
+        let mut piece = [0; 16 * 1024];
+        while let Ok(length @ 1..) = said.read(&mut piece) {
+            // A full disk is no reason to stop the process.
+            let _ = log.write_all(&piece[..length]);
+            // Whoever has just looked in vain waits already.
+            drop(book());
+            NEWS.notify_all();
+        }
+        drop(reading);
+    });
+    read
 }
 
 /// A process that runs beside us until this value is dropped; what it prints goes to a file.
@@ -243,54 +280,62 @@ impl Daemon {
     /// Starts `command` with its output in `log`.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let name = name_of(command);
-        let file = File::create(log).doing(|| format!("write {}", log.display()))?;
-        let second = file.try_clone().doing(|| format!("write {}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(file).stderr(second);
-        let child = spawn(command, &name)?;
+        let what = || format!("write {}", log.display());
+        let file = File::create(log).doing(what)?;
+        let (said, mouth) = std::io::pipe().doing(what)?;
+        let second = mouth.try_clone().doing(what)?;
+        command.stdin(Stdio::null()).stdout(mouth).stderr(second);
+        let child = spawn(command, &name);
+        // Ours are closed, or its silence would never be heard.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Self {
             name,
-            number: write_down(child),
+            number: write_down(child?, Some(keep(said, file))),
             log: log.to_owned(),
         })
     }
 
-    /// Looks again and again until `look` finds something; fails when the process ends before, or in `limit`.
-    pub(crate) fn until<T>(
-        &self,
-        what: &str,
-        limit: Duration,
-        look: impl Fn() -> Result<Option<T>>,
-    ) -> Result<T> {
+    /// Waits until it has said these words; fails when it ends without them, or when that takes longer than `limit`.
+    pub(crate) fn says(&self, words: &str, limit: Duration) -> Result<()> {
         let started = Instant::now();
+        let mut book = book();
         loop {
-            if let Some(found) = look()? {
-                return Ok(found);
+            let over = book
+                .running
+                .get(&self.number)
+                .is_none_or(|running| running.ended.is_some());
+            // In this order: what it said before it ended counts.
+            if self.output().contains(words) {
+                return Ok(());
             }
-            self.check()?;
-            if started.elapsed() > limit {
-                let limit = crate::say::duration(limit);
-                fail!(
-                    "waited {limit} for {what}; the last lines of {}:\n{}",
+            if over {
+                drop(book);
+                self.check()?;
+                fail!("{} was stopped", self.name);
+            }
+            match news(book, started, limit) {
+                Some(later) => book = later,
+                None => fail!(
+                    "waited {} for {} to say {words:?}; its last lines:\n{}",
+                    crate::say::duration(limit),
                     self.name,
                     self.last_lines()
-                );
+                ),
             }
-            // Short, since what is waited for may be what is measured.
-            thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// The process id.
     pub(crate) fn id(&self) -> Result<u32> {
         match book().running.get(&self.number) {
-            Some(child) => Ok(child.id()),
+            Some(running) => Ok(running.group.as_raw().unsigned_abs()),
             None => fail!("{} is not running", self.name),
         }
     }
 
     /// Fails, with the end of its output, when the process is not running any more.
     pub(crate) fn check(&self) -> Result<()> {
-        match ended(self.number)? {
+        match ended(self.number, Duration::ZERO)? {
             None => Ok(()),
             Some(status) => fail!(
                 "{} ended with {status}; its last lines:\n{}",
@@ -384,6 +429,8 @@ impl Scratch {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_mins(1);
+
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -406,18 +453,6 @@ mod tests {
         assert!(said.contains("out\nerr"), "{said}");
     }
 
-    /// Looks until `ready` holds; how long that may take says only when to give up.
-    fn until(what: &str, ready: impl Fn() -> bool) {
-        let started = Instant::now();
-        while !ready() {
-            assert!(
-                started.elapsed() < Duration::from_mins(1),
-                "waited in vain: {what}"
-            );
-            thread::yield_now();
-        }
-    }
-
     #[test]
     fn a_process_that_takes_too_long_is_stopped() {
         let failure = run(&mut shell("echo word; sleep 600"), Duration::from_millis(50))
@@ -429,15 +464,18 @@ mod tests {
     #[test]
     fn a_daemon_is_stopped_with_its_children() {
         let scratch = Scratch::new().unwrap();
-        let file = scratch.path().join("pid");
-        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
-        let daemon = Daemon::start(&mut shell(&script), &scratch.path().join("log")).unwrap();
-        let child = || fs::read_to_string(&file).unwrap_or_default();
-        until("the child to start", || child().ends_with('\n'));
+        let script = "sleep 600 & echo $!; wait";
+        let daemon = Daemon::start(&mut shell(script), &scratch.path().join("log")).unwrap();
+        daemon.says("\n", MINUTE).unwrap();
+        let status = PathBuf::from(format!("/proc/{}/stat", daemon.output().trim()));
+        assert!(status.exists());
         drop(daemon);
-        let status = PathBuf::from(format!("/proc/{}/stat", child().trim()));
-        let gone = || fs::read_to_string(&status).map_or(true, |state| state.contains(") Z "));
-        until("the child to end", gone);
+        // Nothing tells when a process of somebody else is gone.
+        let started = Instant::now();
+        while fs::read_to_string(&status).is_ok_and(|state| !state.contains(") Z ")) {
+            assert!(started.elapsed() < MINUTE, "the child goes on");
+            thread::yield_now();
+        }
     }
 
     #[test]
@@ -448,12 +486,7 @@ mod tests {
             &scratch.path().join("log"),
         )
         .unwrap();
-        let failure = loop {
-            if let Err(failure) = daemon.check() {
-                break failure.to_string();
-            }
-            thread::yield_now();
-        };
+        let failure = daemon.says("ready", MINUTE).unwrap_err().to_string();
         assert!(failure.contains("no such flag"), "{failure}");
     }
 

@@ -93,45 +93,67 @@ fn a_volume_of_a_class_that_does_not_exist() {
     assert_eq!(text(&got, "/commit/subject"), "Keep no files");
 }
 
+/// What the sandbox is asked to simulate is told in the words that a real node's troubles are told in.
 #[test]
-fn a_container_that_crashes() {
+fn containers_that_do_not_run() {
     let machine = Machine::new();
     machine
         .run("service create moody --language go --no-scaffold --replicas 2")
         .exits(0);
     let up = machine.up();
-    let line = "cannot open the lock file";
-    let annotate = |annotations: Value| {
+    let simulate = |fail: Value, code: Value, line: Value| {
+        let annotations = json!({
+            "sandbox.towpath.dev/fail": fail,
+            "sandbox.towpath.dev/exit-code": code,
+            "sandbox.towpath.dev/last-line": line,
+        });
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotations}}}});
         let deployments = up.api("Deployment", NAMESPACE);
         up.wait(deployments.patch("moody", &PatchParams::default(), &Patch::Strategic(patch)))
             .unwrap();
     };
-    annotate(json!({
-        "sandbox.towpath.dev/fail": "crash",
-        "sandbox.towpath.dev/exit-code": "3",
-        "sandbox.towpath.dev/last-line": line,
-    }));
-    up.until("Application", NAMESPACE, "moody", |application| {
-        unwell(application, line)
-    });
-    let got = machine.run("service get moody").exits(0);
-    let cause = got
-        .stdout
-        .lines()
-        .find(|line| line.contains("first cause"))
-        .unwrap();
-    assert!(cause.contains(line), "{got}");
-    assert!(
-        got.stdout.contains("Pod moody-"),
-        "the chain leads to the pod\n{got}"
-    );
+    let line = r#"{"level":"error","msg":"stopped","error":"cannot open the lock file"}"#;
+    let cases: [(Value, &[&str]); 3] = [
+        (
+            json!(["crash", "3", line]),
+            &[
+                "container moody crashes right after it starts, with exit code 3",
+                ": stopped: cannot open the lock file",
+            ],
+        ),
+        (
+            json!(["oom", null, null]),
+            &[
+                "container moody was killed: it used more memory than its limit of 512Mi",
+                "; raise it with a larger size, or with resources.limits.memory, in the service's file in Git",
+            ],
+        ),
+        (
+            json!(["image-pull", null, null]),
+            &["cannot be pulled: the registry has no such image or tag"],
+        ),
+    ];
+    for (asked, words) in cases {
+        let [fail, code, line] = [0, 1, 2].map(|index| asked[index].clone());
+        simulate(fail, code, line);
+        up.until("Application", NAMESPACE, "moody", |application| {
+            words.iter().all(|words| unwell(application, words))
+        });
+        let got = machine.run("service get moody").exits(0);
+        assert!(got.stdout.starts_with("moody in demo/dev is "), "{got}");
+        let cause = got
+            .stdout
+            .lines()
+            .find(|line| line.contains("first cause"))
+            .unwrap();
+        assert!(words.iter().all(|words| cause.contains(words)), "{got}");
+        assert!(
+            got.stdout.contains("Pod moody-"),
+            "the chain leads to the pod\n{got}"
+        );
+    }
 
-    annotate(json!({
-        "sandbox.towpath.dev/fail": null,
-        "sandbox.towpath.dev/exit-code": null,
-        "sandbox.towpath.dev/last-line": null,
-    }));
+    simulate(Value::Null, Value::Null, Value::Null);
     up.until("Application", NAMESPACE, "moody", |application| {
         application.is_some_and(|application| text(application, "/status/health") == "Healthy")
     });

@@ -23,6 +23,9 @@ const KINDS: [(&str, &str, &str, Option<&str>); 5] = [
     ("batch", "v1", "Job", None),
 ];
 
+/// What gives a service more memory.
+const RAISE: &str = "a larger size, or with resources.limits.memory, in the service's file in Git";
+
 /// The workloads of a service, as they are now.
 #[derive(Debug, Default)]
 pub(crate) struct Workloads {
@@ -72,7 +75,7 @@ pub(crate) async fn look(
         workloads.ready = workloads.ready.saturating_add(count);
         // What runs now and then has pods of many runs; only the last one's say how it is.
         let health = if ready.is_some() {
-            provision::workload::observe(&context.client, &namespace, &live, &pods)
+            provision::workload::observe(&context.client, &namespace, &live, &pods, RAISE)
                 .await
                 .map_err(looking())?
         } else {

@@ -150,9 +150,15 @@ async fn observe(context: &Context, intent: &ClaimIntent) -> Result<Outcome, Pro
     };
     let object = workload::value(&set, "StatefulSet");
     let pods = format!("{}={name}", api::LABEL_INSTANCE);
-    let health = workload::observe(&context.client, &intent.namespace, &object, &pods)
-        .await
-        .map_err(looking())?;
+    let health = workload::observe(
+        &context.client,
+        &intent.namespace,
+        &object,
+        &pods,
+        "a larger size",
+    )
+    .await
+    .map_err(looking())?;
     Ok(match health.status {
         HealthStatus::Healthy => Outcome::new(Phase::Ready, intent.describe()),
         HealthStatus::Degraded => Outcome::new(Phase::Failed, health.reason),

@@ -12,12 +12,14 @@ const EVENT_LIMIT: u32 = 500;
 
 /// Judges a workload. `object` is the Deployment or StatefulSet itself, `pods` selects its pods.
 ///
-/// Pods, volumes and events are only read when the workload is not well.
+/// Pods, volumes and events are only read when the workload is not well. `raise` is where somebody gives it more
+/// memory.
 pub async fn observe(
     client: &Client,
     namespace: &str,
     object: &Value,
     pods: &str,
+    raise: &str,
 ) -> Result<Health, kube::Error> {
     let mut health = assess(object);
     if matches!(health.status, HealthStatus::Healthy | HealthStatus::Suspended) {
@@ -51,7 +53,6 @@ pub async fn observe(
         pods: &pods,
         events: &events,
         claims: &claims,
-        last_lines: None,
     };
     if let Some(cause) = first_cause(&facts) {
         if cause.lasting
@@ -62,6 +63,9 @@ pub async fn observe(
             health.status = HealthStatus::Degraded;
         }
         health.reason = cause.message;
+        if cause.wants_memory {
+            health.reason = format!("{}; raise it with {raise}", health.reason);
+        }
     }
     Ok(health)
 }

@@ -94,6 +94,8 @@ resources:
 {{- with include "service-library.probes" . }}
 {{ . }}
 {{- end }}
+{{- /* Its last lines go into its status when it fails: whoever asks why it did finds them there. */}}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   runAsNonRoot: true
   allowPrivilegeEscalation: false

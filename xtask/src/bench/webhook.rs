@@ -2,11 +2,11 @@
 
 use super::load::{self, Load};
 use crate::cluster::free_ports;
-use crate::e2e::platform::{Platform, User};
+use crate::e2e::platform::Platform;
 use crate::failure::{Doing, Result, fail};
 use crate::https::{ApiServer, Connection};
 use crate::peers::KUBERNETES;
-use crate::process::{Daemon, run};
+use crate::process::run;
 use crate::{cluster, say};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -95,13 +95,18 @@ pub(crate) fn run_all(options: &Options<'_>) -> Result<()> {
         ),
     )?;
     let authority = user.work().join("ca.crt");
-    wait(&webhook, &user, &kubeconfig, metrics, &authority)?;
+    wait(&kubeconfig, &authority)?;
     let program = std::env::current_exe().doing(|| "find this program".to_owned())?;
     let mut load = Command::new(program);
     load.args(["load-webhook", &port.to_string(), &seconds.to_string()])
         .arg(&authority);
     let told = run(&mut load, Duration::from_secs(seconds) + LIMIT)?.success("the load")?;
     webhook.check()?;
+    let wanted = format!("platform_webhook_policies {POLICIES}");
+    let figures = figures(metrics).doing(|| "ask the webhook for its figures".to_owned())?;
+    if !figures.lines().any(|line| line == wanted) {
+        fail!("the webhook did not judge by {POLICIES} policies:\n{figures}");
+    }
     say::line(table(told.trim())?);
     Ok(())
 }
@@ -140,20 +145,13 @@ fn more_policies() -> Result<String> {
     Ok(text)
 }
 
-/// Waits until the webhook has all policies and is configured; writes down whom it is trusted by.
-fn wait(webhook: &Daemon, user: &User<'_>, kubeconfig: &Path, metrics: u16, authority: &Path) -> Result<()> {
-    let api = ApiServer::of(kubeconfig)?;
-    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/platform-guardrails";
-    let wanted = format!("platform_webhook_policies {POLICIES}");
-    let what = format!("the webhook of {}", user.work().display());
-    let bundle = webhook.until(&what, LIMIT, || {
-        let answer = api.get(path, "application/json")?;
-        let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let bundle = found["webhooks"][0]["clientConfig"]["caBundle"].as_str();
-        let ready = figures(metrics).is_ok_and(|text| text.lines().any(|line| line == wanted));
-        Ok(bundle
-            .filter(|_| ready)
-            .and_then(|text| STANDARD.decode(text).ok()))
+/// Waits until the webhook is configured, which it is when it has read all policies; writes down whom it is trusted by.
+fn wait(kubeconfig: &Path, authority: &Path) -> Result<()> {
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations\
+                ?watch=1&fieldSelector=metadata.name%3Dplatform-guardrails";
+    let bundle = ApiServer::of(kubeconfig)?.watch(path, LIMIT, |event| {
+        let bundle = event["object"]["webhooks"][0]["clientConfig"]["caBundle"].as_str();
+        bundle.and_then(|text| STANDARD.decode(text).ok())
     })?;
     fs::write(authority, bundle).doing(|| "write the authority".to_owned())
 }

@@ -8,10 +8,13 @@ use std::path::PathBuf;
 
 /// How many volumes a cluster has to give away.
 const VOLUMES: usize = 48;
+/// The nodes of a cluster whose pods are simulated.
+pub(super) const SIMULATED_NODES: [&str; 2] = ["node-a", "node-b"];
 
 /// Two nodes, a default storage class, and volumes made beforehand: they point nowhere, for no pod ever runs.
 pub(super) fn at_start() -> Value {
-    let mut items = vec![node("node-a"), node("node-b"), storage_class()];
+    let mut items: Vec<Value> = SIMULATED_NODES.map(node).into();
+    items.push(storage_class());
     items.extend((0..VOLUMES).map(volume));
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
@@ -104,18 +107,11 @@ pub(super) fn kubeconfig(context: &str, server: &str, authority: &str, pair: &Pa
     })
 }
 
-/// Whether the list of nodes has any and all are Ready and free of taints.
-pub(super) fn all_nodes_ready(list: &[u8]) -> bool {
-    let list: Value = serde_json::from_slice(list).unwrap_or_default();
-    let Some(nodes) = list["items"].as_array() else {
-        return false;
-    };
-    !nodes.is_empty()
-        && nodes.iter().all(|node| {
-            let ready = node["status"]["conditions"].as_array().is_some_and(|all| {
-                all.iter()
-                    .any(|it| it["type"] == "Ready" && it["status"] == "True")
-            });
-            ready && node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
-        })
+/// Whether a node is Ready and free of taints.
+pub(super) fn takes_pods(node: &Value) -> bool {
+    let ready = node["status"]["conditions"].as_array().is_some_and(|all| {
+        all.iter()
+            .any(|it| it["type"] == "Ready" && it["status"] == "True")
+    });
+    ready && node["spec"]["taints"].as_array().is_none_or(Vec::is_empty)
 }

@@ -154,7 +154,7 @@ fn refused(user: &User<'_>, chart: &str, code: i32, said: &str) -> Result<()> {
 }
 
 /// Starts a registry; with an authority it speaks TLS and wants a password.
-fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<Daemon> {
+pub(super) fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<Daemon> {
     let program = tools::need(&[REGISTRY])?.remove(0);
     fs::create_dir(folder).doing(|| format!("make {}", folder.display()))?;
     let place = folder.display();
@@ -179,9 +179,7 @@ fn registry(folder: &Path, port: u16, authority: Option<&Authority>) -> Result<D
     let mut command = Command::new(program);
     command.arg("serve").arg(&file);
     let daemon = Daemon::start(&mut command, &folder.join("log"))?;
-    daemon.until("the registry to answer", LIMIT, || {
-        Ok(TcpStream::connect(("127.0.0.1", port)).ok())
-    })?;
+    daemon.says(&format!("listening on 127.0.0.1:{port}"), LIMIT)?;
     Ok(daemon)
 }
 

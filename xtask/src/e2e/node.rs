@@ -1,5 +1,5 @@
-//! A real node, and what the platform makes of it: a scaffolded service with a real PostgreSQL and a real Redis, all in
-//! pods that run.
+//! A real node, and what the platform makes of it: scaffolded services with a real PostgreSQL and a real Redis, all in
+//! pods that run, and what it says of services that cannot.
 //!
 //! The node stands in a room of its own (`room`): nothing of this machine's network, mounts and processes is touched.
 //! So this chore starts itself once more in that room, and what needs the outside, such as images, is made before.
@@ -8,6 +8,7 @@ mod debian;
 mod images;
 mod room;
 mod services;
+mod unwell;
 
 use super::platform::Platform;
 use super::stage::Stage;
@@ -16,6 +17,7 @@ use crate::cluster::node::{self, Place};
 use crate::failure::{Failure, Result, fail};
 use crate::process::Scratch;
 use crate::say;
+use crate::tools::{self, REGISTRY};
 use images::Images;
 use room::Room;
 use services::Source;
@@ -26,11 +28,12 @@ use std::time::Instant;
 pub(super) fn real(platform: &Platform) -> Result<()> {
     room::can_be_had()?;
     node::prepare()?;
+    tools::need(&[REGISTRY])?;
     let scratch = Scratch::new()?;
     let started = Instant::now();
     let images = Images::make(platform, scratch.path())?;
     say::done(
-        "(made the images of the service, PostgreSQL and Redis)",
+        "(made the images of the services, PostgreSQL and Redis)",
         started.elapsed(),
     );
     Room::new()?.run(platform.path(), &images, scratch.path())
@@ -50,6 +53,8 @@ struct Site<'a> {
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("the Go service reads and writes its database and its cache", |site| services::lives(site, &Source::GO)),
+    ("the Rust service reads and writes its database and its cache", |site| services::lives(site, &Source::RUST)),
+    ("service get explains a crash, a lack of memory and a missing image", unwell::explained),
 ];
 
 /// What runs in the room: everything here is the node's own, and goes with it.

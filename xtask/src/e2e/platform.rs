@@ -150,14 +150,12 @@ impl User<'_> {
     }
 }
 
-/// Waits until the API server of a kubeconfig, which a process is about to write, is ready.
+/// Waits until a process that serves a sandbox says that it does, and has answered at the kubeconfig that it wrote.
 pub(crate) fn ready(daemon: &Daemon, kubeconfig: &Path) -> Result<ApiServer> {
-    // A kubeconfig of an earlier run may lead to where nobody listens any more, so it is read each time.
-    daemon.until("the API server to be ready", LIMIT, || {
-        let written = kubeconfig
-            .exists()
-            .then(|| ApiServer::of(kubeconfig).ok())
-            .flatten();
-        Ok(written.filter(ApiServer::is_ready))
-    })
+    daemon.says("ready at https://", LIMIT)?;
+    let server = ApiServer::of(kubeconfig)?;
+    if !server.is_ready() {
+        fail!("the API server says that it is ready, and /readyz does not");
+    }
+    Ok(server)
 }

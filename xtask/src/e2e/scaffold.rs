@@ -181,11 +181,13 @@ impl Language {
         let [port] = free_ports()?;
         let daemon = Daemon::start(command.env("PORT", port.to_string()), &log)?;
         let told = |failure: &str| format!("{failure}; its last lines:\n{}", daemon.last_lines());
-        daemon.until("/ready to answer 200", START, || {
-            let ready = get(port, "/ready").is_ok_and(|(status, _)| status == 200);
-            Ok(ready.then_some(()))
-        })?;
-        for (path, word) in [("/health", "ok"), ("/", name), ("/metrics", "# TYPE")] {
+        daemon.says("\"listening\"", START)?;
+        for (path, word) in [
+            ("/ready", "ok"),
+            ("/health", "ok"),
+            ("/", name),
+            ("/metrics", "# TYPE"),
+        ] {
             let (status, body) = get(port, path).doing(|| told(&format!("ask for {path}")))?;
             if status != 200 || !body.contains(word) {
                 let problem = format!("{path}: expected 200 and {word:?}, got {status} and {body}");
@@ -216,11 +218,14 @@ impl Language {
         }
 
         daemon.terminate();
-        daemon.until("/ready to say that it stops", START, || {
-            let ready =
-                get(port, "/ready").is_ok_and(|(status, body)| status == 503 && body.contains("stopping"));
-            Ok(ready.then_some(()))
-        })?;
+        daemon.says("\"stopping\"", START)?;
+        let (status, body) = get(port, "/ready").doing(|| told("ask for /ready while it drains"))?;
+        if status != 503 || !body.contains("stopping") {
+            fail!(
+                "{}",
+                told(&format!("/ready answers {status} and {body} while it drains"))
+            );
+        }
         let (status, _) = get(port, "/").doing(|| told("ask for / while it drains"))?;
         if status != 200 {
             fail!("{}", told(&format!("/ answers {status} while it drains")));
@@ -259,10 +264,11 @@ impl Language {
             .env("DATABASE_URL", format!("postgres://user@127.0.0.1:{nobody}/name"))
             .env("CACHE_URL", format!("redis://127.0.0.1:{nobody}"));
         let daemon = Daemon::start(&mut command, &log)?;
-        daemon.until("/health to answer 200", START, || {
-            let ready = get(port, "/health").is_ok_and(|(status, _)| status == 200);
-            Ok(ready.then_some(()))
-        })?;
+        daemon.says("\"listening\"", START)?;
+        let (status, _) = get(port, "/health").doing(|| "ask for /health".to_owned())?;
+        if status != 200 {
+            fail!("/health without its dependencies: {status}");
+        }
         let (status, body) = get(port, "/ready").doing(|| "ask for /ready".to_owned())?;
         if status != 503 || !body.contains("not available") {
             fail!("/ready without its dependencies: {status} and {body}");
@@ -330,7 +336,7 @@ pub(super) fn settle(command: &mut Command, source: &Path) -> Result<()> {
 }
 
 /// Where Rust services are built: outside the clone and kept, because their dependencies take a minute.
-fn target() -> Result<PathBuf> {
+pub(super) fn target() -> Result<PathBuf> {
     Ok(peers::cache()?.join("scaffold-rust-1"))
 }
 

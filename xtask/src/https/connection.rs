@@ -1,12 +1,13 @@
 //! A connection that stays: many requests one after the other, or one answer that goes on and on.
 
 use super::ApiServer;
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Result, fail};
 use rustls::{ClientConnection, StreamOwned};
+use serde_json::Value;
 use std::io::{Error, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No answer may take longer, and no part of one that goes on.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -35,6 +36,39 @@ impl ApiServer {
             headers: format!("Host: {}\r\n{}", self.address, token.unwrap_or_default()),
             rest: Vec::new(),
         })
+    }
+}
+
+impl ApiServer {
+    /// Watches what is at a path until `look` finds what is waited for; what is there already counts as news.
+    pub(crate) fn watch<T>(
+        &self,
+        path: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Value) -> Option<T>,
+    ) -> Result<T> {
+        let what = || format!("watch https://{}{path}", self.address);
+        let started = Instant::now();
+        let mut connection = self.open()?;
+        connection.stream.sock.set_read_timeout(Some(limit)).doing(what)?;
+        connection.follow(path).doing(what)?;
+        let mut rest = Vec::new();
+        while started.elapsed() < limit {
+            let piece = connection.piece().doing(what)?;
+            if piece.is_empty() {
+                fail!("the watch of https://{}{path} ended", self.address);
+            }
+            rest.extend(piece);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let after = rest.split_off(end + 1);
+                let line = std::mem::replace(&mut rest, after);
+                if let Some(found) = look(&serde_json::from_slice(&line).doing(what)?) {
+                    return Ok(found);
+                }
+            }
+        }
+        let limit = crate::say::duration(limit);
+        fail!("watched https://{}{path} in vain for {limit}", self.address)
     }
 }
 

@@ -1,15 +1,13 @@
 //! The first cause of a workload not being well, in plain words: not that a pod is in `CrashLoopBackOff`, but
-//! what its last line was; not that it is `Pending`, but which storage class is missing. No I/O: the caller
+//! what it said last; not that it is `Pending`, but which storage class is missing. No I/O: the caller
 //! brings the objects.
 
 mod words;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{Health, HealthStatus, assess, condition};
-use words::{last_part, missing_class, missing_object, quote, registry_says};
+use words::{last_part, last_words, missing_class, missing_object, quote, registry_says};
 
 /// What is known about a workload.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,8 +20,6 @@ pub struct Facts<'a> {
     pub events: &'a [Value],
     /// The volume claims that its pods use.
     pub claims: &'a [Value],
-    /// The last line of a container's log before it fell, by `pod/container`, where it was asked for.
-    pub last_lines: Option<&'a BTreeMap<String, String>>,
 }
 
 /// Why something is not well.
@@ -37,6 +33,8 @@ pub struct Cause {
     pub name: String,
     /// Whether time alone does not heal it: somebody has to change something.
     pub lasting: bool,
+    /// Whether it would be well with more memory.
+    pub wants_memory: bool,
 }
 
 /// The first cause, or nothing when all is well or nothing is known. Causes nearer to the root come first: a
@@ -68,6 +66,7 @@ fn cause(object: &Value, kind: &str, message: String) -> Cause {
         kind: kind.to_owned(),
         name: name(object).to_owned(),
         lasting: false,
+        wants_memory: false,
     }
 }
 
@@ -83,8 +82,13 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// The newest event about an object whose reason is one of these.
+/// What the newest event about an object says whose reason is one of these.
 fn event<'a>(facts: &Facts<'a>, object: &Value, reasons: &[&str]) -> Option<&'a str> {
+    events(facts, object, reasons).next()
+}
+
+/// What the events about an object say whose reason is one of these, the newest first.
+fn events<'a>(facts: &Facts<'a>, object: &Value, reasons: &[&str]) -> impl Iterator<Item = &'a str> {
     let about = |event: &Value| {
         let target = if event["involvedObject"].is_object() {
             &event["involvedObject"]
@@ -97,7 +101,7 @@ fn event<'a>(facts: &Facts<'a>, object: &Value, reasons: &[&str]) -> Option<&'a 
             _ => target["name"] == object["metadata"]["name"],
         }
     };
-    facts
+    let mut found: Vec<&Value> = facts
         .events
         .iter()
         .filter(|event| {
@@ -106,8 +110,13 @@ fn event<'a>(facts: &Facts<'a>, object: &Value, reasons: &[&str]) -> Option<&'a 
                 .is_some_and(|reason| reasons.contains(&reason))
                 && about(event)
         })
-        .max_by_key(|event| seen(event))
-        .and_then(|event| event["message"].as_str().or(event["note"].as_str()))
+        .collect();
+    // Of equals the later one in the list counts as newer.
+    found.reverse();
+    found.sort_by(|a, b| seen(b).cmp(seen(a)));
+    found
+        .into_iter()
+        .filter_map(|event| event["message"].as_str().or(event["note"].as_str()))
 }
 
 /// When an event was last seen: RFC 3339 in UTC sorts as text.
@@ -243,7 +252,9 @@ fn not_started(container: &Container<'_>, facts: &Facts<'_>) -> Option<Cause> {
                 "InvalidImageName" => "the name is not valid".to_owned(),
                 "ErrImageNeverPull" => "it is not on the node, and pulling is forbidden".to_owned(),
                 _ => registry_says(said)
-                    .or_else(|| registry_says(event(facts, container.pod, &["Failed", "ErrImagePull"])?))
+                    .or_else(|| {
+                        events(facts, container.pod, &["Failed", "ErrImagePull"]).find_map(registry_says)
+                    })
                     .unwrap_or_else(|| "the registry gave no reason".to_owned()),
             };
             format!("image {image} cannot be pulled: {why}")
@@ -339,10 +350,13 @@ fn fallen(container: &Container<'_>, facts: &Facts<'_>) -> Option<Cause> {
             .and_then(Value::as_str)
             .map_or(String::new(), |limit| format!(" of {}", quote(limit)));
         let message = format!(
-            "container {} used more memory than its limit{limit} and was killed{restarts}",
+            "container {} was killed: it used more memory than its limit{limit}{restarts}",
             container.name
         );
-        return Some(container.cause(message));
+        return Some(Cause {
+            wants_memory: true,
+            ..container.cause(message)
+        });
     }
     if let Some(said) = event(facts, container.pod, &["Unhealthy"])
         .and_then(|said| said.strip_prefix("Liveness probe failed: "))
@@ -354,30 +368,25 @@ fn fallen(container: &Container<'_>, facts: &Facts<'_>) -> Option<Cause> {
         );
         return Some(container.cause(message));
     }
-    let code = fell["exitCode"].as_i64();
     let lasted = match (time(&fell["startedAt"]), time(&fell["finishedAt"])) {
-        (Some(start), Some(end)) if end >= start => {
-            format!(" after {} s", end.duration_since(start).as_secs())
-        }
+        (Some(start), Some(end)) if end >= start => match end.duration_since(start).as_secs() {
+            // The kubelet writes whole seconds.
+            0 | 1 => " right after it starts,".to_owned(),
+            seconds => format!(" {seconds} s after it starts,"),
+        },
         _ => String::new(),
     };
-    let message = match code {
-        Some(code) => format!(
-            "container {} exits with code {code}{lasted}{restarts}",
-            container.name
-        ),
-        None => format!("container {} keeps falling{restarts}", container.name),
+    let name = container.name;
+    let message = match fell["exitCode"].as_i64() {
+        Some(0) => {
+            format!("container {name} ends{lasted} without an error, and is meant to go on running{restarts}")
+        }
+        Some(code) => format!("container {name} crashes{lasted} with exit code {code}{restarts}"),
+        None => format!("container {name} keeps crashing{restarts}"),
     };
-    let key = format!("{}/{}", name(container.pod), container.name);
-    let logged = facts
-        .last_lines
-        .and_then(|lines| lines.get(&key))
-        .map(String::as_str);
-    let told = fell["message"]
-        .as_str()
-        .and_then(|text| text.lines().rfind(|line| !line.trim().is_empty()));
-    let line = logged.or(told).filter(|line| !line.trim().is_empty());
-    let told = line.map_or(String::new(), |line| format!(", last line: \"{}\"", quote(line)));
+    // Of a container that is asked to (`terminationMessagePolicy`), the kubelet keeps the end of its log there.
+    let told = fell["message"].as_str().and_then(last_words);
+    let told = told.map_or(String::new(), |words| format!(": {words}"));
     Some(container.cause(message + &told))
 }
 

@@ -219,7 +219,8 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, Read { value, twice }) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
+                let (kind, Read { value, twice }) =
+                    body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                 let options = WriteOptions {
                     twice,
                     ..self.write_options()?

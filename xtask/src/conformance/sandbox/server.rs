@@ -41,9 +41,7 @@ impl Server {
             command.arg("bare");
         }
         let daemon = Daemon::start(&mut command, &folder.path().join("serve.log"))?;
-        daemon.until("the sandbox to be ready", START, || {
-            Ok(daemon.output().contains("KUBECONFIG=").then_some(()))
-        })?;
+        daemon.says("KUBECONFIG=", START)?;
         Ok(Self {
             daemon,
             api: ApiServer::of(&place.join("kubeconfig"))?,

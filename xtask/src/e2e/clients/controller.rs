@@ -50,7 +50,7 @@ fn play(program: &Path, kubeconfig: &Path, restart: impl FnOnce() -> Result<()>)
         let mut command = Command::new(program);
         command.arg(identity).env("KUBECONFIG", kubeconfig);
         let daemon = Daemon::start(&mut command, &logs.path().join(format!("{identity}.log")))?;
-        daemon.until(until, LIMIT, || Ok(daemon.output().contains(until).then_some(())))?;
+        daemon.says(until, LIMIT)?;
         Ok(daemon)
     };
     let one = start("one", "one leads")?;
@@ -60,9 +60,7 @@ fn play(program: &Path, kubeconfig: &Path, restart: impl FnOnce() -> Result<()>)
     answers.push(seat.play(restarted)?);
     one.check()?;
     one.kill()?;
-    two.until("two leads", LIMIT, || {
-        Ok(two.output().contains("two leads").then_some(()))
-    })?;
+    two.says("two leads", LIMIT)?;
     answers.push(seat.play(taken_over)?);
     two.check()?;
     Ok(answers)

@@ -1,4 +1,4 @@
-//! The images of the node's pods: a service from scratch, PostgreSQL and Redis from Debian's packages.
+//! The images of the node's pods: services from scratch, PostgreSQL and Redis from Debian's packages.
 //!
 //! The stores bear the names that the golden paths ask for, because they stand in for these images; what is in them is
 //! Debian's.
@@ -23,6 +23,8 @@ const ENDING: &str = "image.tar";
 const NOBODY: &str = "65532:65532";
 /// The user of the official images, which the golden paths start the stores as.
 const STORE: &str = "999:999";
+/// A service that takes all the memory it can get.
+pub(super) const HUNGRY: &str = "registry.internal/payments/hungry:v1";
 
 /// What was made, and what to ask for so that it is used.
 #[derive(Debug)]
@@ -36,24 +38,27 @@ pub(super) struct Images {
 impl Images {
     /// Makes all of them, as archives in a folder.
     pub(super) fn make(platform: &Platform, folder: &Path) -> Result<Self> {
-        let pause = folder.join("pause");
-        let source = crate::root().join("e2e/images/pause/main.go");
-        let mut command = Command::new("go");
-        command.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]);
-        command.arg(&pause).arg(source).current_dir(folder);
-        command
-            .env("CGO_ENABLED", "0")
-            .env("GOTOOLCHAIN", "local")
-            .env("GOFLAGS", "-buildvcs=false");
-        run(&mut command, CALL)?.success("go build pause")?;
-        one_program(folder, "pause", &pause, PAUSE)?;
+        for (name, reference) in [("pause", PAUSE), ("hungry", HUNGRY)] {
+            let program = folder.join(name);
+            let source = crate::root().join("e2e/images").join(name).join("main.go");
+            let mut command = Command::new("go");
+            command.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]);
+            command.arg(&program).arg(source).current_dir(folder);
+            command
+                .env("CGO_ENABLED", "0")
+                .env("GOTOOLCHAIN", "local")
+                .env("GOFLAGS", "-buildvcs=false");
+            run(&mut command, CALL)?.success(&format!("go build {name}"))?;
+            one_program(folder, name, &program, reference)?;
+        }
         let stores = Self {
             database: postgres(folder)?,
             cache: redis(folder)?,
         };
-        let source = &Source::GO;
-        let program = source.build(platform, folder)?;
-        one_program(folder, source.name, &program, source.image)?;
+        for source in [&Source::GO, &Source::RUST] {
+            let program = source.build(platform, folder)?;
+            one_program(folder, source.name, &program, source.image)?;
+        }
         Ok(stores)
     }
 

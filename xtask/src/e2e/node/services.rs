@@ -1,9 +1,9 @@
-//! The scaffolded service: built as its own Dockerfile builds it, and seen at work on the node.
+//! The scaffolded services: built into static programs as their own Dockerfiles do, and seen at work on the node.
 
 use super::Site;
 use crate::e2e::main_job::{holds, objects};
 use crate::e2e::platform::Platform;
-use crate::e2e::scaffold::{get_from, settle};
+use crate::e2e::scaffold::{get_from, settle, target};
 use crate::failure::{Doing, Result, fail};
 use crate::process::run;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const BUILD: Duration = Duration::from_mins(15);
 const CALL: Duration = Duration::from_mins(1);
-const NAMESPACE: &str = "payments-dev";
+pub(super) const NAMESPACE: &str = "payments-dev";
 /// What the scaffold asks its database, and what its first developer makes of it: a line for each request.
 const ASKS: &str = "SELECT current_setting('server_version')";
 const WRITES: &str = "INSERT INTO requests DEFAULT VALUES RETURNING number::text";
@@ -37,6 +37,13 @@ impl Source {
         image: "registry.internal/payments/gateway:v1",
         database: "database.go",
     };
+    pub(super) const RUST: Self = Self {
+        name: "ledger",
+        language: "rust",
+        image: "registry.internal/payments/ledger:v1",
+        database: "src/database.rs",
+    };
+
     /// Builds its static program, with the one change that makes it write to its database.
     pub(super) fn build(&self, platform: &Platform, folder: &Path) -> Result<PathBuf> {
         let user = platform.new_user()?;
@@ -53,11 +60,29 @@ impl Source {
         }
         fs::write(&path, text.replace(ASKS, WRITES)).doing(|| format!("write {}", path.display()))?;
         let program = folder.join(self.name);
-        let mut build = Command::new("go");
-        build.args(["build", "-trimpath", "-ldflags", "-s -w -X main.version=v1", "-o"]);
-        build.arg(&program).arg(".");
-        settle(&mut build, &source)?;
-        run(build.env("CGO_ENABLED", "0"), BUILD)?.success("go build")?;
+        if self.language == "go" {
+            let mut build = Command::new("go");
+            build.args(["build", "-trimpath", "-ldflags", "-s -w -X main.version=v1", "-o"]);
+            build.arg(&program).arg(".");
+            settle(&mut build, &source)?;
+            run(build.env("CGO_ENABLED", "0"), BUILD)?.success("go build")?;
+        } else {
+            let rustc = run(Command::new("rustc").arg("-vV"), CALL)?.success("rustc -vV")?;
+            let host = rustc
+                .lines()
+                .find_map(|line| line.strip_prefix("host: "))
+                .unwrap_or_default();
+            // With the system's own C library, where the Dockerfile takes Alpine's.
+            let mut build = Command::new("cargo");
+            build.args(["build", "--locked", "--target", host]);
+            settle(&mut build, &source)?;
+            build
+                .env("RUSTFLAGS", "-C target-feature=+crt-static")
+                .env("SERVICE_VERSION", "v1");
+            run(&mut build, BUILD)?.success("cargo build")?;
+            let built = target()?.join(host).join("debug/service");
+            fs::copy(&built, &program).doing(|| format!("copy {}", built.display()))?;
+        }
         Ok(program)
     }
 }
@@ -65,6 +90,7 @@ impl Source {
 /// One command makes it run with its stores; it answers, counts in both, and goes on where it was when they restart.
 pub(super) fn lives(site: &Site<'_>, source: &Source) -> Result<()> {
     let (stage, name) = (&site.stage, source.name);
+    // Whoever comes first makes the team.
     stage.platform("team create payments")?;
     let told = |failure| -> Result<()> {
         let logs = stage.kubectl(&format!(

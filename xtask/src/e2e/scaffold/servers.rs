@@ -66,12 +66,7 @@ impl Postgres {
         server.arg(folder.path());
         let log = folder.path().join("postgres.log");
         let server = Daemon::start(&mut server, &log)?;
-        server.until("PostgreSQL to listen", START, || {
-            Ok(server
-                .output()
-                .contains("ready to accept connections")
-                .then_some(()))
-        })?;
+        server.says("ready to accept connections", START)?;
         Ok(Self {
             port,
             _server: server,
@@ -104,12 +99,7 @@ impl Redis {
         server.args(["--requirepass", PASSWORD, "--save", "", "--appendonly", "no"]);
         let log = folder.join("redis.log");
         let server = Daemon::start(&mut server, &log)?;
-        server.until("Redis to listen", START, || {
-            Ok(server
-                .output()
-                .contains("Ready to accept connections")
-                .then_some(()))
-        })?;
+        server.says("Ready to accept connections", START)?;
         Ok(Self {
             port,
             _server: server,

@@ -1,4 +1,6 @@
-//! What others say (registries, kubelets, provisioners), in plain words. No I/O.
+//! What others say (registries, kubelets, provisioners, programs that fall), in plain words. No I/O.
+
+use serde_json::Value;
 
 /// As much of somebody else's message as is repeated.
 const MESSAGE_LIMIT: usize = 300;
@@ -18,20 +20,25 @@ pub(super) fn quote(text: &str) -> String {
 
 /// What the registry said, out of the layers of what kubelet and containerd said around it.
 pub(super) fn registry_says(said: &str) -> Option<String> {
-    if !said.contains(':') || (said.starts_with("Back-off pulling image") && !said.contains("rpc error")) {
-        return None;
-    }
+    // `Back-off pulling image "x": ErrImagePull: …`; older kubelets say no more than that they wait.
+    let said = match said.strip_prefix("Back-off pulling image ") {
+        Some(rest) => rest.split_once("ErrImagePull: ")?.1,
+        None => said,
+    };
     let core = said.rsplit_once("desc = ").map_or(said, |(_, core)| core);
     let mut core = core
         .strip_prefix("Error response from daemon: ")
         .unwrap_or(core)
         .trim();
+    if !core.contains(':') || core.starts_with("Error: ") {
+        return None;
+    }
     // `failed to pull and unpack image "x": failed to resolve reference "x": x: not found`
     for wrapper in [
+        "Failed to pull image \"",
         "failed to pull and unpack image \"",
         "failed to resolve reference \"",
         "failed to resolve image \"",
-        "Failed to pull image \"",
     ] {
         if let Some((_, rest)) = core
             .strip_prefix(wrapper)
@@ -39,6 +46,9 @@ pub(super) fn registry_says(said: &str) -> Option<String> {
         {
             core = rest;
         }
+    }
+    if let Some(unreachable) = unreachable_registry(core) {
+        return Some(unreachable);
     }
     // `unexpected status from HEAD request to https://…: 401 Unauthorized` and `…: not found` say it at the end.
     let plain = core.rsplit_once(": ").map_or(core, |(_, end)| end);
@@ -56,6 +66,23 @@ pub(super) fn registry_says(said: &str) -> Option<String> {
         quote(plain)
     };
     Some(plain).filter(|plain| !plain.is_empty())
+}
+
+/// `failed to do request: Head "https://registry/v2/…": dial tcp: lookup …: no such host`: nobody answered at all.
+fn unreachable_registry(core: &str) -> Option<String> {
+    let request = core.strip_prefix("failed to do request: ")?;
+    let (address, why) = request.split_once("://")?.1.split_once("\": ")?;
+    let host = address.split('/').next()?;
+    let why = match why.rsplit_once(": ").map_or(why, |(_, end)| end) {
+        "no such host" => "its name cannot be resolved",
+        "EOF" => "it hangs up",
+        end => end,
+    };
+    Some(format!(
+        "the registry {} cannot be reached: {}",
+        quote(host),
+        quote(why)
+    ))
 }
 
 /// `secret "x" not found` in plain words; anything else as it is.
@@ -86,4 +113,63 @@ pub(super) fn missing_class(said: &str) -> Option<&str> {
     let mut parts = rest.splitn(3, '"');
     let (_, class, after) = (parts.next()?, parts.next()?, parts.next()?);
     after.contains("not found").then_some(class)
+}
+
+/// What a program said when it fell, out of the last lines of its log: the error, not the stack that was printed
+/// after it, and of a structured line what it says.
+pub(super) fn last_words(log: &str) -> Option<String> {
+    let told = |line: &&str| !is_trace(line);
+    // Go prints its stacks after the reason, without a mark that would tell them from other lines.
+    let cried = log
+        .lines()
+        .find(|line| line.starts_with("panic: ") || line.starts_with("fatal error: "));
+    let line = cried
+        .or_else(|| log.lines().rfind(told))
+        .or_else(|| log.lines().rfind(|line| !line.trim().is_empty()))?;
+    let line = colourless(line);
+    Some(quote(&structured(line.trim()).unwrap_or(line)))
+}
+
+/// Without the sequences that colour text on a terminal.
+fn colourless(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        // Numbers and semicolons, then a letter that says what they are.
+        let mut rest = part
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
+            .chars();
+        rest.next();
+        plain + rest.as_str()
+    })
+}
+
+/// Lines that Java, Node.js and Rust print after the error itself.
+fn is_trace(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty()
+        || line == "}"
+        || line.starts_with("at ")
+        || (line.starts_with("... ") && line.ends_with(" more"))
+        || line.starts_with("Node.js v")
+        || line.starts_with("note: run with `RUST_BACKTRACE")
+        || line.starts_with("note: Some details are omitted, run with `RUST_BACKTRACE")
+}
+
+/// The message and the error of a line of JSON, as the usual loggers name them.
+fn structured(line: &str) -> Option<String> {
+    let fields: Value = serde_json::from_str(line).ok().filter(Value::is_object)?;
+    let places = [&fields, &fields["fields"]];
+    let text = |names: &[&str]| {
+        let found = places
+            .iter()
+            .flat_map(|place| names.iter().map(|name| &place[*name]))
+            .find_map(|value| value.as_str().or_else(|| value["message"].as_str()));
+        found.map(str::trim).filter(|text| !text.is_empty())
+    };
+    match (text(&["msg", "message"]), text(&["error", "err", "exception"])) {
+        (Some(message), Some(error)) if !message.contains(error) => Some(format!("{message}: {error}")),
+        (Some(message), _) => Some(message.to_owned()),
+        (None, error) => error.map(str::to_owned),
+    }
 }
