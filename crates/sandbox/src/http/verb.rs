@@ -204,6 +204,7 @@ impl Call<'_> {
                     ..self.write_options()?
                 };
                 if self.is_question() {
+                    negotiate::whole(&self.headers)?;
                     // What is asked wrongly is refused like a write.
                     let answer = self.engine.answer(&self.target, sent.value, &self.user)?;
                     return Ok(respond::value(StatusCode::CREATED, &answer));
@@ -219,7 +220,8 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, Read { value, twice }) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
+                let (kind, Read { value, twice }) =
+                    body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                 let options = WriteOptions {
                     twice,
                     ..self.write_options()?
