@@ -10,7 +10,7 @@
 //! - `store`: objects by place, one resource version for all, durable group commits, the recent past for watches;
 //! - `catalog`: which resources there are, built-in ones and those of CRDs, with their schemas;
 //! - `rules`: CEL rules of CRDs, and what expressions see of an object;
-//! - `admission`: who may change or refuse a write: webhooks, quotas, limit ranges;
+//! - `admission`: who may change or refuse a write: policies in CEL, webhooks, quotas, limit ranges;
 //! - `verbs`: what get, list, watch, create, update, patch and delete mean;
 //! - `security`: who asks, what they may do, and what they may give to others;
 //! - `http`: paths, bodies, representations, discovery, and the HTTPS listener;
@@ -20,13 +20,13 @@
 //!
 //! # What it leaves out
 //!
-//! Admission policies in CEL (kept and not evaluated; webhooks, quotas and limit ranges are there, and [`Admission`] for the
-//! embedding program; a match condition that asks the authorizer fails, and a quota with the scope
-//! `VolumeAttributesClass` counts nothing), what a CEL rule of a CRD may cost before it meets an object (`rules` says what
-//! becomes of one that costs too much), conversion between API versions (the served versions of a CRD show the same
-//! fields; `autoscaling/v1` is not served), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
+//! The authorizer in CEL (an expression of a webhook or a policy that asks it fails), an audit log (what policies would write
+//! into one is worked out and goes nowhere), quotas with the scope `VolumeAttributesClass` (they count nothing), what CEL may
+//! cost before it meets an object (`rules` says what becomes of a rule that costs too much), conversion webhooks (the served
+//! versions of a CRD show the same fields), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
 //! Secrets with tokens, authorization by selectors and by node, OpenAPI v2 in its binary form. The past is held for some
-//! thousands of changes, in memory: a list or a watch from before that, or from before a restart, gets 410. Pods go at once
+//! thousands of changes, in memory: a list or a watch from before that, or from before a restart, gets 410, and so does the next page of a list after five
+//! minutes. Pods go at once
 //! when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.

@@ -204,6 +204,7 @@ impl Call<'_> {
                     ..self.write_options()?
                 };
                 if self.is_question() {
+                    negotiate::whole(&self.headers)?;
                     // What is asked wrongly is refused like a write.
                     let answer = self.engine.answer(&self.target, sent.value, &self.user)?;
                     return Ok(respond::value(StatusCode::CREATED, &answer));

@@ -267,3 +267,26 @@ async fn whoever_has_no_roles_may_nothing() {
         "the administrator may"
     );
 }
+
+#[tokio::test]
+async fn a_review_is_no_table() {
+    let sandbox = crate::server::sandbox();
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } },
+    });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    for (accept, code) in [
+        (table, 406),
+        (&format!("{table},application/json"), 201),
+        ("*/*", 201),
+    ] {
+        let headers = [("content-type", "application/json"), ("accept", accept)];
+        let answer = send(&sandbox, Method::POST, path, &headers, review.to_string()).await;
+        assert_eq!(answer.code, code, "{accept}: {answer:?}");
+        if code == 406 {
+            assert_eq!(answer.at("/reason"), "NotAcceptable");
+        }
+    }
+}
