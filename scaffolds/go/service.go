@@ -113,8 +113,8 @@ func serve(ctx context.Context, listener net.Listener, s *service, drain time.Du
 	case <-ctx.Done():
 	}
 
-	slog.Info("stopping", "drain", drain.String())
 	s.draining.Store(true)
+	slog.Info("stopping", "drain", drain.String())
 	time.Sleep(drain)
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

@@ -2,6 +2,8 @@
 //!
 //! Reference: `k8s.io/apimachinery/pkg/api/errors`.
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -176,11 +178,11 @@ impl ApiError {
 
     /// The object does not keep to its schema or rules.
     pub(crate) fn invalid(about: About<'_>, causes: &[Cause]) -> Self {
-        let mut listed: Vec<String> = Vec::new();
+        let (mut told, mut listed) = (HashSet::new(), Vec::new());
         for cause in causes {
             let words = format!("{}: {}", cause.field, cause.message);
             // What is found twice is said once.
-            if !listed.contains(&words) {
+            if told.insert(words.clone()) {
                 listed.push(words);
             }
         }

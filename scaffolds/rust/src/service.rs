@@ -153,8 +153,8 @@ pub async fn serve(
     let running = GracefulShutdown::new();
     let mut drained = pin!(async {
         told.await;
-        info!(drain = ?drain, "stopping");
         service.draining.store(true, Ordering::Relaxed);
+        info!(drain = ?drain, "stopping");
         sleep(drain).await;
     });
     loop {

@@ -63,7 +63,8 @@ impl Engine {
             .unwrap_or_else(|| format!("{VOLUME}{}", self.name_suffix()));
         let mut needed = false;
         for list in ["initContainers", "containers"] {
-            let containers = pod["spec"][list].as_array_mut().into_iter().flatten();
+            let containers = pod.pointer_mut(&format!("/spec/{list}"));
+            let containers = containers.and_then(Value::as_array_mut).into_iter().flatten();
             for container in containers.filter_map(Value::as_object_mut) {
                 let mounts = container.entry("volumeMounts").or_insert_with(|| json!([]));
                 if mounts.is_null() {

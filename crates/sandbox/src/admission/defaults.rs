@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::{Attributes, Operation};
 use crate::engine::Engine;
 use crate::status::ApiError;
-use crate::store::{Collection, Object};
+use crate::store::{Collection, Key, Object};
 use crate::verbs::text;
 
 /// The classes every cluster has.
-const SYSTEM: [(&str, i64); 2] = [
+pub(crate) const SYSTEM: [(&str, i64); 2] = [
     ("system-cluster-critical", 2_000_000_000),
     ("system-node-critical", 2_000_001_000),
 ];
@@ -38,19 +38,16 @@ impl Engine {
         let class = if named.is_empty() {
             self.default_priority_class()
         } else {
-            let mut classes = self.everywhere("scheduling.k8s.io", "priorityclasses");
-            classes.retain(|class| text(&class.value, &["metadata", "name"]) == named);
-            classes.pop()
+            self.store
+                .get(&Key::new("scheduling.k8s.io", "priorityclasses", "", &named))
         };
-        let system = SYSTEM.iter().find(|(name, _)| *name == named);
-        let (priority, preemption) = match (&class, system) {
-            (Some(class), _) => (
+        let (priority, preemption) = match &class {
+            Some(class) => (
                 class.value["value"].as_i64().unwrap_or(0),
                 text(&class.value, &["preemptionPolicy"]),
             ),
-            (None, Some((_, priority))) => (*priority, ""),
-            (None, None) if named.is_empty() => (0, ""),
-            (None, None) => {
+            None if named.is_empty() => (0, ""),
+            None => {
                 return Err(write.forbidden(pod, &format!("no PriorityClass with name {named} was found")));
             }
         };

@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use crate::User;
 pub(crate) use attributes::Attributes;
+pub(crate) use defaults::SYSTEM;
 pub(crate) use policies::type_checking;
 pub(crate) use quota::{Charge, Ledger};
 pub(crate) use written::mistakes;

@@ -12,6 +12,11 @@ use serde_json::{Map, Number, Value};
 
 pub(super) use scan::mistake;
 
+/// How many fields that stand twice are told.
+const MOST: usize = 100;
+/// How much of the path of such a field is told.
+const LONGEST: usize = 256;
+
 /// A document, and the fields that stand twice in it, or the words about them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Read {
@@ -71,7 +76,10 @@ impl Node<'_> {
 
     fn is_twice(self) {
         let mut seen = self.0.borrow_mut();
-        let field = seen.path.clone();
+        if seen.twice.len() >= MOST {
+            return;
+        }
+        let field: String = seen.path.chars().take(LONGEST).collect();
         if !seen.twice.contains(&field) {
             seen.twice.push(field);
         }

@@ -36,6 +36,10 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
     let Path::Resource(path) = path else {
         return super::discovery::answer(engine, &path, &parts).await;
     };
+    // What is watched is read, and only collections and objects are.
+    if path.watch && (parts.method != Method::GET || !path.subresource.is_empty()) {
+        return Err(ApiError::method_not_allowed());
+    }
     let target = target(engine, &path)?;
     let watched = path.watch || (target.name.is_empty() && query.flag("watch"));
     let call = Call {

@@ -94,6 +94,7 @@ impl Collector {
             (dependents, terminating)
         };
         self.aggregate_all().await;
+        self.publish_all().await;
         self.examine_all(dependents).await;
         for key in terminating {
             self.finish(&key).await;

@@ -24,21 +24,30 @@ impl Collector {
         };
         report(key, self.engine.publish_authority_in(namespace).await);
     }
+
+    /// Does it for every namespace there is.
+    pub(super) async fn publish_all(&self) {
+        for namespace in self.engine.namespaces() {
+            let done = self.engine.publish_authority_in(&namespace).await;
+            report(&Key::namespace(&namespace), done);
+        }
+    }
 }
 
 impl Engine {
     /// Puts the authority's certificate into every namespace there is, and from now on into new ones.
     pub(crate) async fn publish_authority(&self, certificate: &str) -> Result<(), ApiError> {
         self.set_authority(certificate);
-        let namespaces: Vec<String> = {
-            let memory = self.store.read();
-            let namespaces = memory.list(&Key::namespace("").collection, None, None);
-            namespaces.map(|((_, name), _)| name.clone()).collect()
-        };
-        for namespace in namespaces {
+        for namespace in self.namespaces() {
             self.publish_authority_in(&namespace).await?;
         }
         Ok(())
+    }
+
+    fn namespaces(&self) -> Vec<String> {
+        let memory = self.store.read();
+        let namespaces = memory.list(&Key::namespace("").collection, None, None);
+        namespaces.map(|((_, name), _)| name.clone()).collect()
     }
 
     /// Makes or mends the ConfigMap of one namespace; none where there is no authority, or the namespace is ending.

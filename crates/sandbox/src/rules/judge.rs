@@ -120,7 +120,12 @@ impl Judge {
         }
         let given = self.left.min(ONE);
         let budget = Budget::of(given);
-        let outcome = seen(rule, node, new, old).and_then(|seen| {
+        let paid = budget.pay_for(new).and_then(|()| match old {
+            Some(old) if rule.transition => budget.pay_for(old),
+            _ => Ok(()),
+        });
+        let outcome = paid.map_err(Failure::from).and_then(|()| {
+            let seen = seen(rule, node, new, old)?;
             let scope = Scope::new(&budget, &seen);
             let holds = scope.holds(&rule.program)?;
             let message = match &rule.message_expression {

@@ -53,7 +53,8 @@ impl Action {
             _ => "",
         };
         let (verb, rest) = match rest {
-            ["watch", rest @ ..] if !rest.is_empty() => ("watch", rest),
+            // Nobody may write because of what they may watch.
+            ["watch", rest @ ..] if !rest.is_empty() && by_method == "get" => ("watch", rest),
             rest => (by_method, rest),
         };
         let (namespace, rest) = match rest {

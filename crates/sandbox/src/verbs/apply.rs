@@ -19,13 +19,8 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
         let (version, kind) = (text(&body, &["apiVersion"]), text(&body, &["kind"]));
-        if body.is_object() && (version.is_empty() || kind.is_empty()) {
-            let core = if version.contains('/') { "" } else { "/" };
-            return Err(ApiError::bad_request(format!(
-                "invalid object type: {core}{version}, Kind={kind}"
-            )));
-        }
-        if !kind.is_empty() && kind != target.resource.kind {
+        let incomplete = body.is_object() && (version.is_empty() || kind.is_empty());
+        if incomplete || !kind.is_empty() && kind != target.resource.kind {
             let core = if version.contains('/') { "" } else { "/" };
             return Err(ApiError::bad_request(format!(
                 "invalid object type: {core}{version}, Kind={kind}"

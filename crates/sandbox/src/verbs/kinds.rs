@@ -1,6 +1,7 @@
 //! What the server does to objects of particular kinds, beyond their schema: the fields that upstream's storage
 //! strategies and built-in admission fill in.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use base64::engine::general_purpose::STANDARD;
@@ -28,15 +29,13 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
         ("", "secrets") => secret_data(object),
         ("", "pods") => pods::default_requests(object),
         ("", "limitranges") => limits::settle(object),
+        ("", "services") => address_modes(object),
         _ => {}
     }
 }
 
-/// Fills in what is written of a status even where it says nothing.
-pub(super) fn fill_status(target: &Target, object: &mut Value) {
-    if target.subresource != "status" || !target.resource.is("", "services") {
-        return;
-    }
+/// An address by which a Service is reached says how.
+fn address_modes(object: &mut Value) {
     let reached = object.pointer_mut("/status/loadBalancer/ingress");
     for ingress in reached.and_then(Value::as_array_mut).into_iter().flatten() {
         if ingress["ip"].is_string() && ingress["ipMode"].is_null() {
@@ -323,10 +322,8 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bo
         _ => Vec::new(),
     };
     // What was there before the rule may stay.
-    causes.extend(
-        finalizer_causes(new)
-            .filter(|cause| old.is_none_or(|old| !finalizer_causes(old).any(|known| known == *cause))),
-    );
+    let known: HashSet<&str> = old.into_iter().flat_map(finalizers).collect();
+    causes.extend(finalizer_causes(new, &known));
     // Names are places in the store and in paths, whatever a kind allows.
     if old.is_none()
         && named
@@ -525,9 +522,13 @@ pub(super) fn warnings(target: &Target, object: &Value) -> Vec<String> {
 }
 
 /// Finalizers are names with a domain, or the few that the server itself uses.
-fn finalizer_causes(object: &Value) -> impl Iterator<Item = Cause> {
+fn finalizer_causes<'a>(object: &'a Value, known: &'a HashSet<&str>) -> impl Iterator<Item = Cause> {
     const OWN: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
-    let listed = || finalizers(object).map(str::to_owned).enumerate();
+    let listed = || {
+        let all = finalizers(object).enumerate();
+        all.filter(|(_, finalizer)| !known.contains(finalizer))
+            .map(|(place, finalizer)| (place, finalizer.to_owned()))
+    };
     let cause = |finalizer: &str, field: String, why: &str| {
         let message = format!("Invalid value: {finalizer:?}: {why}");
         Cause::new("FieldValueInvalid", field, message)

@@ -93,6 +93,9 @@ pub(crate) struct WriteOptions {
     pub(crate) warnings: Warnings,
 }
 
+/// How much is said beside an answer, in bytes; they are headers.
+const MOST_SAID: usize = 16 << 10;
+
 /// Words for the client beside the answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
@@ -101,7 +104,12 @@ impl Warnings {
     /// Adds words that are not there yet.
     pub(crate) fn add(&self, words: &[String]) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut length: usize = held.iter().map(String::len).sum();
         for word in words {
+            length += word.len();
+            if length > MOST_SAID {
+                return;
+            }
             if !word.is_empty() && !held.contains(word) {
                 held.push(word.clone());
             }

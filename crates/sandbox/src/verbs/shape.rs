@@ -67,7 +67,6 @@ fn decode_with(
     }
     identify(target, &mut body)?;
     schema::prepare(resource.schema(), &mut body);
-    kinds::fill_status(target, &mut body);
     kinds::read_bytes(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
@@ -177,7 +176,7 @@ pub(crate) fn restore(target: &Target, object: &mut Value) -> Result<(), ApiErro
     limit_depth(object)?;
     kinds::to_stored(target, object);
     schema::prepare(target.resource.stored_schema(), object);
-    Ok(())
+    readable(target, object)
 }
 
 /// Refuses values of other types than a built-in kind's fields have.

@@ -49,7 +49,8 @@ impl Engine {
                         target.name
                     )));
                 }
-                if scale["spec"]["replicas"].is_string() {
+                let given = &scale["spec"]["replicas"];
+                if !given.is_null() && given.as_i64().is_none() {
                     let refusal = ApiError::bad_request(
                         "Scale in version \"v1\" cannot be handled as a Scale: spec.replicas is no number",
                     );

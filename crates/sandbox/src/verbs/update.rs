@@ -65,6 +65,9 @@ impl Engine {
                     && target.subresource.is_empty()
                     && target.resource.made_by_update() =>
             {
+                if options.reviewed {
+                    self.authorize_create(target, &options.user)?;
+                }
                 self.create_decoded(target, body, Managed::Update, options, Vec::new())
                     .await
             }

@@ -71,6 +71,28 @@ async fn a_client_of_kube_rs_reads_and_writes() {
 }
 
 #[tokio::test]
+async fn priority_classes_of_the_system_are_there_and_stay() {
+    let sandbox = sandbox();
+    let classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    for (name, value) in [
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ] {
+        let path = format!("{classes}/{name}");
+        assert_eq!(get(&sandbox, &path).await.at("/value"), value, "{name}");
+        refused(
+            &delete(&sandbox, &path).await,
+            403,
+            "Forbidden",
+            &format!(
+                "priorityclasses.scheduling.k8s.io \"{name}\" is forbidden: this is a system priority class and cannot be \
+                 deleted"
+            ),
+        );
+    }
+}
+
+#[tokio::test]
 async fn failures_have_the_words_of_the_api_server() {
     let sandbox = sandbox();
     assert_eq!(post(&sandbox, MAPS, &map("one")).await.code, 201);

@@ -19,7 +19,14 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// The same code for both; only how the API server is killed and started again differs.
 pub(in crate::e2e) fn works(platform: &Platform) -> Result<()> {
     let program = built(
-        &["--package", "sandbox", "--example", "controller"],
+        &[
+            "--package",
+            "cli",
+            "--package",
+            "sandbox",
+            "--example",
+            "controller",
+        ],
         "controller",
         |_| (),
     )?;

@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use futures::future::{Either, select};
@@ -165,15 +165,25 @@ async fn connect(place: &Place, webhook: &Webhook) -> Result<TlsStream<TcpStream
         .map_err(|error| way(handshake(&error, &place.host)))
 }
 
+/// Whom the machine trusts, read once.
+static MACHINE: OnceLock<RootCertStore> = OnceLock::new();
+
+fn machine_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
 /// Trusts those authorities, or the machine's own when none are named.
 fn trusting(authorities: &[u8]) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
+    let mut roots = if authorities.is_empty() {
+        MACHINE.get_or_init(machine_roots).clone()
+    } else {
+        RootCertStore::empty()
+    };
     for certificate in CertificateDer::pem_slice_iter(authorities).flatten() {
         // One that cannot be read trusts nobody.
         let _ = roots.add(certificate);
-    }
-    if authorities.is_empty() {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -199,6 +199,8 @@ async fn connection(
         Err(_) => return tracing::debug!("TLS handshake timed out"),
     };
     let mut builder = auto::Builder::new(cut::Cuttable);
+    // With a clock it ends connections that send no whole request head within 30 seconds.
+    builder.http1().timer(TokioTimer::new());
     builder
         .http2()
         .timer(TokioTimer::new())

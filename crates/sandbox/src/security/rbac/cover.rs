@@ -16,8 +16,18 @@ pub(crate) fn missing(held: &[Rule], wanted: &[Rule]) -> String {
     lines.into_iter().collect::<Vec<_>>().join("\n")
 }
 
-/// A rule in its smallest parts: one verb on one resource, object or path.
+/// More parts of one rule are not told apart.
+const MOST: usize = 100_000;
+
+/// A rule in its smallest parts: one verb on one resource, object or path. A rule of very many parts is one part.
 fn pieces(rule: &Rule) -> Vec<Rule> {
+    let objects = [&rule.groups, &rule.resources, &rule.verbs]
+        .map(Vec::len)
+        .into_iter();
+    let objects = objects.fold(rule.names.len().max(1), usize::saturating_mul);
+    if objects.max(rule.urls.len().saturating_mul(rule.verbs.len())) > MOST {
+        return vec![rule.clone()];
+    }
     let mut pieces = Vec::new();
     for group in &rule.groups {
         for resource in &rule.resources {
