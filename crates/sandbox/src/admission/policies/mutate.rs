@@ -31,8 +31,12 @@ impl Engine {
         if write.is_exempt() || object.is_null() {
             return Ok(false);
         }
+        let bound = self.bound("mutatingadmissionpolicies", "mutatingadmissionpolicybindings");
+        if bound.is_empty() {
+            return Ok(false);
+        }
         let (before, mut troubles) = (object.clone(), Vec::new());
-        for (policy, bindings) in self.bound("mutatingadmissionpolicies", "mutatingadmissionpolicybindings") {
+        for (policy, bindings) in bound {
             let spec = &policy.value["spec"];
             if again && spec["reinvocationPolicy"] != "IfNeeded" {
                 continue;

@@ -17,6 +17,50 @@ const COMMON: [&str; 4] = [
     "meta.v1.Status",
 ];
 
+/// What metadata are.
+const METADATA_ITSELF: &str = "Standard object's metadata.";
+
+/// What the fields of every object's metadata are for: what `kubectl explain` prints of them.
+const METADATA: [(&str, &str); 13] = [
+    (
+        "annotations",
+        "Annotations are notes of programs and people; nothing is chosen by them.",
+    ),
+    (
+        "creationTimestamp",
+        "CreationTimestamp is a timestamp of the server: when the object was made.",
+    ),
+    (
+        "deletionTimestamp",
+        "DeletionTimestamp says that the object is being deleted, and since when.",
+    ),
+    (
+        "finalizers",
+        "Finalizers name those who have something to do before the object goes.",
+    ),
+    (
+        "generateName",
+        "GenerateName is what a name begins with that the server completes.",
+    ),
+    ("generation", "Generation counts the changes of what is wanted."),
+    ("labels", "Labels are what objects are chosen by."),
+    ("managedFields", "ManagedFields says who wrote which field."),
+    (
+        "name",
+        "Name tells the object from others of its kind in its namespace, and does not change.",
+    ),
+    (
+        "namespace",
+        "Namespace is where the object is; empty for what is of the whole cluster.",
+    ),
+    (
+        "ownerReferences",
+        "OwnerReferences name the objects that it goes with.",
+    ),
+    ("resourceVersion", "ResourceVersion changes with every write."),
+    ("uid", "UID tells the object from all that were and will be."),
+];
+
 /// The schemas that the paths of these resources refer to, and all that those refer to.
 pub(super) fn of(resources: &[&Resource]) -> Map<String, Value> {
     let mut names: Vec<String> = COMMON.map(str::to_owned).to_vec();
@@ -28,6 +72,11 @@ pub(super) fn of(resources: &[&Resource]) -> Map<String, Value> {
         names.extend(speaks.map(|(group, version, kind)| builtin_name(group, version, kind)));
     }
     let mut found = openapi_types(names.iter().map(String::as_str));
+    if let Some(metadata) = found.get_mut(&openapi_name("meta.v1.ObjectMeta")) {
+        for (field, what) in METADATA {
+            metadata["properties"][field]["description"] = json!(what);
+        }
+    }
     found.insert(
         PATCH.to_owned(),
         json!({ "type": "object", "description": "What is to change; its media type says in which words." }),
@@ -104,13 +153,15 @@ fn described(written: &Value) -> Value {
     };
     add_type(&mut schema);
     let metadata = openapi_name("meta.v1.ObjectMeta");
-    schema["properties"]["metadata"] = json!({ "allOf": [reference(&metadata)] });
+    schema["properties"]["metadata"] =
+        json!({ "description": METADATA_ITSELF, "allOf": [reference(&metadata)] });
     embed(&mut schema);
     schema
 }
 
 fn add_type(schema: &mut Value) {
-    schema["properties"]["apiVersion"] = text("The group and version of this representation of the object.");
+    schema["properties"]["apiVersion"] =
+        text("APIVersion defines in which group and version the object is written.");
     schema["properties"]["kind"] = text("The kind of the object.");
 }
 
@@ -123,7 +174,8 @@ fn embed(schema: &mut Value) {
                 let metadata = openapi_name("meta.v1.ObjectMeta");
                 let mut whole = Value::Object(std::mem::take(fields));
                 add_type(&mut whole);
-                whole["properties"]["metadata"] = json!({ "allOf": [reference(&metadata)] });
+                whole["properties"]["metadata"] =
+                    json!({ "description": METADATA_ITSELF, "allOf": [reference(&metadata)] });
                 if let Value::Object(whole) = whole {
                     *fields = whole;
                 }
