@@ -121,10 +121,11 @@ impl Call<'_> {
             ));
         }
         if !matches!(subresource, "" | "status") {
-            return Ok(respond::value(
-                StatusCode::OK,
-                &self.engine.get_subresource(&self.target)?,
-            ));
+            let found = self.engine.get_subresource(&self.target)?;
+            return match shape {
+                Shape::Table(_) => self.show(StatusCode::OK, shape, &Object::unstored(found)),
+                _ => Ok(respond::value(StatusCode::OK, &found)),
+            };
         }
         if one {
             let object = self.engine.get(&self.target)?;

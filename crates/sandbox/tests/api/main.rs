@@ -20,6 +20,7 @@ mod lists;
 mod objects;
 mod policies;
 mod refusals;
+mod rights;
 mod rules;
 mod security;
 mod server;

@@ -445,3 +445,53 @@ async fn odd_requests_get_the_answers_of_the_real_server() {
         "the name of the object (a based on URL) was undeterminable: name must be provided"
     );
 }
+
+#[tokio::test]
+async fn what_stands_twice_is_told_in_bounds() {
+    let sandbox = sandbox();
+    let twice: Vec<String> = (0..20_000)
+        .map(|number| format!("\"f{number}\":1,\"f{number}\":1"))
+        .collect();
+    let long = "k".repeat(10_000);
+    let body = format!(
+        "{{\"metadata\":{{\"name\":\"a\"}},\"{long}\":{{{}}}}}",
+        twice.join(",")
+    );
+    let headers = [("content-type", "application/json")];
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let made = send(&sandbox, Method::POST, maps, &headers, body.clone()).await;
+    let told: usize = made.warnings.iter().map(String::len).sum();
+    assert_eq!(made.code, 201, "{made:?}");
+    assert!((1..64 << 10).contains(&told), "{told} bytes of warnings");
+    let strict = format!("{maps}?fieldValidation=Strict");
+    let refused = send(&sandbox, Method::POST, &strict, &headers, body).await;
+    assert_eq!(refused.code, 400);
+    assert!(refused.body.to_string().len() < 128 << 10);
+}
+
+#[tokio::test]
+async fn a_scale_that_is_no_whole_number_scales_nothing() {
+    let sandbox = sandbox();
+    let sets = "/apis/apps/v1/namespaces/default/replicasets";
+    let set = json!({
+        "metadata": { "name": "web" },
+        "spec": {
+            "replicas": 3, "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] },
+            },
+        },
+    });
+    assert_eq!(post(&sandbox, sets, &set).await.code, 201);
+    for replicas in [json!(2.5), json!(true), json!([]), json!("2")] {
+        let scale = json!({ "spec": { "replicas": replicas } });
+        let path = format!("{sets}/web/scale");
+        let refused = patch(&sandbox, &path, "merge", &scale).await;
+        assert!((400..500).contains(&refused.code), "{replicas}: {refused:?}");
+        assert_eq!(
+            get(&sandbox, &path).await.at("/spec/replicas"),
+            &json!(3),
+            "{replicas}"
+        );
+    }
+}

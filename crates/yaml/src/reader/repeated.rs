@@ -1,6 +1,6 @@
 //! Finds the keys that a mapping has more than once.
 
-use granit_parser::{Event, Span};
+use granit_parser::Event;
 
 use super::{Reader, is_merge, locate::skip, place};
 
