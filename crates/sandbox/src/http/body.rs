@@ -164,13 +164,12 @@ pub(super) fn patch(
 fn yaml(bytes: &[u8]) -> Result<Read, String> {
     let as_json = json::read_strictly(bytes).ok();
     let text = || std::str::from_utf8(bytes).map_err(|error| format!("yaml: the text is not UTF-8: {error}"));
-    let (mut value, may_repeat) = match as_json {
-        Some(read) => (read.value, !read.twice.is_empty()),
-        None => {
-            let documents = yaml::parse_all(text()?).map_err(|error| format!("yaml: {error}"))?;
-            let first = documents.into_iter().next();
-            (first.map(|document| document.value).unwrap_or_default(), true)
-        }
+    let (mut value, may_repeat) = if let Some(read) = as_json {
+        (read.value, !read.twice.is_empty())
+    } else {
+        let documents = yaml::parse_all(text()?).map_err(|error| format!("yaml: {error}"))?;
+        let first = documents.into_iter().next();
+        (first.map(|document| document.value).unwrap_or_default(), true)
     };
     whole_numbers(&mut value);
     let repeated = if may_repeat {

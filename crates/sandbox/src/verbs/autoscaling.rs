@@ -251,7 +251,7 @@ fn metric_of_v1(metric: &Value, side: Side) -> Value {
             let value = &metric[kind][of_side(name, side)];
             let empty = value == "0" && *place == "/@/value" && side == Side::Wanted;
             let instead = !metric[kind]["averageValue"].is_null();
-            if !value.is_null() && !(empty && instead) {
+            if !(value.is_null() || empty && instead) {
                 set(&mut read, &of_side(place, side), value.clone());
             }
         }

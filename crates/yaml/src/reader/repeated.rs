@@ -1,6 +1,6 @@
 //! Finds the keys that a mapping has more than once.
 
-use granit_parser::{Event, Span};
+use granit_parser::Event;
 
 use super::{Reader, is_merge, locate::skip, place};
 
@@ -32,10 +32,11 @@ fn walk(reader: &mut Reader<'_>, event: &Event<'_>, found: &mut Vec<(usize, Stri
                 if matches!(event, Event::MappingEnd) {
                     return Some(());
                 }
-                let key = if is_merge(&event) {
-                    None
+                let key = if matches!(event, Event::Scalar(..)) && !is_merge(&event) {
+                    Some(reader.key(event, &span, 0).ok()?.0)
                 } else {
-                    key_of(reader, event, &span)?
+                    skip(reader, &event)?;
+                    None
                 };
                 let (event, span) = reader.next().ok()??;
                 walk(reader, &event, found)?;
@@ -55,13 +56,4 @@ fn walk(reader: &mut Reader<'_>, event: &Event<'_>, found: &mut Vec<(usize, Stri
         },
         _ => Some(()),
     }
-}
-
-/// A key's text; none for one that is no text itself.
-fn key_of<'t>(reader: &mut Reader<'t>, event: Event<'t>, span: &Span) -> Option<Option<String>> {
-    if let Event::Scalar(..) = event {
-        return reader.key(event, span, 0).ok().map(|(key, _)| Some(key));
-    }
-    skip(reader, &event)?;
-    Some(None)
 }

@@ -113,7 +113,8 @@ impl Engine {
 /// The refusal of a policy.
 fn refused(write: &Attributes<'_>, object: &Value, message: &str, reason: &str) -> ApiError {
     let mut error = caused(write.forbidden(object, message), &[message.to_owned()]);
-    error.reason = if reason.is_empty() { "Invalid" } else { reason }.to_owned();
+    let said = if reason.is_empty() { "Invalid" } else { reason };
+    said.clone_into(&mut error.reason);
     error.code = match reason {
         "Forbidden" => StatusCode::FORBIDDEN,
         "Unauthorized" => StatusCode::UNAUTHORIZED,
