@@ -32,10 +32,7 @@ fn walk(reader: &mut Reader<'_>, event: &Event<'_>, found: &mut Vec<(usize, Stri
                 if matches!(event, Event::MappingEnd) {
                     return Some(());
                 }
-                // A key that is no text itself is none of them.
-                let key = if is_merge(&event) {
-                    None
-                } else if let Event::Scalar(..) = event {
+                let key = if matches!(event, Event::Scalar(..)) && !is_merge(&event) {
                     Some(reader.key(event, &span, 0).ok()?.0)
                 } else {
                     skip(reader, &event)?;

@@ -73,12 +73,7 @@ impl Engine {
             for binding in &bindings {
                 let by = format!("{by} with binding '{}'", name(binding));
                 let binding = &binding.value["spec"];
-                let params = match self.is_bound(&binding["matchResources"], write, object) {
-                    Ok(false) => continue,
-                    Ok(true) => self.params(spec, binding, write),
-                    Err(error) => Err(error.message),
-                };
-                let params = match params {
+                let params = match self.params_of(spec, binding, write, object) {
                     Ok(params) => params,
                     Err(why) => {
                         if !ignores_failures(spec) {
@@ -113,8 +108,8 @@ impl Engine {
 /// The refusal of a policy.
 fn refused(write: &Attributes<'_>, object: &Value, message: &str, reason: &str) -> ApiError {
     let mut error = caused(write.forbidden(object, message), &[message.to_owned()]);
-    let reason = if reason.is_empty() { "Invalid" } else { reason };
-    reason.clone_into(&mut error.reason);
+    let said = if reason.is_empty() { "Invalid" } else { reason };
+    said.clone_into(&mut error.reason);
     error.code = match reason {
         "Forbidden" => StatusCode::FORBIDDEN,
         "Unauthorized" => StatusCode::UNAUTHORIZED,

@@ -62,12 +62,7 @@ impl Engine {
             for binding in &bindings {
                 let by = format!("policy '{}' with binding '{}'", name(&policy), name(binding));
                 let binding = &binding.value["spec"];
-                let params = match self.is_bound(&binding["matchResources"], write, object) {
-                    Ok(false) => continue,
-                    Ok(true) => self.params(spec, binding, write),
-                    Err(error) => Err(error.message),
-                };
-                let params = match params {
+                let params = match self.params_of(spec, binding, write, object) {
                     Ok(params) => params,
                     Err(why) => {
                         let why = format!("failed to configure binding: {why}");

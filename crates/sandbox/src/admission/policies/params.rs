@@ -7,14 +7,23 @@ use crate::engine::Engine;
 use crate::verbs::{Selector, shown, text};
 
 impl Engine {
-    /// The objects that a policy is evaluated with by a binding, null where it has none; an error says why they cannot
-    /// be had.
-    pub(super) fn params(
+    /// The objects that a policy is evaluated with by a binding, null where it has none, nothing at all where the binding
+    /// is not about the write; an error says why they cannot be had.
+    pub(super) fn params_of(
         &self,
         policy: &Value,
         binding: &Value,
         write: &Attributes<'_>,
+        object: &Value,
     ) -> Result<Vec<Value>, String> {
+        match self.is_bound(&binding["matchResources"], write, object) {
+            Ok(false) => Ok(Vec::new()),
+            Ok(true) => self.params(policy, binding, write),
+            Err(error) => Err(error.message),
+        }
+    }
+
+    fn params(&self, policy: &Value, binding: &Value, write: &Attributes<'_>) -> Result<Vec<Value>, String> {
         let (kind, reference) = (&policy["paramKind"], &binding["paramRef"]);
         if !kind.is_object() || !reference.is_object() {
             return Ok(vec![Value::Null]);
