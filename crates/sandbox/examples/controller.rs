@@ -106,6 +106,7 @@ async fn keep(leases: &Api<Lease>, identity: &str) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 async fn control(client: Client, identity: &str) {
     let kind = GroupVersionKind::gvk("shop.example.com", "v1", "Gadget");
     let gadgets = kube::core::ApiResource::from_gvk(&kind);
@@ -122,7 +123,12 @@ async fn control(client: Client, identity: &str) {
     Controller::new_with(all, watcher::Config::default(), gadgets)
         .owns(Api::<ConfigMap>::all(client), watcher::Config::default())
         .run(reconcile, |_, _, _| Action::requeue(RENEWAL), context)
-        .for_each(|_| std::future::ready(()))
+        .for_each(|done| {
+            if let Err(why) = done {
+                println!("{why}");
+            }
+            std::future::ready(())
+        })
         .await;
 }
 

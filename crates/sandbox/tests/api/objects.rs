@@ -242,6 +242,25 @@ async fn copies_of_copies_are_bounded() {
     assert_eq!(answer.code, 413, "{answer:?}");
 }
 
+/// Controllers add their finalizer by such a patch, where nobody else has added one.
+#[tokio::test]
+async fn a_json_patch_may_test_that_a_field_is_not_there() {
+    let sandbox = sandbox();
+    post(&sandbox, MAPS, &map("one")).await;
+    let path = "/metadata/finalizers";
+    let first = json!([
+        { "op": "test", "path": path, "value": null },
+        { "op": "add", "path": path, "value": ["example.com/kept"] },
+    ]);
+    let one = format!("{MAPS}/one");
+    assert_eq!(patch(&sandbox, &one, "json", &first).await.code, 200);
+    assert_eq!(patch(&sandbox, &one, "json", &first).await.code, 422);
+    for (path, value) in [("/spec/nothing", json!(null)), ("/nothing", json!(0))] {
+        let test = json!([{ "op": "test", "path": path, "value": value }]);
+        assert_eq!(patch(&sandbox, &one, "json", &test).await.code, 422, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn pages_cover_everything_once() {
     let sandbox = sandbox();
