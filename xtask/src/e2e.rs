@@ -75,14 +75,15 @@ const NODE: &str = "services run on a real node";
 #[rustfmt::skip]
 const SCENARIOS: &[Scenario] = &[
     ("schema facts are what the API server says", |world| generate::check_schema(world.cluster()?.api())),
-    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?.api())),
-    ("golden paths render as Helm renders them", |_| helm::renders_alike()),
-    ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
-    ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
+    ("the sandbox's roles are the API server's", |world| security_data::check(world.cluster()?)),
+    // These compare what is served: before others bring kinds of their own to the cluster.
     ("an older kubectl does the same on both", |world| clients::kubectl(&OLDER_KUBECTL, world.cluster()?, world.sandbox()?)),
     ("kubectl does the same on both", |world| clients::kubectl(&KUBERNETES, world.cluster()?, world.sandbox()?)),
     ("Helm does the same on both", |world| clients::helm(world.cluster()?, world.sandbox()?)),
     ("the first ten minutes with kubectl", |world| clients::first(world.platform()?, world.cluster()?)),
+    ("golden paths render as Helm renders them", |_| helm::renders_alike()),
+    ("golden paths are valid to the API server", |world| helm::accepted(world.cluster()?)),
+    ("golden paths pass Kyverno's restricted policies", |_| helm::restricted()),
     ("the main job in the sandbox", |world| main_job::sandbox(world.platform()?)),
     ("the main job on Kubernetes", |world| main_job::kubernetes(world.platform()?, world.cluster()?)),
     ("the article's manifest in the sandbox", |world| article::sandbox(world.platform()?)),

@@ -6,6 +6,7 @@
 use crate::cluster::Cluster;
 use crate::failure::{Doing, Result, fail};
 use crate::https::{ApiServer, Request};
+use crate::process::run;
 use crate::say;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -34,6 +35,10 @@ const KEPT: [&str; 13] = [
     "system:service-account-issuer-discovery",
     "view",
 ];
+/// Those whose rules a controller gathers from others.
+const AGGREGATED: [&str; 3] = ["admin", "edit", "view"];
+/// How long that may take.
+const FILLED: Duration = Duration::from_mins(1);
 /// How long controllers and caches of the server may take to follow a change.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -41,27 +46,37 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub(crate) fn generate() -> Result<()> {
     let started = Instant::now();
     let cluster = Cluster::start()?;
-    write(ROLES, &roles(cluster.api())?)?;
+    write(ROLES, &roles(&cluster)?)?;
     write(ANSWERS, &answers(&cluster)?)?;
     say::done(&format!("{ROLES}, {ANSWERS}"), started.elapsed());
     Ok(())
 }
 
 /// Fails when the roles in the tree are not those of this API server.
-pub(crate) fn check(api: &ApiServer) -> Result<()> {
+pub(crate) fn check(cluster: &Cluster) -> Result<()> {
     let path = crate::root().join(ROLES);
     let kept = fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
-    if roles(api)? == kept {
-        return Ok(());
+    let served = roles(cluster)?;
+    let stale = served.lines().zip(kept.lines()).find(|(one, other)| one != other);
+    match stale {
+        None if served.len() == kept.len() => Ok(()),
+        None => fail!("{ROLES} ends too early or too late: run cargo xtask generate security"),
+        Some((served, kept)) => fail!(
+            "{ROLES} is stale: run cargo xtask generate security\n  it says  {kept}\n  served   {served}"
+        ),
     }
-    fail!("{ROLES} is stale: run cargo xtask generate security");
 }
 
 fn write(path: &str, text: &str) -> Result<()> {
     fs::write(crate::root().join(path), text).doing(|| format!("write {path}"))
 }
 
-fn roles(api: &ApiServer) -> Result<String> {
+fn roles(cluster: &Cluster) -> Result<String> {
+    let mut filled = cluster.kubectl();
+    filled.args(["wait", "--for=jsonpath={.rules}", "--timeout=60s"]);
+    filled.args(AGGREGATED.map(|role| format!("clusterrole/{role}")));
+    run(&mut filled, FILLED)?.success("kubectl wait")?;
+    let api = cluster.api();
     let list = |plural: &str| -> Result<Vec<Value>> {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
         let mut list = api.get(&path, "application/json")?.json()?;
@@ -72,9 +87,9 @@ fn roles(api: &ApiServer) -> Result<String> {
     };
     let kept = |name: &Value| name.as_str().is_some_and(|name| KEPT.contains(&name));
     let mut text = String::from("{\n");
-    for (plural, name) in [
-        ("clusterroles", "/metadata/name"),
-        ("clusterrolebindings", "/roleRef/name"),
+    for (plural, kind, name) in [
+        ("clusterroles", "ClusterRole", "/metadata/name"),
+        ("clusterrolebindings", "ClusterRoleBinding", "/roleRef/name"),
     ] {
         let mut lines = Vec::new();
         for mut object in list(plural)? {
@@ -84,6 +99,9 @@ fn roles(api: &ApiServer) -> Result<String> {
             if let Some(metadata) = object["metadata"].as_object_mut() {
                 metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
             }
+            // Items of a list do not say what they are.
+            object["apiVersion"] = json!("rbac.authorization.k8s.io/v1");
+            object["kind"] = json!(kind);
             lines.push(object.to_string());
         }
         let comma = if plural == "clusterroles" { "," } else { "" };

@@ -47,6 +47,25 @@ impl About<'_> {
     }
 }
 
+/// A name from a path, in quotes, as Go writes what cannot be printed.
+fn quoted(name: &str) -> String {
+    let mut text = String::from("\"");
+    for letter in name.chars() {
+        match letter {
+            '\u{7}' => text.push_str("\\a"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{b}' => text.push_str("\\v"),
+            '\u{c}' => text.push_str("\\f"),
+            '\t' | '\n' | '\r' | '"' | '\\' => text.extend(letter.escape_default()),
+            '\0'..='\u{1f}' | '\u{7f}' => text.extend(format!("\\x{:02x}", u32::from(letter)).chars()),
+            '\u{80}'..='\u{9f}' => text.extend(format!("\\u{:04x}", u32::from(letter)).chars()),
+            letter => text.push(letter),
+        }
+    }
+    text.push('"');
+    text
+}
+
 /// `deployments.apps`, or just `pods` in the core group.
 pub(crate) fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() {
@@ -97,7 +116,7 @@ impl ApiError {
         let mut error = Self::new(
             StatusCode::NOT_FOUND,
             "NotFound",
-            format!("{} \"{}\" not found", about.resource(), about.name),
+            format!("{} {} not found", about.resource(), quoted(about.name)),
         );
         error.details = Some(about.details());
         error
@@ -240,6 +259,22 @@ impl ApiError {
         )
     }
 
+    /// An answer cannot have the shape that was asked for.
+    pub(crate) fn not_shown(message: String) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
+    /// A path has no form that the client would take.
+    pub(crate) fn no_representation(offered: &str) -> Self {
+        let mut error = Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "NotAcceptable",
+            format!("406: Not Acceptable\n\nAvailable representations: {offered}"),
+        );
+        error.details = Some(json!({}));
+        error
+    }
+
     pub(crate) fn unsupported_media_type(offered: &str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -248,6 +283,17 @@ impl ApiError {
                 "the body of the request was in an unknown format - accepted media types include: {offered}"
             ),
         )
+    }
+
+    /// The same in the words of a path that takes few media types and looks no further.
+    pub(crate) fn unroutable_media_type() -> Self {
+        let mut error = Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            "415: Unsupported Media Type",
+        );
+        error.details = Some(json!({}));
+        error
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {

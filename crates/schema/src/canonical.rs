@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::defaults::zero_of;
 use crate::model::{Schema, Type};
 use crate::pointers;
 use crate::quantity::Quantity;
@@ -17,6 +18,9 @@ pub fn canonicalize(schema: &Schema, object: &mut Value) {
                 return;
             }
             if schema.typed {
+                for (name, value) in fields.iter_mut().filter(|(_, value)| value.is_null()) {
+                    zero_in_map(schema, name, value);
+                }
                 fields.retain(|name, value| !vanishes(schema, name, value));
             }
             for (name, value) in fields.iter_mut() {
@@ -37,6 +41,16 @@ pub fn canonicalize(schema: &Schema, object: &mut Value) {
         }
         _ if schema.typed && schema.kind == Type::Quantity => canonical_quantity(object),
         _ => {}
+    }
+}
+
+/// Decoding a null into a map of plain values leaves the key with nothing, where a field would be left out.
+fn zero_in_map(schema: &Schema, name: &str, value: &mut Value) {
+    let plain = [Type::String, Type::Integer, Type::Boolean];
+    if let (None, Some(child)) = (schema.field(name), schema.child(name))
+        && plain.iter().any(|kind| is_plain(child, *kind))
+    {
+        *value = zero_of(child);
     }
 }
 

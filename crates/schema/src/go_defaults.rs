@@ -65,7 +65,6 @@ fn plain(name: &str) -> &'static [(&'static str, Plain)] {
         "apps.v1.StatefulSetSpec" => &[
             ("replicas", Number(1)),
             ("revisionHistoryLimit", Number(10)),
-            ("serviceName", Text("")),
             ("podManagementPolicy", Text("OrderedReady")),
             ("persistentVolumeClaimRetentionPolicy", Empty),
         ],
@@ -158,7 +157,6 @@ pub(crate) fn fill(name: &str, fields: &mut Map<String, Value>) {
         "core.v1.TypedLocalObjectReference" | "core.v1.TypedObjectReference" => {
             null_when_absent(fields, "apiGroup");
         }
-        "rbac.v1.Role" | "rbac.v1.ClusterRole" => null_when_absent(fields, "rules"),
         "core.v1.Container" | "core.v1.EphemeralContainer" => container(fields),
         "core.v1.Volume" => volume(fields),
         "core.v1.ServiceSpec" => service(fields),

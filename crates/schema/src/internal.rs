@@ -85,7 +85,8 @@ fn fill(kind: &str, value: &Value, out: &mut Vec<(String, Node)>) {
     };
     for field in types().get(kind).copied().unwrap_or_default().split(',') {
         if let Some(inner) = field.strip_prefix('^') {
-            fill(inner, value, out);
+            let of_metadata = inner == "meta.ObjectMeta";
+            fill(inner, if of_metadata { &value["metadata"] } else { value }, out);
         } else if let Some((name, code)) = field.split_once(':') {
             let found = value
                 .as_object()

@@ -53,7 +53,7 @@ pub use error::{ApplyError, Cause, Conflict, FieldError, PatchError, SchemaError
 pub use fields::{Element, FieldSet, Scalar};
 pub use merge::{Write, Written, apply, custom_resource_reset_fields, reset_fields, update};
 pub use model::{Field, ListType, MapType, PatchStrategy, Ref, Rules, Schema, Type};
-pub use openapi::{openapi_document, openapi_schema};
+pub use openapi::{openapi_name, openapi_schema, openapi_types};
 pub use pattern::Pattern;
 pub use prune::{UnknownField, prune, unknown_fields};
 pub use quantity::Quantity;

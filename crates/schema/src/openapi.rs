@@ -1,89 +1,32 @@
 //! Schemas written out as OpenAPI v3, under the names upstream gives them: what `kubectl explain`,
 //! client-side validation and other clients read.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value, json};
 
-use crate::builtin::{Kind, Schemas};
+use crate::builtin::Schemas;
 use crate::model::{Field, ListType, MapType, PatchStrategy, Ref, Rules, Schema, Type};
 
-/// The OpenAPI v3 document of one API group and version, as `/openapi/v3/apis/<group>/<version>`
-/// serves it: the schemas of its kinds and of all they refer to, and a `get`-style path per kind so
-/// that clients find them. No descriptions.
-pub fn openapi_document(group: &str, version: &str) -> Value {
+/// The schemas of these built-in types and of all that they refer to, as OpenAPI v3 under their upstream names. No
+/// descriptions.
+pub fn openapi_types<'a>(names: impl IntoIterator<Item = &'a str>) -> Map<String, Value> {
     let schemas = Schemas::builtin();
-    let kinds: Vec<&Kind> = schemas
-        .kinds()
-        .iter()
-        .filter(|kind| kind.group == group && kind.version == version)
-        .collect();
-    let mut components = Map::new();
-    let mut open: Vec<String> = Vec::new();
-    let mut paths = Map::new();
-    for kind in kinds {
-        let schema = kind.schema();
-        let gvk = json!([{"group": group, "version": version, "kind": kind.kind}]);
-        let mut written = openapi_schema(schema);
-        if let Some(fields) = written.as_object_mut() {
-            fields.insert("x-kubernetes-group-version-kind".to_owned(), gvk);
-        }
-        references(schema, &mut open);
-        components.insert(upstream_name(&schema.name), written);
-        let prefix = if group.is_empty() {
-            format!("/api/{version}")
-        } else {
-            format!("/apis/{group}/{version}")
-        };
-        let scope = if kind.namespaced {
-            "/namespaces/{namespace}"
-        } else {
-            ""
-        };
-        let action = json!({"group": group, "version": version, "kind": kind.kind});
-        let body = json!({"$ref": format!("#/components/schemas/{}", upstream_name(&schema.name))});
-        let parameters = json!([
-            {"name": "dryRun", "in": "query", "schema": {"type": "string"}},
-            {"name": "fieldManager", "in": "query", "schema": {"type": "string"}},
-            {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}},
-            {"name": "force", "in": "query", "schema": {"type": "boolean"}},
-        ]);
-        paths.insert(
-            format!("{prefix}{scope}/{}/{{name}}", kind.plural),
-            json!({
-                "get": {
-                    "x-kubernetes-action": "get",
-                    "x-kubernetes-group-version-kind": action,
-                    "responses": {"200": {"content": {"application/json": {"schema": body}}}},
-                },
-                "patch": {
-                    "x-kubernetes-action": "patch",
-                    "x-kubernetes-group-version-kind": action,
-                    "parameters": parameters,
-                },
-            }),
-        );
-    }
-    let mut seen = BTreeSet::new();
+    let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let mut found = Map::new();
     while let Some(name) = open.pop() {
-        if !seen.insert(name.clone()) || components.contains_key(&upstream_name(&name)) {
+        let upstream = openapi_name(&name);
+        if found.contains_key(&upstream) {
             continue;
         }
         if let Some(schema) = schemas.type_named(&name) {
-            components.insert(upstream_name(&name), openapi_schema(schema));
+            found.insert(upstream, openapi_schema(schema));
             references(schema, &mut open);
         }
     }
-    json!({
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.3"},
-        "paths": paths,
-        "components": {"schemas": components},
-    })
+    found
 }
 
 /// The full upstream name of a built-in type: `io.k8s.api.apps.v1.Deployment` of `apps.v1.Deployment`.
-fn upstream_name(name: &str) -> String {
+pub fn openapi_name(name: &str) -> String {
     let prefix = match name.split('.').next().unwrap_or_default() {
         "meta" => "io.k8s.apimachinery.pkg.apis.",
         "api" | "runtime" | "util" | "version" => "io.k8s.apimachinery.pkg.",
@@ -213,7 +156,7 @@ fn openapi_reference(reference: &Ref) -> Value {
     if reference.name.is_empty() {
         return openapi_schema(reference.get());
     }
-    json!({"allOf": [{"$ref": format!("#/components/schemas/{}", upstream_name(&reference.name))}]})
+    json!({"allOf": [{"$ref": format!("#/components/schemas/{}", openapi_name(&reference.name))}]})
 }
 
 fn openapi_field(field: &Field) -> Value {

@@ -176,6 +176,7 @@ fn without_left_out(object: &mut Value) {
                 | "f:deprecated.daemonset.template.generation"
                 | "lastPhaseTransitionTime" => false,
                 "reportingComponent" | "reportingInstance" => value != "",
+                "apiGroup" => true,
                 _ => !value.is_null(),
             });
             fields.values_mut().for_each(without_left_out);

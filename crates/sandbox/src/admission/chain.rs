@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
+use super::Attributes;
 use super::quota::Charge;
 use super::webhooks::Rounds;
-use super::{Attributes, Operation};
 use crate::engine::Engine;
 use crate::status::ApiError;
 
@@ -52,8 +52,6 @@ impl Engine {
             self.resolve_priority(write, object)?;
             super::pods::tolerate(object);
             self.resolve_runtime(write, object)?;
-        } else if write.operation == Operation::Update && write.is("", "pods") {
-            super::pods::tolerate(object);
         } else if write.creates("", "persistentvolumeclaims") {
             self.default_storage_class(object);
         }

@@ -120,7 +120,7 @@ pub(super) fn settle_account(pod: &mut Value) {
 }
 
 /// Pods stay for five minutes on a node that is in trouble, unless they say otherwise.
-pub(super) fn tolerate(object: &mut Value) {
+pub(crate) fn tolerate(object: &mut Value) {
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         let given = object["spec"]["tolerations"]
             .as_array()

@@ -131,7 +131,11 @@ fn unrecognized(kind: &str, why: &str, bytes: &[u8]) -> ApiError {
 }
 
 /// A patch, by its media type.
-pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Value), ApiError> {
+pub(super) fn patch(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    of_custom: bool,
+) -> Result<(PatchKind, Value), ApiError> {
     let json = || {
         let read = json::read(bytes).map(|read| read.value);
         read.map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))
@@ -144,7 +148,8 @@ pub(super) fn patch(headers: &HeaderMap, bytes: &[u8]) -> Result<(PatchKind, Val
             let read = yaml(bytes).map_err(|why| format!("error decoding YAML: {why}"));
             (PatchKind::Apply, read.map_err(ApiError::bad_request)?)
         }
-        _ => return Err(ApiError::unsupported_media_type(PATCHES)),
+        _ if of_custom => return Err(ApiError::unsupported_media_type(PATCHES)),
+        _ => return Err(ApiError::unroutable_media_type()),
     })
 }
 

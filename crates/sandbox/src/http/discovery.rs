@@ -1,56 +1,93 @@
-//! What the server has: groups, versions, resources, and its own version.
-
-use std::collections::BTreeMap;
+//! What the server has: groups, versions and resources, document by document. All in one: [`super::aggregated`].
 
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::request::Parts;
+use http::{Method, StatusCode, header};
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
+use super::negotiate::{self, Offer};
 use super::path::Path;
-use super::{negotiate, openapi, respond, swagger};
-use crate::catalog::{Catalog, Resource, Subresource};
+use super::{about, aggregated, openapi, respond};
+use crate::catalog::{Catalog, Resource, Source, Subresource};
 use crate::engine::Engine;
 use crate::security::openid;
 use crate::status::ApiError;
 
-/// The version of Kubernetes whose behaviour this follows; the suffix says that it is not one.
-const GIT_VERSION: &str = "v1.36.3+sandbox";
+/// The groups that Kubernetes puts before all others, and the order in which it does.
+const FIRST: [&str; 20] = [
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+];
+
+/// Kinds that Kubernetes still stores in an older version than any it serves.
+const STORED_OLDER: [&str; 3] = [
+    "CustomResourceDefinition",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+];
 
 /// Answers everything that is not about a resource.
-pub(super) fn answer(
-    engine: &Engine,
-    path: &Path,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    // The list of groups does not look at the method, as upstream.
-    if !matches!(*method, Method::GET | Method::HEAD) && !matches!(path, Path::Groups) {
-        return Err(ApiError::method_not_allowed());
-    }
+pub(super) async fn answer(engine: &Engine, path: &Path, parts: &Parts) -> Result<Response, ApiError> {
+    let headers = &parts.headers;
     let catalog = engine.catalog();
+    let offer = match path {
+        Path::ServerVersion => Some(Offer::Json),
+        Path::CoreVersions | Path::Version { .. } => Some(Offer::Object),
+        Path::Group(group) if FIRST.contains(&group.as_str()) => Some(Offer::Object),
+        _ => None,
+    };
+    if let Some(offer) = offer {
+        if parts.method != Method::GET {
+            return Err(ApiError::method_not_allowed());
+        }
+        negotiate::routed(headers, offer)?;
+    }
     let body = match path {
-        Path::Health => return Ok(respond::text_plain("ok")),
-        Path::Root => {
-            json!({ "paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] })
+        Path::Health(_) => return about::health(path, parts.uri.query().unwrap_or_default()),
+        Path::Metrics => return Ok(about::metrics(engine)),
+        Path::Root => about::paths(&catalog),
+        Path::ServerVersion => about::version(),
+        Path::CoreVersions | Path::Groups if negotiate::wants_aggregated(headers) => {
+            return Ok(aggregated::answer(&catalog, *path == Path::CoreVersions, headers));
         }
-        Path::ServerVersion => version(),
-        Path::CoreVersions if negotiate::wants_aggregated(headers) => {
-            return Ok(aggregated(&catalog, str::is_empty));
+        Path::CoreVersions => {
+            negotiate::whole(headers)?;
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+            json!({
+                "kind": "APIVersions",
+                "versions": ["v1"],
+                "serverAddressByClientCIDRs": [
+                    { "clientCIDR": "0.0.0.0/0", "serverAddress": host.unwrap_or("localhost") }
+                ],
+            })
         }
-        Path::Groups if negotiate::wants_aggregated(headers) => {
-            return Ok(aggregated(&catalog, |group| !group.is_empty()));
-        }
-        Path::CoreVersions => json!({
-            "kind": "APIVersions",
-            "versions": ["v1"],
-            "serverAddressByClientCIDRs": [],
-        }),
         Path::Groups => {
-            let groups: Vec<Value> = groups(&catalog)
-                .iter()
-                .filter(|(group, _)| !group.is_empty())
-                .map(group_json)
-                .collect();
+            negotiate::whole(headers)?;
+            let groups = groups(&catalog);
+            let named = groups.iter().filter(|(group, _)| !group.is_empty());
+            let groups: Vec<Value> = named.map(group_json).collect();
             json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
         }
         Path::Group(name) => {
@@ -59,40 +96,31 @@ pub(super) fn answer(
                 .iter()
                 .find(|(group, _)| group == name)
                 .ok_or_else(ApiError::no_such_page)?;
+            negotiate::whole(headers)?;
             let mut group = group_json(found);
             group["kind"] = json!("APIGroup");
             group["apiVersion"] = json!("v1");
             group
         }
-        Path::Version { group, version } => resource_list(&catalog, group, version)?,
+        Path::Version { group, version } => {
+            let list = resource_list(&catalog, group, version)?;
+            negotiate::whole(headers)?;
+            list
+        }
         Path::OpenId => openid(),
         Path::OpenIdKeys => engine.openid_keys(),
-        Path::OpenApiV3 => openapi::index(&catalog),
-        Path::OpenApiV3Of { group, version } => openapi::document(&catalog, group, version)?,
-        Path::OpenApiV2 if swagger::is_acceptable(headers) => swagger::document(&catalog)?,
-        Path::Resource(_) | Path::OpenApiV2 => {
-            return Err(ApiError::no_such_resource());
+        Path::OpenApiV2 => return Ok(openapi::second(&catalog, parts).await),
+        Path::OpenApiV3 => return Ok(openapi::index(&catalog)),
+        Path::OpenApiV3Of { group, version } => {
+            return Ok(openapi::third(engine, group, version, parts).await);
         }
+        Path::Resource(_) => return Err(ApiError::no_such_resource()),
     };
     Ok(respond::value(StatusCode::OK, &body))
 }
 
-fn version() -> Value {
-    json!({
-        "major": "1",
-        "minor": "36",
-        "gitVersion": GIT_VERSION,
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": "",
-        "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
-    })
-}
-
 /// The groups in order, each with its versions, preferred first.
-fn groups(catalog: &Catalog) -> Vec<(String, Vec<String>)> {
+pub(super) fn groups(catalog: &Catalog) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for resource in catalog.resources() {
         let at = groups
@@ -110,6 +138,10 @@ fn groups(catalog: &Catalog) -> Vec<(String, Vec<String>)> {
     for (_, versions) in &mut groups {
         versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
     }
+    groups.sort_by_cached_key(|(group, _)| {
+        let place = FIRST.iter().position(|first| first == group);
+        (place.unwrap_or(FIRST.len()), group.clone())
+    });
     groups
 }
 
@@ -150,30 +182,43 @@ fn group_json((group, versions): &(String, Vec<String>)) -> Value {
     json!({ "name": group, "preferredVersion": named.first(), "versions": named })
 }
 
+/// The resources of a group and version, by name.
+pub(super) fn of_version<'a>(catalog: &'a Catalog, group: &str, version: &str) -> Vec<&'a Resource> {
+    let resources = catalog.resources().iter().map(|resource| &**resource);
+    let mut found: Vec<&Resource> = resources
+        .filter(|resource| resource.group == group && resource.version == version)
+        .collect();
+    found.sort_by(|one, other| one.plural.cmp(&other.plural));
+    found
+}
+
 fn resource_list(catalog: &Catalog, group: &str, version: &str) -> Result<Value, ApiError> {
     let mut resources = Vec::new();
-    for resource in catalog.resources() {
-        if resource.group == group && resource.version == version {
-            resources.push(resource_json(resource));
-            resources.extend(
-                resource
-                    .subresources
-                    .iter()
-                    .map(|one| subresource_json(resource, one)),
-            );
-        }
+    for resource in of_version(catalog, group, version) {
+        resources.push(resource_json(resource));
+        resources.extend(
+            resource
+                .subresources
+                .iter()
+                .map(|one| subresource_json(resource, one)),
+        );
     }
     if resources.is_empty() {
-        return Err(catalog.not_served(group, version));
+        // Groups of the server's own are looked into, others are looked up.
+        let own = group.is_empty() || FIRST.contains(&group);
+        return Err(if own {
+            ApiError::no_such_resource()
+        } else {
+            catalog.not_served(group, version)
+        });
     }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
-    Ok(
-        json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources }),
-    )
+    let mut list = json!({ "kind": "APIResourceList", "groupVersion": version, "resources": resources });
+    // The core's list is older than this field.
+    if !group.is_empty() {
+        list["apiVersion"] = json!("v1");
+        list["groupVersion"] = json!(format!("{group}/{version}"));
+    }
+    Ok(list)
 }
 
 fn resource_json(resource: &Resource) -> Value {
@@ -184,8 +229,24 @@ fn resource_json(resource: &Resource) -> Value {
         "kind": resource.kind,
         "verbs": resource.verbs,
     });
+    if resource.allows("", "list") {
+        json["storageVersionHash"] = json!(storage_version_hash(resource));
+    }
     add_names(&mut json, resource);
     json
+}
+
+/// Changes when objects come to be stored in another version.
+fn storage_version_hash(resource: &Resource) -> String {
+    let (group, version) = resource
+        .stored
+        .split_once('/')
+        .unwrap_or(("", resource.stored.as_str()));
+    let older =
+        matches!(resource.source, Source::Builtin(_)) && STORED_OLDER.contains(&resource.kind.as_str());
+    let version = if older { "v1beta1" } else { version };
+    let hash = digest(&SHA256, format!("{group}/{version}/{}", resource.kind).as_bytes());
+    STANDARD.encode(&hash.as_ref()[..8])
 }
 
 fn subresource_json(resource: &Resource, subresource: &Subresource) -> Value {
@@ -204,7 +265,7 @@ fn subresource_json(resource: &Resource, subresource: &Subresource) -> Value {
     json
 }
 
-fn add_names(json: &mut Value, resource: &Resource) {
+pub(super) fn add_names(json: &mut Value, resource: &Resource) {
     if !resource.short_names.is_empty() {
         json["shortNames"] = json!(resource.short_names);
     }
@@ -213,64 +274,35 @@ fn add_names(json: &mut Value, resource: &Resource) {
     }
 }
 
-/// All chosen groups in one document.
-fn aggregated(catalog: &Catalog, chosen: impl Fn(&str) -> bool) -> Response {
-    let mut items = Vec::new();
-    for (group, versions) in groups(catalog).iter().filter(|(group, _)| chosen(group)) {
-        let mut by_version: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-        for resource in catalog
-            .resources()
-            .iter()
-            .filter(|resource| resource.group == *group)
-        {
-            by_version
-                .entry(&resource.version)
-                .or_default()
-                .push(aggregated_resource(resource));
-        }
-        let versions: Vec<Value> = versions
-            .iter()
-            .map(|version| {
-                json!({ "version": version, "resources": by_version.get(version.as_str()), "freshness": "Current" })
-            })
-            .collect();
-        items.push(json!({ "metadata": { "name": group, "creationTimestamp": null }, "versions": versions }));
-    }
-    let body = json!({
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": items,
-    });
-    let mut response = respond::value(StatusCode::OK, &body);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
-    );
-    response
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn aggregated_resource(resource: &Resource) -> Value {
-    let speaks =
-        |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
-    let mut json = json!({
-        "resource": resource.plural,
-        "responseKind": speaks(&resource.group, &resource.version, &resource.kind),
-        "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
-        "singularResource": resource.singular,
-        "verbs": resource.verbs,
-    });
-    add_names(&mut json, resource);
-    let subresources: Vec<Value> = resource
-        .subresources
-        .iter()
-        .map(|one| {
-            let (group, version, kind) = &one.speaks;
-            json!({ "subresource": one.name, "responseKind": speaks(group, version, kind), "verbs": one.verbs })
-        })
-        .collect();
-    if !subresources.is_empty() {
-        json["subresources"] = json!(subresources);
+    #[test]
+    fn versions_come_as_kubernetes_orders_them() {
+        let mut versions = [
+            "v1alpha1",
+            "v10",
+            "x",
+            "v1",
+            "v2beta1",
+            "v1beta2",
+            "a",
+            "v11alpha2",
+        ];
+        versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
+        assert_eq!(
+            versions,
+            [
+                "v10",
+                "v1",
+                "v2beta1",
+                "v1beta2",
+                "v11alpha2",
+                "v1alpha1",
+                "a",
+                "x"
+            ]
+        );
     }
-    json
 }

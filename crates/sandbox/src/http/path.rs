@@ -17,8 +17,10 @@ pub(super) enum Path {
     Version { group: String, version: String },
     /// `/version`
     ServerVersion,
-    /// `/healthz`, `/livez`, `/readyz` and what is under them
-    Health,
+    /// `/healthz`, `/livez`, `/readyz` and what is under them, part by part
+    Health(Vec<String>),
+    /// `/metrics`
+    Metrics,
     /// `/.well-known/openid-configuration`
     OpenId,
     /// `/openid/v1/jwks`
@@ -65,7 +67,8 @@ pub(super) fn parse(path: &str) -> Result<Path, ApiError> {
     match parts.as_slice() {
         [] => Ok(Path::Root),
         ["version"] => Ok(Path::ServerVersion),
-        ["healthz" | "livez" | "readyz", ..] => Ok(Path::Health),
+        ["healthz" | "livez" | "readyz", ..] => Ok(Path::Health(decoded)),
+        ["metrics"] => Ok(Path::Metrics),
         [".well-known", "openid-configuration"] => Ok(Path::OpenId),
         ["openid", "v1", "jwks"] => Ok(Path::OpenIdKeys),
         ["openapi", "v2"] => Ok(Path::OpenApiV2),
@@ -195,7 +198,7 @@ mod tests {
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode",
             resource("rbac.authorization.k8s.io", "", "clusterroles", "system:node", ""),
         );
-        for path in ["/nothing", "/api%ff", "/apis%2", "/metrics"] {
+        for path in ["/nothing", "/api%ff", "/apis%2", "/metrics/more"] {
             assert!(parse(path).is_err(), "{path}");
         }
     }

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::negotiate::Meta;
+use super::wire::AsItIs;
 use crate::catalog::Resource;
 use crate::status::{ApiError, NO_PAGE};
 use crate::store::Object;
@@ -35,6 +37,39 @@ pub(super) fn text_plain(body: &str) -> Response {
     let mut response = json(StatusCode::OK, body.to_owned());
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// A document, unless the client says by its tag that it has this one already.
+pub(super) fn unless_known(
+    headers: &HeaderMap,
+    tag: &str,
+    kind: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    let known = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));
+    let mut response = if known {
+        let mut response = json(StatusCode::NOT_MODIFIED, Bytes::new());
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.extensions_mut().insert(AsItIs);
+        response
+    } else {
+        let mut response = json(StatusCode::OK, body);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+    };
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
     response
 }
 
@@ -137,10 +172,10 @@ fn value_end(json: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The metadata of an object alone.
-pub(super) fn metadata_json(object: &Object) -> Bytes {
+pub(super) fn metadata_json(object: &Object, meta: Meta) -> Bytes {
     let partial = json!({
         "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": meta.api_version(),
         "metadata": object.look().get("metadata"),
     });
     Bytes::from(partial.to_string())

@@ -9,7 +9,8 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
 use super::json::Read;
-use super::negotiate::{Shape, shape};
+
+use super::negotiate::{self, Meta, Offer, Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
 use super::table::{Include, Style};
@@ -33,7 +34,7 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
     let path = parse(parts.uri.path())?;
     let query = Query::parse(&parts.uri)?;
     let Path::Resource(path) = path else {
-        return super::discovery::answer(engine, &path, &parts.method, &parts.headers);
+        return super::discovery::answer(engine, &path, &parts).await;
     };
     let target = target(engine, &path)?;
     let watched = path.watch || (target.name.is_empty() && query.flag("watch"));
@@ -88,9 +89,13 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn read(&self) -> Result<Response, ApiError> {
-        let shape = shape(&self.headers)?;
         let one = !self.target.name.is_empty();
         self.allow(if one { "get" } else { "list" })?;
+        let shape = self.shape(match self.target.subresource.as_str() {
+            "log" => Offer::Log,
+            "" if !one => Offer::List,
+            _ => Offer::Object,
+        })?;
         options::list(&self.query)?;
         if !one || self.watched {
             self.query.limit()?;
@@ -119,7 +124,7 @@ impl Call<'_> {
         }
         if one {
             let object = self.engine.get(&self.target)?;
-            return Ok(self.show(StatusCode::OK, shape, &object));
+            return self.show(StatusCode::OK, shape, &object);
         }
         let (limit, asked) = (self.query.limit()?, self.query.revision()?);
         let exact = match self.query.text("resourceVersionMatch") {
@@ -134,10 +139,20 @@ impl Call<'_> {
             exactly: asked.filter(|_| exact),
         };
         let listed = self.engine.list(&self.target, &options)?;
-        Ok(self.show_list(shape, &listed))
+        self.show_list(shape, &listed)
+    }
+
+    /// What is to be shown, when the path has it.
+    fn shape(&self, offer: Offer) -> Result<Shape, ApiError> {
+        // Custom resources have no such paths of their own.
+        if !self.target.resource.is_custom() {
+            negotiate::routed(&self.headers, offer)?;
+        }
+        shape(&self.headers)
     }
 
     fn watch(&self, shape: Shape) -> Result<Response, ApiError> {
+        negotiate::streams(&self.headers)?;
         let options = WatchOptions {
             selector: self.query.selector(&self.target.resource)?,
             since: self.query.watched_revision()?,
@@ -149,7 +164,10 @@ impl Call<'_> {
         };
         let bookmarks = options.bookmarks;
         let watcher = self.engine.watch(&self.target, options)?;
-        let style = self.style();
+        let style = match shape {
+            Shape::Table(meta) => self.style(meta)?,
+            _ => Style::new(Meta::V1, self.engine.now()),
+        };
         let resource = Arc::clone(&self.target.resource);
         Ok(watch::stream(
             watcher,
@@ -161,7 +179,6 @@ impl Call<'_> {
     }
 
     async fn write(self, bytes: &[u8]) -> Result<Response, ApiError> {
-        let shape = shape(&self.headers)?;
         let named = !self.target.name.is_empty();
         self.allow(match (&self.method, named) {
             (&Method::POST, _) => "create",
@@ -175,6 +192,7 @@ impl Call<'_> {
         if self.target.resource.namespaced && self.target.namespace.is_empty() && !self.is_question() {
             return Err(ApiError::method_not_allowed());
         }
+        let shape = self.shape(Offer::Object)?;
         if let Some(answer) = self.write_subresource(bytes).await? {
             return Ok(answer);
         }
@@ -201,7 +219,7 @@ impl Call<'_> {
                 self.engine.update(&self.target, sent.value, &options).await?
             }
             (&Method::PATCH, true) => {
-                let (kind, patch) = body::patch(&self.headers, bytes)?;
+                let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                 self.engine
                     .patch(&self.target, Patch { kind, body: patch }, &self.write_options()?)
                     .await?
@@ -215,9 +233,8 @@ impl Call<'_> {
             code,
             warnings,
         } = outcome;
-        let mut response = self.show(code, shape, &object);
-        respond::warn(&mut response, &warnings);
-        Ok(response)
+        self.warnings.add(&warnings);
+        self.show(code, shape, &object)
     }
 
     /// The object that a write carries.
@@ -243,7 +260,7 @@ impl Call<'_> {
         Ok(Some(match (self.target.subresource.as_str(), &self.method) {
             ("scale", method) => {
                 let change = if *method == Method::PATCH {
-                    let (kind, patch) = body::patch(&self.headers, bytes)?;
+                    let (kind, patch) = body::patch(&self.headers, bytes, self.target.resource.is_custom())?;
                     ScaleChange::patch(kind, patch)
                 } else {
                     ScaleChange::Whole(self.sent(bytes)?.value)
@@ -256,7 +273,7 @@ impl Call<'_> {
                 let outcome = engine
                     .finalize(&self.target, sent, &self.write_options()?)
                     .await?;
-                self.show(outcome.code, Shape::Whole, &outcome.object)
+                self.show(outcome.code, Shape::Whole, &outcome.object)?
             }
             ("eviction", _) => {
                 let sent = if bytes.is_empty() {
@@ -325,7 +342,7 @@ impl Call<'_> {
                 respond::value(StatusCode::OK, &respond::deleted(&self.target.resource, &object))
             }
             Deleted::Gone(object) | Deleted::Terminating(object) => {
-                self.show(StatusCode::OK, Shape::Whole, &object)
+                self.show(StatusCode::OK, Shape::Whole, &object)?
             }
         })
     }
@@ -337,7 +354,7 @@ impl Call<'_> {
             .engine
             .delete_collection(&self.target, selector, &how, &options)
             .await?;
-        Ok(self.show_list(Shape::Whole, &listed))
+        self.show_list(Shape::Whole, &listed)
     }
 
     fn write_options(&self) -> Result<WriteOptions, ApiError> {
@@ -376,61 +393,69 @@ impl Call<'_> {
         Ok((how, options))
     }
 
-    fn style(&self) -> Style {
+    fn style(&self, meta: Meta) -> Result<Style, ApiError> {
         let include = match self.query.text("includeObject") {
             "None" => Include::None,
             "Object" => Include::Object,
-            _ => Include::Metadata,
-        };
-        Style {
-            include,
-            now: self.engine.now(),
-        }
-    }
-
-    fn show(&self, code: StatusCode, shape: Shape, object: &Object) -> Response {
-        let resource = &self.target.resource;
-        match shape {
-            Shape::Whole => respond::json(code, respond::object_json(resource, object)),
-            Shape::Metadata => respond::json(code, respond::metadata_json(object)),
-            Shape::Table => respond::value(code, &table::of_one(resource, object, true, self.style())),
-        }
-    }
-
-    fn show_list(&self, shape: Shape, listed: &Listed) -> Response {
-        let resource = &self.target.resource;
-        let body = match shape {
-            Shape::Table => {
-                return respond::value(StatusCode::OK, &table::of_list(resource, listed, self.style()));
+            "" | "Metadata" => Include::Metadata,
+            other => {
+                return Err(ApiError::bad_request(format!(
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: \
+                     must be 'Metadata', 'Object', 'None', or empty"
+                )));
             }
+        };
+        Ok(Style {
+            include,
+            ..Style::new(meta, self.engine.now())
+        })
+    }
+
+    fn show(&self, code: StatusCode, shape: Shape, object: &Object) -> Result<Response, ApiError> {
+        let resource = &self.target.resource;
+        Ok(match shape {
+            Shape::Whole => respond::json(code, respond::object_json(resource, object)),
+            Shape::Metadata(meta) => respond::json(code, respond::metadata_json(object, meta)),
+            Shape::MetadataList(_) => return Err(negotiate::no_list(resource)),
+            Shape::Table(meta) => {
+                respond::value(code, &table::of_one(resource, object, true, self.style(meta)?))
+            }
+        })
+    }
+
+    fn show_list(&self, shape: Shape, listed: &Listed) -> Result<Response, ApiError> {
+        let resource = &self.target.resource;
+        let objects = listed.objects.iter();
+        let body = match shape {
+            Shape::Table(meta) => {
+                let table = table::of_list(resource, listed, self.style(meta)?);
+                return Ok(respond::value(StatusCode::OK, &table));
+            }
+            Shape::Metadata(_) => return Err(negotiate::no_single(resource)),
             Shape::Whole => {
-                let items: Vec<_> = listed
-                    .objects
-                    .iter()
+                let items: Vec<_> = objects
                     .map(|object| respond::item_json(resource, object))
                     .collect();
                 respond::list_json(&resource.list_kind, &resource.api_version(), listed, &items)
             }
             // Upstream has no items to say of none here.
-            Shape::Metadata if listed.objects.is_empty() => {
+            Shape::MetadataList(meta) if listed.objects.is_empty() => {
                 let none = json!({
                     "kind": "PartialObjectMetadataList",
-                    "apiVersion": "meta.k8s.io/v1",
+                    "apiVersion": meta.api_version(),
                     "metadata": respond::list_metadata(listed),
                     "items": null,
                 });
-                return respond::value(StatusCode::OK, &none);
+                return Ok(respond::value(StatusCode::OK, &none));
             }
-            Shape::Metadata => {
-                let items: Vec<_> = listed
-                    .objects
-                    .iter()
-                    .map(|object| [respond::metadata_json(object), Bytes::new(), Bytes::new()])
+            Shape::MetadataList(meta) => {
+                let items: Vec<_> = objects
+                    .map(|object| [respond::metadata_json(object, meta), Bytes::new(), Bytes::new()])
                     .collect();
-                respond::list_json("PartialObjectMetadataList", "meta.k8s.io/v1", listed, &items)
+                respond::list_json("PartialObjectMetadataList", meta.api_version(), listed, &items)
             }
         };
-        respond::json(StatusCode::OK, body)
+        Ok(respond::json(StatusCode::OK, body))
     }
 }
 

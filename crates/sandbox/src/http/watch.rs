@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::negotiate::Shape;
 use super::table::Style;
+use super::wire::AsItIs;
 use super::{respond, serve, table};
 use crate::catalog::Resource;
 use crate::status::ApiError;
@@ -80,6 +81,7 @@ pub(super) fn stream(
     });
     let mut response = Response::new(Body::from_stream(lines));
     *response.status_mut() = StatusCode::OK;
+    response.extensions_mut().insert(AsItIs);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -157,8 +159,8 @@ impl Stream {
         self.told = self.told.max(object.revision);
         match self.shape {
             Shape::Whole => respond::object_json(&self.resource, object),
-            Shape::Metadata => respond::metadata_json(object),
-            Shape::Table => {
+            Shape::Metadata(meta) | Shape::MetadataList(meta) => respond::metadata_json(object, meta),
+            Shape::Table(_) => {
                 let style = Style {
                     now: self.watcher.now(),
                     ..self.style
@@ -176,10 +178,12 @@ impl Stream {
         }
         let (kind, api_version) = match self.shape {
             Shape::Whole => (self.resource.kind.clone(), self.resource.api_version()),
-            Shape::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
-            Shape::Table => {
+            Shape::Metadata(meta) | Shape::MetadataList(meta) => {
+                ("PartialObjectMetadata".to_owned(), meta.api_version().to_owned())
+            }
+            Shape::Table(meta) => {
                 let table = json!({
-                    "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+                    "kind": "Table", "apiVersion": meta.api_version(), "metadata": metadata,
                     "columnDefinitions": [], "rows": [],
                 });
                 return Bytes::from(table.to_string());

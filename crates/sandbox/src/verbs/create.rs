@@ -25,8 +25,7 @@ impl Engine {
         body: Value,
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
-        let mut warnings = Vec::new();
-        let body = shape::decode_sent(target, body, options, &mut warnings)?;
+        let body = shape::decode_sent(target, body, options)?;
         if !text(&body, &["metadata", "resourceVersion"]).is_empty() {
             return Err(ApiError::unreasoned(
                 "resourceVersion should not be set on objects to be created",
@@ -36,7 +35,7 @@ impl Engine {
             name: text(&body, &["metadata", "name"]).to_owned(),
             ..target.clone()
         };
-        self.create_decoded(&target, body, Managed::Update, options, warnings)
+        self.create_decoded(&target, body, Managed::Update, options, Vec::new())
             .await
     }
 

@@ -112,7 +112,13 @@ impl Engine {
             match self.store.commit(change).await {
                 Ok(object) => {
                     self.after_write(target, &object).await;
-                    let object = ended.map_or(object, |ended| Arc::new(Object::unstored(ended)));
+                    let object = match ended {
+                        Some(mut ended) => {
+                            ended["metadata"]["resourceVersion"] = json!(object.revision.to_string());
+                            Arc::new(Object::unstored(ended))
+                        }
+                        None => object,
+                    };
                     return Ok(if gone {
                         Deleted::Gone(object)
                     } else {

@@ -74,6 +74,14 @@ impl Engine {
                 same_sources(object);
                 protect(object, CLAIM_IN_USE);
             }
+            // What is written of these even where it says nothing.
+            ("rbac.authorization.k8s.io", "roles" | "clusterroles") if object["rules"].is_null() => {
+                object["rules"] = Value::Null;
+            }
+            ("apps", "statefulsets") if object["spec"]["serviceName"].is_null() => {
+                object["spec"]["serviceName"] = json!("");
+            }
+            ("autoscaling", "horizontalpodautoscalers") => object["status"]["currentMetrics"] = Value::Null,
             ("", "persistentvolumes") => {
                 protect(object, VOLUME_IN_USE);
                 object["status"]["lastPhaseTransitionTime"] = json!(self.timestamp());

@@ -25,14 +25,13 @@ pub(super) fn decode(
     decode_with(target, body, &[], validation, warnings)
 }
 
-/// The same of what was sent, which may have fields that stand twice.
-pub(super) fn decode_sent(
-    target: &Target,
-    body: Value,
-    options: &WriteOptions,
-    warnings: &mut Vec<String>,
-) -> Result<Value, ApiError> {
-    decode_with(target, body, &options.twice, options.validation, warnings)
+/// The same of what was sent, which may have fields that stand twice. The client is told of unknown fields whatever
+/// becomes of the write.
+pub(super) fn decode_sent(target: &Target, body: Value, options: &WriteOptions) -> Result<Value, ApiError> {
+    let mut warnings = Vec::new();
+    let decoded = decode_with(target, body, &options.twice, options.validation, &mut warnings);
+    options.warnings.add(&warnings);
+    decoded
 }
 
 fn decode_with(
@@ -92,7 +91,7 @@ fn check_kind(target: &Target, body: &Value) -> Result<(), ApiError> {
         let (field, given, expected) = if version == expected[0] {
             ("kind", &kind, &expected[1])
         } else {
-            ("apiVersion", &version, &expected[0])
+            ("API version", &version, &expected[0])
         };
         return Err(ApiError::bad_request(format!(
             "the {field} in the data ({given}) does not match the expected {field} ({expected})"
@@ -237,7 +236,12 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
     if causes.is_empty() {
         Ok(())
     } else {
-        Err(ApiError::invalid(resource.about(&target.name), &causes))
+        let mut about = resource.about(&target.name);
+        // Events are checked as those of the core, whichever group they were sent to.
+        if resource.plural == "events" && !resource.is_custom() {
+            about.group = "";
+        }
+        Err(ApiError::invalid(about, &causes))
     }
 }
 

@@ -151,6 +151,17 @@ impl Engine {
             }
             let mut object = old.value.clone();
             object["spec"]["nodeName"] = json!(node);
+            let placed = json!({ "type": "PodScheduled", "status": "True" });
+            match object
+                .pointer_mut("/status/conditions")
+                .and_then(Value::as_array_mut)
+            {
+                Some(conditions) => {
+                    conditions.retain(|condition| condition["type"] != "PodScheduled");
+                    conditions.push(placed);
+                }
+                None => object["status"]["conditions"] = json!([placed]),
+            }
             Ok(Proposal {
                 object,
                 managed: Managed::Nobody,

@@ -10,7 +10,7 @@ use super::meta::{carry, finalizers, metadata_mut, text};
 use super::subresource::{face, rescale};
 use super::{Outcome, Target, WriteOptions, kinds, shape};
 use crate::Operation;
-use crate::admission::{Attributes, Charge};
+use crate::admission::{Attributes, Charge, pods};
 use crate::engine::Engine;
 use crate::status::{About, ApiError, Cause};
 use crate::store::{Change, CommitError, Expect, Key, Object};
@@ -33,8 +33,7 @@ impl Engine {
         body: Value,
         options: &WriteOptions,
     ) -> Result<Outcome, ApiError> {
-        let mut warnings = Vec::new();
-        let body = shape::decode_sent(target, body, options, &mut warnings)?;
+        let body = shape::decode_sent(target, body, options)?;
         if text(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.needs_revision() {
             let message = "Invalid value: 0: must be specified for an update";
             let cause = Cause::new("FieldValueInvalid", "metadata.resourceVersion", message);
@@ -55,7 +54,7 @@ impl Engine {
                 Ok(Proposal {
                     object: body.clone(),
                     managed: Managed::Update,
-                    warnings: warnings.clone(),
+                    warnings: Vec::new(),
                 })
             })
             .await;
@@ -65,7 +64,7 @@ impl Engine {
                     && target.subresource.is_empty()
                     && target.resource.made_by_update() =>
             {
-                self.create_decoded(target, body, Managed::Update, options, warnings)
+                self.create_decoded(target, body, Managed::Update, options, Vec::new())
                     .await
             }
             replaced => replaced,
@@ -180,6 +179,10 @@ impl Engine {
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             new = self.track(target, Some(&old.value), new, options);
+        }
+        // A pod keeps the tolerations that every pod has.
+        if options.reviewed && target.subresource.is_empty() && target.resource.is("", "pods") {
+            pods::tolerate(&mut new);
         }
         let before = face(target, &old.value)?;
         let write = Attributes {

@@ -23,3 +23,4 @@ mod security;
 mod server;
 mod stuck;
 mod watches;
+mod wire;

@@ -95,6 +95,12 @@ async fn failures_have_the_words_of_the_api_server() {
         "NotFound",
         "the server could not find the requested resource",
     );
+    refused(
+        &get(&sandbox, "/api/v2").await,
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+    );
     for path in ["/nothing", "/apis/none.io", "/apis/none.io/v1/things"] {
         let answer = get(&sandbox, path).await;
         assert_eq!(

@@ -43,6 +43,7 @@ fn is_told_by_rules(kind: &str, field: &str) -> bool {
         | "autoscaling.v2.MetricSpec"
         | "autoscaling.v2.MetricTarget"
         | "autoscaling.v2.HPAScalingPolicy" => &["type"],
+        "batch.v1.PodFailurePolicyRule" => &["action"],
         "apps.v1.StatefulSetSpec" => &["podManagementPolicy"],
         "networking.v1.NetworkPolicyPort" => &["protocol"],
         "networking.v1.HTTPIngressRuleValue" => &["paths"],

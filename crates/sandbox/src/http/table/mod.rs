@@ -12,6 +12,7 @@ mod workload;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::negotiate::Meta;
 use super::respond::list_metadata;
 use crate::catalog::{Column, Resource, Source};
 use crate::store::Object;
@@ -28,9 +29,20 @@ pub(super) enum Include {
 /// How tables are made for one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
+    pub(super) meta: Meta,
     pub(super) include: Include,
     /// The present moment, for ages.
     pub(super) now: Timestamp,
+}
+
+impl Style {
+    pub(super) fn new(meta: Meta, now: Timestamp) -> Self {
+        Self {
+            meta,
+            include: Include::Metadata,
+            now,
+        }
+    }
 }
 
 /// A column: its name, its type, and whether it is shown only when asked for much (`-o wide`).
@@ -60,20 +72,21 @@ pub(super) fn of_list(resource: &Resource, listed: &Listed, style: Style) -> Val
         .iter()
         .map(|object| row(resource, object, style))
         .collect();
-    table(resource, &list_metadata(listed), &rows, true)
+    table(resource, &list_metadata(listed), &rows, true, style.meta)
 }
 
 /// One object; `headed` says whether the columns are described, which a watch does once.
 pub(super) fn of_one(resource: &Resource, object: &Object, headed: bool, style: Style) -> Value {
     let metadata = json!({ "resourceVersion": object.revision.to_string() });
-    table(resource, &metadata, &[row(resource, object, style)], headed)
+    let rows = [row(resource, object, style)];
+    table(resource, &metadata, &rows, headed, style.meta)
 }
 
-fn table(resource: &Resource, metadata: &Value, rows: &[Value], headed: bool) -> Value {
+fn table(resource: &Resource, metadata: &Value, rows: &[Value], headed: bool, meta: Meta) -> Value {
     let columns = if headed { columns(resource) } else { Value::Null };
     json!({
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": meta.api_version(),
         "metadata": metadata,
         "columnDefinitions": columns,
         "rows": rows,
@@ -144,15 +157,25 @@ fn row(resource: &Resource, object: &Object, style: Style) -> Value {
         },
         name,
     );
-    let mut row = json!({ "cells": cells });
+    let mut row = json!({ "cells": cells, "object": null });
     match style.include {
         Include::None => {}
         Include::Metadata => {
             row["object"] = json!({
                 "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
+                "apiVersion": style.meta.api_version(),
                 "metadata": value.get("metadata"),
             });
+            // Rows are made of a form that has this in a field.
+            if resource.is("apps", "daemonsets")
+                && let Some(metadata) = row["object"]["metadata"].as_object_mut()
+                && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+            {
+                annotations.remove("deprecated.daemonset.template.generation");
+                if annotations.is_empty() {
+                    metadata.remove("annotations");
+                }
+            }
         }
         Include::Object => row["object"] = crate::verbs::shown(resource, value),
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Printer;
-use super::words::{NONE, age, list, number, since, text, text_or_none};
+use super::words::{NONE, age, list, number, since, text, text_or_unknown};
 
 pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
     Some(match (group, plural) {
@@ -76,9 +76,9 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 );
                 let subjects = |kind: &str| {
                     let named = list(object, "/subjects").iter().filter(|one| one["kind"] == kind);
-                    let names = named.map(|one| match text(one, "/namespace") {
-                        "" => text(one, "/name").to_owned(),
-                        namespace => format!("{namespace}/{}", text(one, "/name")),
+                    let names = named.map(|one| match (kind, text(one, "/namespace")) {
+                        ("ServiceAccount", namespace) => format!("{namespace}/{}", text(one, "/name")),
+                        _ => text(one, "/name").to_owned(),
                     });
                     json!(names.collect::<Vec<_>>().join(", "))
                 };
@@ -106,7 +106,7 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 vec![
                     json!(format!("{}/{}", at("kind"), at("name"))),
                     json!(scaling_targets(object)),
-                    json!(number(object, "/spec/minReplicas")),
+                    json!(number(object, "/spec/minReplicas").to_string()),
                     json!(number(object, "/spec/maxReplicas")),
                     json!(number(object, "/status/currentReplicas")),
                     age(object, now),
@@ -193,9 +193,9 @@ fn node(object: &Value, now: Timestamp) -> Vec<Value> {
         json!(text(object, "/status/nodeInfo/kubeletVersion")),
         address("InternalIP"),
         address("ExternalIP"),
-        text_or_none(object, "/status/nodeInfo/osImage"),
-        text_or_none(object, "/status/nodeInfo/kernelVersion"),
-        text_or_none(object, "/status/nodeInfo/containerRuntimeVersion"),
+        text_or_unknown(object, "/status/nodeInfo/osImage"),
+        text_or_unknown(object, "/status/nodeInfo/kernelVersion"),
+        text_or_unknown(object, "/status/nodeInfo/containerRuntimeVersion"),
     ]
 }
 

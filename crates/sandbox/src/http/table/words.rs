@@ -21,6 +21,14 @@ pub(super) fn text_or_none(object: &Value, pointer: &str) -> Value {
     }
 }
 
+/// The text at a pointer, or `<unknown>`.
+pub(super) fn text_or_unknown(object: &Value, pointer: &str) -> Value {
+    match text(object, pointer) {
+        "" => json!("<unknown>"),
+        text => json!(text),
+    }
+}
+
 pub(super) fn number(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }

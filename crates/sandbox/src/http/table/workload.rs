@@ -143,7 +143,11 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                 let cells = vec![
                     json!(text(object, "/spec/schedule")),
                     text_or_none(object, "/spec/timeZone"),
-                    json!(object.pointer("/spec/suspend") == Some(&Value::Bool(true))),
+                    json!(if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
+                        "True"
+                    } else {
+                        "False"
+                    }),
                     json!(list(object, "/status/active").len()),
                     json!(last),
                     age(object, now),
