@@ -1,6 +1,7 @@
 //! A service as people look at it: how it is, why, and the chain from the commit to the pods.
 
 use api::{Application, ClaimStatus, Kind};
+use apply::health::{Facts, HealthStatus, assess, first_cause};
 use delivery::{CommitId, RepoPath};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -379,12 +380,18 @@ where
 fn assessed<K: Serialize + ResourceExt>(kind: &str, object: &K) -> ChainLink {
     let mut value = json!(object);
     value["kind"] = json!(kind);
-    let health = apply::health::assess(&value);
+    let health = assess(&value);
+    let facts = Facts {
+        pods: std::slice::from_ref(&value),
+        ..Facts::default()
+    };
+    // A pod tells of back-offs; what went wrong before is what somebody wants to know.
+    let cause = (kind == "Pod" && health.status != HealthStatus::Healthy).then(|| first_cause(&facts));
     ChainLink {
         kind: kind.to_owned(),
         name: object.name_any(),
         health: health.status.to_string(),
-        reason: health.reason,
+        reason: cause.flatten().map_or(health.reason, |cause| cause.message),
         then: Vec::new(),
     }
 }
