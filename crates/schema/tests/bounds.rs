@@ -135,7 +135,7 @@ fn many_things_are_looked_at_once_each() {
         schema("v1", "LimitRange"),
         &json!({ "spec": { "limits": limits } }),
     );
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(4), "{:?}", begun.elapsed());
 }
 
 /// An object of a schema with all that it may hold, so many levels deep.

@@ -109,6 +109,9 @@ mod tests {
         check("", false, Some("cannot parse \"\" as \"2006\""));
         check("2026-13-02T03:04:05Z", false, Some("month out of range"));
         check("2026-02-30T03:04:05Z", false, Some("day out of range"));
+        check("2024-02-29T03:04:05Z", false, None);
+        check("1900-02-29T03:04:05Z", false, Some("day out of range"));
+        check("2026-04-00T03:04:05Z", false, Some("day out of range"));
         check(
             "2026-02-03 03:04:05Z",
             false,

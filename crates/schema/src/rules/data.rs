@@ -208,3 +208,37 @@ pub(super) fn priority_class(object: &Value, report: &mut Report<'_>) {
         report.add("value", Cause::Forbidden, None, &detail);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_object_is_told_as_go_does() {
+        let check = |text: &str, expect: Option<&str>| {
+            let mut encoded = STANDARD.encode(text);
+            // As many tools break it.
+            encoded.insert_str(2.min(encoded.len()), "\r\n");
+            assert_eq!(no_json_object(&Value::from(encoded)).as_deref(), expect, "{text}");
+        };
+        check("{\"auths\": {}}", None);
+        check("null", None);
+        check(
+            "\"text\"",
+            Some("json: cannot unmarshal string into Go value of type map[string]interface {}"),
+        );
+        check("", Some("unexpected end of JSON input"));
+        check(
+            "'",
+            Some("invalid character '\\'' looking for beginning of value"),
+        );
+        check(
+            "\u{1}",
+            Some("invalid character '\\x01' looking for beginning of value"),
+        );
+        check(
+            "t\"",
+            Some("invalid character '\"' in literal true (expecting 'r')"),
+        );
+    }
+}
