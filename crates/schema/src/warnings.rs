@@ -146,7 +146,7 @@ fn environment(container: &Value, path: &str, found: &mut Found) {
 /// A port of a container, and where it stands.
 struct Port<'a> {
     field: String,
-    port: &'a Value,
+    says: &'a Value,
     /// The address and the port of the host.
     address: &'a str,
     host: i64,
@@ -160,7 +160,7 @@ fn ports(containers: &[(String, &Value)], found: &mut Found) {
         let numbered = items(container, "ports").iter().enumerate();
         numbered.map(move |(place, port)| Port {
             field: format!("{path}.ports[{place}]"),
-            port,
+            says: port,
             address: text(port, "hostIP"),
             host: port["hostPort"].as_i64().unwrap_or(0),
         })
@@ -168,7 +168,7 @@ fn ports(containers: &[(String, &Value)], found: &mut Found) {
     let all: Vec<Port<'_>> = all.collect();
     let mut taken = Taken::new();
     for (place, port) in all.iter().enumerate() {
-        let number = format!("{}/{}", port.port["containerPort"], text(port.port, "protocol"));
+        let number = format!("{}/{}", port.says["containerPort"], text(port.says, "protocol"));
         for (other, how) in met(port, &number, &taken, &all) {
             let (field, other) = (&port.field, &other.field);
             found.add(format_args!("{field}: {how} port definition with {other}"));
@@ -182,8 +182,8 @@ fn ports(containers: &[(String, &Value)], found: &mut Found) {
         }
     }
     let mut names: HashMap<&str, &str> = HashMap::new();
-    for Port { field, port, .. } in &all {
-        let name = text(port, "name");
+    for Port { field, says, .. } in &all {
+        let name = text(says, "name");
         if name.is_empty() {
             continue;
         }
