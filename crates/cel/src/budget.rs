@@ -8,9 +8,6 @@ use serde_json::Value;
 /// Steps one rule may take on one object: comparisons, path steps, copied nodes.
 const STEPS_PER_RULE: u64 = 400_000;
 
-/// How deep a pattern, a condition or a copied value may nest.
-pub const MAX_DEPTH: usize = 64;
-
 /// How deep an object may nest before it is refused an evaluation.
 pub const MAX_OBJECT_DEPTH: usize = 256;
 

@@ -135,3 +135,6 @@ pub use jmespath::query;
 pub use request::{Operation, Request, User};
 pub use verdict::{About, Outcome, Task, Verdict};
 pub use wildcard::matches as matches_wildcard;
+
+/// How deep a pattern, a condition, a template or a copied value may nest: deeper than any object of Kubernetes.
+const MAX_DEPTH: usize = 64;

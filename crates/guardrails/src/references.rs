@@ -1,8 +1,9 @@
 //! References: `$(./../path)` stands for the text at another place of the same value.
 
-use ::cel::budget::{Budget, MAX_DEPTH};
+use ::cel::budget::Budget;
 use serde_json::{Map, Value};
 
+use crate::MAX_DEPTH;
 use crate::jmespath::{QueryError, as_text};
 
 /// The operators that may stand before the path of a reference.

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use ::cel::budget::MAX_DEPTH;
 use serde_json::{Map, Value};
 
+use crate::MAX_DEPTH;
 use crate::context::Context;
 use crate::jmespath::{Expression, QueryError, as_json};
 use crate::references;

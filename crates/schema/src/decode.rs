@@ -200,12 +200,20 @@ pub fn go_escape(letter: char, quote: char) -> String {
         letter if letter == quote => format!("\\{quote}"),
         '"' | '\'' => letter.to_string(),
         letter if letter.is_ascii_control() => format!("\\x{:02x}", u32::from(letter)),
-        letter if letter.escape_debug().len() > 1 => match u32::from(letter) {
+        letter if is_printed(letter) => letter.to_string(),
+        letter => match u32::from(letter) {
             code @ 0..=0xffff => format!("\\u{code:04x}"),
             code => format!("\\U{code:08x}"),
         },
-        letter => letter.to_string(),
     }
+}
+
+/// Whether Go prints a letter as it is. Marks that join the letter before them are.
+fn is_printed(letter: char) -> bool {
+    // Rust hides such marks only where there is no letter before them.
+    let mut text = String::from("a");
+    text.push(letter);
+    text.escape_debug().count() == 2
 }
 
 #[cfg(test)]
@@ -307,5 +315,7 @@ mod tests {
     #[test]
     fn texts_are_quoted_as_go_does() {
         assert_eq!(go_quote("a\u{0}\n\"\\'ä\u{9e}"), r#""a\x00\n\"\\'ä\u009e""#);
+        assert_eq!(go_quote("e\u{301}\u{ad}\u{200d}"), "\"e\u{301}\\u00ad\\u200d\"");
+        assert_eq!(go_escape('\u{301}', '\''), "\u{301}");
     }
 }

@@ -71,14 +71,7 @@ fn fill(kind: &str, value: &Value, out: &mut Vec<(String, Node)>) {
     }
     let hosted;
     let value = if kind == "core.PodSpec" {
-        let mut spec = value.clone();
-        for field in OF_THE_HOST {
-            let found = spec[field].take();
-            if !found.is_null() {
-                spec["securityContext"][field] = found;
-            }
-        }
-        hosted = spec;
+        hosted = with_the_host(value);
         &hosted
     } else {
         value
@@ -97,6 +90,27 @@ fn fill(kind: &str, value: &Value, out: &mut Vec<(String, Node)>) {
             out.push((name.to_owned(), node(code, found)));
         }
     }
+}
+
+/// A pod's spec with what it says of the host in its security context.
+fn with_the_host(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    let Some(fields) = spec.as_object_mut() else {
+        return spec;
+    };
+    for field in OF_THE_HOST {
+        let Some(found) = fields.remove(field).filter(|found| !found.is_null()) else {
+            continue;
+        };
+        let context = fields.entry("securityContext").or_insert(Value::Null);
+        if context.is_null() {
+            *context = Value::Object(serde_json::Map::new());
+        }
+        if let Some(context) = context.as_object_mut() {
+            context.insert(field.to_owned(), found);
+        }
+    }
+    spec
 }
 
 /// Types that are written as everywhere: their fields in order, those without a value left out.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{Cause, FieldError};
 use crate::model::Schema;
-use crate::validate::{finding, shown};
+use crate::validate::{MOST, finding, shown};
 
 mod apps;
 mod container;
@@ -29,20 +29,30 @@ pub(crate) use update::check_update;
 pub(crate) use words::{Words, words};
 
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+const IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 
-/// What a check needs to report.
+/// What a check needs to report. When it is full, nothing more is written down: it does not matter then what a check
+/// concludes from there being nothing new.
 pub(crate) struct Report<'a> {
     pub(crate) errors: &'a mut Vec<FieldError>,
 }
 
 impl Report<'_> {
     pub(crate) fn add(&mut self, field: &str, cause: Cause, value: Option<&Value>, detail: &str) {
-        self.add_shown(field, cause, value.map(shown).as_deref(), detail);
+        if !self.is_full() {
+            self.add_shown(field, cause, value.map(shown).as_deref(), detail);
+        }
     }
 
     /// Like [`Report::add`] with a value that has its words already.
     fn add_shown(&mut self, field: &str, cause: Cause, value: Option<&str>, detail: &str) {
-        self.errors.push(finding(field, cause, value, detail));
+        if !self.is_full() {
+            self.errors.push(finding(field, cause, value, detail));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.errors.len() >= MOST
     }
 
     fn invalid(&mut self, field: &str, value: &Value, detail: &str) {
@@ -68,7 +78,7 @@ fn supported(allowed: &[&str]) -> String {
     format!("supported values: {}", allowed.join(", "))
 }
 
-fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn items<'a>(parent: &'a Value, name: &str) -> &'a [Value] {
     parent[name].as_array().map_or(&[], Vec::as_slice)
 }
 

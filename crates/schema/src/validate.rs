@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::error::{Cause, FieldError};
+use crate::fields::Scalar;
 use crate::merge::{item_element, same};
 use crate::model::{ListType, Rules, Schema, Type};
 use crate::quantity::Quantity;
@@ -21,7 +22,6 @@ pub fn validate(schema: &Schema, object: &Value) -> Vec<FieldError> {
     findings.at(schema, object, &mut String::new(), Words::Schema);
     let mut errors = findings.errors;
     rules::check(schema, object, &mut errors);
-    errors.truncate(MOST);
     errors
 }
 
@@ -29,7 +29,6 @@ pub fn validate(schema: &Schema, object: &Value) -> Vec<FieldError> {
 pub fn validate_new(schema: &Schema, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     rules::check_new(schema, object, &mut errors);
-    errors.truncate(MOST);
     errors
 }
 
@@ -38,11 +37,11 @@ pub fn validate_new(schema: &Schema, object: &Value) -> Vec<FieldError> {
 pub fn validate_update(schema: &Schema, old: &Value, new: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     rules::check_update(schema, old, new, &mut errors);
-    errors.truncate(MOST);
     errors
 }
 
-const MOST: usize = 100;
+/// How much is told of one object.
+pub(crate) const MOST: usize = 100;
 
 /// A finding with its message: `spec.replicas: Invalid value: -1: must be …`.
 pub(crate) fn finding(field: &str, cause: Cause, value: Option<&str>, detail: &str) -> FieldError {
@@ -75,11 +74,29 @@ pub(crate) fn finding(field: &str, cause: Cause, value: Option<&str>, detail: &s
 
 /// A value in a message; long ones are cut.
 pub(crate) fn shown(value: &Value) -> String {
-    const LONGEST: usize = 4096;
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    let mut text = Cut {
+        text: String::new(),
+        left: 4096,
+    };
+    if write!(text, "{value}").is_err() {
+        text.text.push('…');
+    }
+    text.text
+}
+
+/// A text that takes so many characters and no more.
+struct Cut {
+    text: String,
+    left: usize,
+}
+
+impl std::fmt::Write for Cut {
+    fn write_str(&mut self, more: &str) -> std::fmt::Result {
+        let end = more.char_indices().nth(self.left).map(|(end, _)| end);
+        let fits = &more[..end.unwrap_or(more.len())];
+        self.text.push_str(fits);
+        self.left -= fits.chars().count();
+        end.map_or(Ok(()), |_| Err(std::fmt::Error))
     }
 }
 
@@ -265,8 +282,9 @@ impl Findings {
                     );
                 }
                 if rules.unique_items {
+                    let mut seen = std::collections::BTreeSet::new();
                     for (place, item) in items.iter().enumerate() {
-                        if items[..place].iter().any(|earlier| same(earlier, item)) {
+                        if !seen.insert(Scalar(item.clone())) {
                             let field = format!("{path}[{place}]");
                             self.add(&field, Cause::Duplicate, Some(item), "");
                         }

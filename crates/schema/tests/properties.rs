@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use schema::{
-    Element, FieldSet, Scalar, Schema, Schemas, Write, apply, default, diff, prepare, strategic_merge,
-    unknown_fields, update, validate, validate_update,
+    Element, FieldSet, Scalar, Schema, Schemas, Write, apply, decode_mistake, default, diff, prepare,
+    strategic_merge, unknown_fields, update, validate, validate_new, validate_update, warnings,
 };
 use serde_json::{Map, Value, json};
 
@@ -305,10 +305,30 @@ proptest! {
         let _ = update(&schema, None, written.object, &write("you", &reset));
         let _ = strategic_merge(&schema, &a, &b);
         let _ = validate(&schema, &a);
+        let _ = validate_new(&schema, &a);
         let _ = validate_update(&schema, &a, &b);
+        let _ = warnings(&schema, &a);
+        let _ = decode_mistake(&schema, &a);
         let _ = unknown_fields(&schema, &a);
         let _ = Schema::from_openapi_v3(&a);
         let _ = FieldSet::from_fields_v1(&a);
+    }
+
+    #[test]
+    fn any_text_is_a_time_or_is_said_not_to_be(
+        text in prop_oneof![
+            any::<String>(),
+            "[0-9]{3,5}-[0-9é]{1,3}-[0-9]{1,3}T[0-9]{1,2}:[0-9]{2}:[0-9ä]{2}([.,][0-9é]{0,7})?(Z|[+-][0-9é:]{0,6})?",
+        ],
+    ) {
+        let whole = json!({"metadata": {"creationTimestamp": text}});
+        let micro = json!({"spec": {"renewTime": text}});
+        for object in [whole, micro] {
+            let lease = Schemas::builtin().schema("coordination.k8s.io/v1", "Lease").expect("Lease");
+            if let Some(mistake) = decode_mistake(lease, &object) {
+                prop_assert!(mistake.starts_with("parsing time "), "{mistake}");
+            }
+        }
     }
 
     #[test]

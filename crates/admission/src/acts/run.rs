@@ -25,6 +25,8 @@ const AT_ONCE: usize = 8;
 const KINDS: usize = 100;
 /// Between two looks at schedules and labels, at the most.
 const LONGEST: Duration = Duration::from_mins(1);
+/// Until what failed for a policy is tried again, in seconds.
+const AGAIN: i64 = 30;
 /// After something changed that an order is about: it may change once more.
 const PAUSE: i64 = 2;
 
@@ -90,6 +92,13 @@ impl Plan {
             .insert(name.to_owned(), (policy.to_owned(), references));
     }
 
+    /// How long nothing is due, and nothing is to be tried again.
+    fn rest(&self, now: i64, again: &Again) -> Duration {
+        let due = self.due.values().copied().min().unwrap_or(i64::MAX);
+        let left = due.min(again.at).saturating_sub(now);
+        Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1)).min(LONGEST)
+    }
+
     /// Takes what is due, so many at the most.
     fn take(&mut self, now: i64) -> Vec<String> {
         let due = self.due.iter().filter(|(_, at)| **at <= now).take(AT_ONCE);
@@ -98,6 +107,26 @@ impl Plan {
             self.due.remove(name);
         }
         names
+    }
+}
+
+/// When what failed for a policy is tried again, whatever happens until then.
+struct Again {
+    at: i64,
+}
+
+impl Again {
+    fn after(now: i64) -> Again {
+        Again { at: now + AGAIN }
+    }
+
+    /// Whether it is time; if so, the next time is set.
+    fn is_due(&mut self, now: i64) -> bool {
+        let due = now >= self.at;
+        if due {
+            *self = Again::after(now);
+        }
+        due
     }
 }
 
@@ -117,8 +146,15 @@ impl Actor {
         let mut heard: SelectAll<Heards> = SelectAll::new();
         heard.push(self.hear_orders());
         self.policies_changed(&mut plan, &mut done).await;
+        let mut again = Again::after(self.now().as_second());
         loop {
             let now = self.now().as_second();
+            if again.is_due(now) {
+                let in_force = self.policies.in_force();
+                if !in_force.acting.iter().all(|acting| done.contains(&acting.says())) {
+                    self.policies_changed(&mut plan, &mut done).await;
+                }
+            }
             let names = plan.take(now);
             if !names.is_empty() {
                 let carried = names.iter().map(|name| self.carry(name));
@@ -144,9 +180,7 @@ impl Actor {
                 }
                 continue;
             }
-            let next = plan.due.values().min().map_or(LONGEST, |at| {
-                Duration::from_secs(u64::try_from(at - now).unwrap_or_default().clamp(1, 60))
-            });
+            let next = plan.rest(now, &again);
             tokio::select! {
                 Some(heard) = heard.next() => self.take_in(&mut plan, heard),
                 changed = changes.changed() => {
@@ -158,12 +192,7 @@ impl Actor {
                     self.policies_changed(&mut plan, &mut done).await;
                 }
                 // The next order that is due by the clock, or a minute on, in case something was not heard.
-                () = tokio::time::sleep(next) => {
-                    let in_force = self.policies.in_force();
-                    if !in_force.acting.iter().all(|acting| done.contains(&acting.says())) {
-                        self.policies_changed(&mut plan, &mut done).await;
-                    }
-                }
+                () = tokio::time::sleep(next) => {}
             }
         }
     }
@@ -340,6 +369,31 @@ mod tests {
             name: name.to_owned(),
             ..Reference::default()
         }
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_by_the_clock_not_by_what_is_due() {
+        let mut plan = Plan::default();
+        let mut again = Again::after(100);
+        plan.by("a", 101);
+        assert_eq!(
+            plan.rest(100, &again),
+            Duration::from_secs(1),
+            "an order is due first"
+        );
+        assert!(!again.is_due(101), "that an order is due is no reason");
+        assert!(!again.is_due(129));
+        plan.forget("a");
+        assert_eq!(
+            plan.rest(110, &again),
+            Duration::from_secs(20),
+            "no later than that"
+        );
+        assert!(again.is_due(130));
+        assert!(!again.is_due(159), "set anew");
+        assert_eq!(plan.rest(135, &again), Duration::from_secs(25));
+        assert!(again.is_due(200));
+        assert_eq!(plan.rest(500, &again), Duration::from_secs(1));
     }
 
     #[test]

@@ -17,6 +17,11 @@ use crate::parse::{Access, Ast, Form, Literal, Operator, Unreadable, dotted, par
 use crate::regexes::Pattern;
 use types::{Bound, assign};
 
+/// How many faults are told; of others only how many there are.
+const MOST_FAULTS: usize = 100;
+/// A longer line is not shown beside what is wrong with it.
+const LONGEST_LINE: usize = 16_384;
+
 /// The type of an expression that may name these variables; else all that is wrong with it, as Kubernetes writes it.
 pub fn check(text: &str, variables: &[(&str, Type)]) -> Result<Type, String> {
     let ast = parse(text).map_err(|unreadable| unread(text, &unreadable))?;
@@ -24,13 +29,14 @@ pub fn check(text: &str, variables: &[(&str, Type)]) -> Result<Type, String> {
         variables,
         locals: Vec::new(),
         faults: Vec::new(),
+        more: 0,
     };
     let found = checker.of(&ast);
     if checker.faults.is_empty() {
         return Ok(found);
     }
     checker.faults.sort_by_key(|(at, _)| *at);
-    let faults: Vec<String> = checker
+    let mut faults: Vec<String> = checker
         .faults
         .iter()
         .map(|(at, message)| {
@@ -38,6 +44,9 @@ pub fn check(text: &str, variables: &[(&str, Type)]) -> Result<Type, String> {
             told(text, &place, message)
         })
         .collect();
+    if checker.more > 0 {
+        faults.push(format!("{} more errors were truncated", checker.more));
+    }
     Err(faults.join("\n"))
 }
 
@@ -48,11 +57,10 @@ pub fn names_variable(text: &str, variable: &str) -> bool {
 
 fn told(text: &str, place: &Unreadable, message: &str) -> String {
     let line = text.lines().nth(place.line - 1).unwrap_or_default();
-    let mut told = format!(
-        "ERROR: <input>:{}:{}: {message}\n | {line}\n | ",
-        place.line, place.column
-    );
-    let _ = write!(told, "{}^", ".".repeat(place.column - 1));
+    let mut told = format!("ERROR: <input>:{}:{}: {message}", place.line, place.column);
+    if line.len() <= LONGEST_LINE {
+        let _ = write!(told, "\n | {line}\n | {}^", ".".repeat(place.column - 1));
+    }
     told
 }
 
@@ -89,11 +97,17 @@ struct Checker<'c> {
     variables: &'c [(&'c str, Type)],
     locals: Vec<(String, Type)>,
     faults: Vec<(usize, String)>,
+    /// Faults beyond the most that are told.
+    more: usize,
 }
 
 impl Checker<'_> {
     fn fault(&mut self, at: usize, message: impl Into<String>) -> Type {
-        self.faults.push((at, message.into()));
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push((at, message.into()));
+        } else {
+            self.more += 1;
+        }
         Type::Wrong
     }
 

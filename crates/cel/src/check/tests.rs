@@ -333,3 +333,51 @@ fn all_that_is_declared_is_there() {
         assert!(there.contains(&(*name, style)), "{name}");
     }
 }
+
+#[test]
+fn types_that_double_are_known_only_when_evaluated() {
+    let mut doubled = "z == z".to_owned();
+    let names: Vec<String> = (0..69)
+        .map(|level| format!("v{level}"))
+        .chain(["z".to_owned()])
+        .collect();
+    for (place, name) in names.iter().enumerate().rev() {
+        let list = match place.checked_sub(1) {
+            Some(before) => format!("[{{{0}: {0}}}]", names[before]),
+            None => "[{1: 1}]".to_owned(),
+        };
+        doubled = format!("{list}.map({name}, {doubled})");
+    }
+    let Type::List(_) = check(&doubled, &[]).unwrap() else {
+        panic!("a list is made");
+    };
+    // Small ones are compared to the end.
+    let told = fault("[[1]] == [['a']]");
+    assert!(
+        told.ends_with("applied to '(list(list(int)), list(list(string)))'"),
+        "{told}"
+    );
+}
+
+#[test]
+fn faults_are_told_up_to_a_hundred() {
+    let faulty = |count: usize| vec!["a"; count].join(" == 1 || ");
+    let told = check(&faulty(100), &[]).unwrap_err();
+    assert_eq!(told.matches("ERROR: ").count(), 100);
+    assert!(!told.contains("truncated"));
+    let told = check(&faulty(105), &[]).unwrap_err();
+    assert_eq!(told.matches("ERROR: ").count(), 100);
+    assert_eq!(told.lines().last(), Some("5 more errors were truncated"));
+}
+
+#[test]
+fn lines_that_are_too_long_are_not_shown() {
+    let long = |length: usize| format!("b == '{}'", "x".repeat(length - 7));
+    let told = check(&long(16_384), &[]).unwrap_err();
+    assert_eq!(told.lines().count(), 3);
+    let told = check(&long(16_385), &[]).unwrap_err();
+    assert_eq!(
+        told,
+        "ERROR: <input>:1:1: undeclared reference to 'b' (in container '')"
+    );
+}

@@ -47,20 +47,41 @@ pub enum Type {
     Wrong,
 }
 
+/// Of how many parts a type may be made; each of them is looked at when it is compared or written. Maps of what they are
+/// in themselves would double it, again and again.
+const MOST_PARTS: usize = 256;
+
 impl Type {
-    /// A list.
+    /// A list. Of too many parts, it is known only when it is evaluated.
     pub fn list(item: Type) -> Type {
-        Type::List(Arc::new(item))
+        Type::bounded(Type::List(Arc::new(item)))
     }
 
-    /// A map.
+    /// A map. Of too many parts, it is known only when it is evaluated.
     pub fn map(key: Type, value: Type) -> Type {
-        Type::Map(Arc::new(key), Arc::new(value))
+        Type::bounded(Type::Map(Arc::new(key), Arc::new(value)))
     }
 
-    /// What may be missing.
+    /// What may be missing. Of too many parts, it is known only when it is evaluated.
     pub fn optional(inner: Type) -> Type {
-        Type::Optional(Arc::new(inner))
+        Type::bounded(Type::Optional(Arc::new(inner)))
+    }
+
+    fn bounded(made: Type) -> Type {
+        if made.parts() > MOST_PARTS {
+            Type::Dyn
+        } else {
+            made
+        }
+    }
+
+    /// How many parts it has, itself included. None of its parts has more than the most.
+    fn parts(&self) -> usize {
+        1 + match self {
+            Type::List(inner) | Type::Optional(inner) => inner.parts(),
+            Type::Map(key, value) => key.parts().saturating_add(value.parts()),
+            _ => 0,
+        }
     }
 
     /// Whether it is certain to be true or false, or may be.

@@ -10,10 +10,10 @@
 mod compare;
 mod written;
 
-use ::cel::budget::MAX_DEPTH;
 use serde_json::Value;
 
 use self::written::Written;
+use crate::MAX_DEPTH;
 use crate::cursor::{Cursor, Refusal};
 use crate::element::below;
 use crate::jmespath::{Bindings, QueryError, Seen, TreeExpression, World, as_json, known};

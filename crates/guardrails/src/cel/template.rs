@@ -5,10 +5,9 @@ use ::cel::{Failure, Names, Program, Scope};
 use serde_json::{Map, Value as Json};
 
 use super::body::read_program;
+use crate::MAX_DEPTH;
 use crate::cursor::{Cursor, Refusal};
 
-/// Deeper than any object of Kubernetes.
-const MAX_DEPTH: usize = 64;
 /// How many objects one template may hold.
 const MAX_DOCUMENTS: usize = 100;
 

@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use ::cel::budget::{Budget, MAX_DEPTH};
+use ::cel::budget::Budget;
 use ::cel::quantity::{Quantity, parse_duration};
 use ::cel::semver::Version;
 use serde_json::Value;
 
+use crate::MAX_DEPTH;
 use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};
 use crate::jmespath::{QueryError, as_text, equal};

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use ::cel::budget::{Budget, MAX_DEPTH};
+use ::cel::budget::Budget;
 use serde_json::{Map, Value};
 
 use super::Fault;
+use crate::MAX_DEPTH;
 use crate::pattern::{self, Mismatch, Node};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,10 @@ mod anchors;
 pub(crate) mod json_patch;
 pub(crate) mod strategic;
 
-use ::cel::budget::{Budget, Exhausted, MAX_DEPTH, deeper_than};
+use ::cel::budget::{Budget, Exhausted, deeper_than};
 use serde_json::Value;
 
+use crate::MAX_DEPTH;
 use crate::conditions::Conditions;
 use crate::context::Context;
 use crate::cursor::{Cursor, Refusal};

@@ -1,9 +1,9 @@
 //! A pattern read into a tree, once.
 
-use ::cel::budget::MAX_DEPTH;
 use serde_json::{Map, Value};
 
 use super::scalar::Scalar;
+use crate::MAX_DEPTH;
 use crate::wildcard;
 
 /// A pattern, or a part of one.

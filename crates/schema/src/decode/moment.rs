@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use calendar::days_in;
+
 use super::go_quote;
 
 const WHOLE: &str = "2006-01-02T15:04:05Z07:00";
@@ -83,17 +85,8 @@ pub(super) fn mistake(text: &str, micro: bool) -> Option<String> {
     if !rest.is_empty() {
         return Some(format!("parsing time {whole}: extra text: {}", go_quote(rest)));
     }
-    (date[2] == 0 || date[2] > days(date[0], date[1]))
-        .then(|| format!("parsing time {whole}: day out of range"))
-}
-
-fn days(year: u32, month: u32) -> u32 {
-    match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+    let [year, month, day] = date.map(i64::from);
+    (!(1..=days_in(year, month)).contains(&day)).then(|| format!("parsing time {whole}: day out of range"))
 }
 
 #[cfg(test)]
@@ -116,6 +109,9 @@ mod tests {
         check("", false, Some("cannot parse \"\" as \"2006\""));
         check("2026-13-02T03:04:05Z", false, Some("month out of range"));
         check("2026-02-30T03:04:05Z", false, Some("day out of range"));
+        check("2024-02-29T03:04:05Z", false, None);
+        check("1900-02-29T03:04:05Z", false, Some("day out of range"));
+        check("2026-04-00T03:04:05Z", false, Some("day out of range"));
         check(
             "2026-02-03 03:04:05Z",
             false,

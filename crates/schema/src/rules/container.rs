@@ -1,10 +1,12 @@
 //! What a container of a pod says.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::names::{dns_label, port_name};
 use super::network::{port_range, target};
-use super::{Report, items, not_negative, quantity, text};
+use super::{NOT_NEGATIVE, Report, items, not_negative, quantity, text};
 use crate::error::Cause;
 
 const TOGETHER: &str = "cannot set `allowPrivilegeEscalation` to false and";
@@ -25,7 +27,7 @@ const FIELDS: [&str; 11] = [
 ];
 
 /// What all containers have, with the names of the volumes of their pod.
-pub(super) fn container(container: &Value, path: &str, volumes: &[&str], report: &mut Report<'_>) {
+pub(super) fn container(container: &Value, path: &str, volumes: &HashSet<&str>, report: &mut Report<'_>) {
     if !text(&container["name"]).is_empty() {
         dns_label(&container["name"], &format!("{path}.name"), report);
     }
@@ -50,15 +52,15 @@ pub(super) fn container(container: &Value, path: &str, volumes: &[&str], report:
 }
 
 fn ports(container: &Value, path: &str, report: &mut Report<'_>) {
-    let ports = items(container, "ports");
-    for (place, port) in ports.iter().enumerate() {
+    let mut names = HashSet::new();
+    for (place, port) in items(container, "ports").iter().enumerate() {
         let path = format!("{path}.ports[{place}]");
         let name = text(&port["name"]);
         if !name.is_empty() {
             let field = format!("{path}.name");
             let known = report.errors.len();
             port_name(name, &field, report);
-            let taken = ports[..place].iter().any(|other| other["name"] == port["name"]);
+            let taken = !names.insert(name);
             if report.errors.len() == known && taken {
                 report.add(&field, Cause::Duplicate, Some(&port["name"]), "");
             }
@@ -74,13 +76,13 @@ fn ports(container: &Value, path: &str, report: &mut Report<'_>) {
     }
 }
 
-fn mounts(container: &Value, path: &str, volumes: &[&str], report: &mut Report<'_>) {
-    let mounts = items(container, "volumeMounts");
-    for (place, mount) in mounts.iter().enumerate() {
+fn mounts(container: &Value, path: &str, volumes: &HashSet<&str>, report: &mut Report<'_>) {
+    let mut paths = HashSet::new();
+    for (place, mount) in items(container, "volumeMounts").iter().enumerate() {
         let field = format!("{path}.volumeMounts[{place}]");
         if mount["name"]
             .as_str()
-            .is_some_and(|volume| !volumes.contains(&volume))
+            .is_some_and(|volume| !volumes.contains(volume))
         {
             report.add(
                 &format!("{field}.name"),
@@ -89,10 +91,7 @@ fn mounts(container: &Value, path: &str, volumes: &[&str], report: &mut Report<'
                 "",
             );
         }
-        if mounts[..place]
-            .iter()
-            .any(|other| other["mountPath"] == mount["mountPath"])
-        {
+        if !paths.insert(&mount["mountPath"]) {
             report.invalid(
                 &format!("{field}.mountPath"),
                 &mount["mountPath"],
@@ -195,13 +194,7 @@ fn resources(resources: &Value, path: &str, report: &mut Report<'_>) {
     for list in ["limits", "requests"] {
         for (name, value) in resources[list].as_object().into_iter().flatten() {
             if quantity(value).is_some_and(|quantity| quantity.nano() < 0) {
-                let detail = "must be greater than or equal to 0";
-                report.add(
-                    &format!("{path}.{list}[{name}]"),
-                    Cause::Invalid,
-                    Some(value),
-                    detail,
-                );
+                report.invalid(&format!("{path}.{list}[{name}]"), value, NOT_NEGATIVE);
             }
         }
     }
@@ -295,17 +288,20 @@ fn security(context: &Value, path: &str, report: &mut Report<'_>) {
         id(context, name, path, report);
     }
     profiles(context, path, report);
-    if context["allowPrivilegeEscalation"] == false {
-        let whole = || crate::internal::json("core.SecurityContext", context);
-        if context["privileged"] == true {
-            let detail = format!("{TOGETHER} `privileged` to true");
-            report.add_shown(path, Cause::Invalid, Some(&whole()), &detail);
-        }
-        for capability in items(&context["capabilities"], "add") {
-            if capability == "CAP_SYS_ADMIN" {
-                let detail = format!("{TOGETHER} `capabilities.Add` CAP_SYS_ADMIN");
-                report.add_shown(path, Cause::Invalid, Some(&whole()), &detail);
-            }
+    let privileged = context["privileged"] == true;
+    let added = items(&context["capabilities"], "add");
+    let mighty = added.iter().any(|capability| capability == "CAP_SYS_ADMIN");
+    if context["allowPrivilegeEscalation"] != false || report.is_full() || !(privileged || mighty) {
+        return;
+    }
+    let whole = crate::internal::json("core.SecurityContext", context);
+    for (given, what) in [
+        (privileged, "`privileged` to true"),
+        (mighty, "`capabilities.Add` CAP_SYS_ADMIN"),
+    ] {
+        if given {
+            let detail = format!("{TOGETHER} {what}");
+            report.add_shown(path, Cause::Invalid, Some(&whole), &detail);
         }
     }
 }

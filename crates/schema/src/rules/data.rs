@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{NOT_NEGATIVE, Report, text};
+use crate::decode::go_escape;
 use crate::error::Cause;
 
 const KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
@@ -82,7 +83,9 @@ pub(super) fn config_map(object: &Value, report: &mut Report<'_>) {
 
 /// Why encoded bytes are no JSON object, in the words of Go.
 fn no_json_object(encoded: &Value) -> Option<String> {
-    let bytes = STANDARD.decode(text(encoded)).unwrap_or_default();
+    // To Go, line breaks are no part of base64.
+    let encoded = text(encoded).replace(['\r', '\n'], "");
+    let bytes = STANDARD.decode(encoded).unwrap_or_default();
     let kind = match serde_json::from_slice::<Value>(&bytes) {
         Ok(Value::Object(_) | Value::Null) => return None,
         Ok(Value::String(_)) => "string",
@@ -104,8 +107,8 @@ fn broken(bytes: &[u8], error: &serde_json::Error) -> String {
     if let Some(word) = word {
         for (found, expected) in begin.iter().zip(word.bytes()) {
             if *found != expected {
-                let (found, expected) = (char::from(*found), char::from(expected));
-                return format!("invalid character {found:?} in literal {word} (expecting {expected:?})");
+                let (found, expected) = (quoted(*found), quoted(expected));
+                return format!("invalid character {found} in literal {word} (expecting {expected})");
             }
         }
     }
@@ -116,8 +119,13 @@ fn broken(bytes: &[u8], error: &serde_json::Error) -> String {
         .split(|byte| *byte == b'\n')
         .nth(error.line().saturating_sub(1));
     let found = line.and_then(|line| line.get(error.column().saturating_sub(1)));
-    let found = char::from(found.copied().unwrap_or_default());
-    format!("invalid character {found:?} looking for beginning of value")
+    let found = quoted(found.copied().unwrap_or_default());
+    format!("invalid character {found} looking for beginning of value")
+}
+
+/// A byte as Go prints it.
+fn quoted(byte: u8) -> String {
+    format!("'{}'", go_escape(char::from(byte), '\''))
 }
 
 pub(super) fn secret(object: &Value, report: &mut Report<'_>) {
@@ -198,5 +206,39 @@ pub(super) fn priority_class(object: &Value, report: &mut Report<'_>) {
     if object["value"].as_i64().is_some_and(|value| value > MOST) {
         let detail = format!("maximum allowed value of a user defined priority is {MOST}");
         report.add("value", Cause::Forbidden, None, &detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_object_is_told_as_go_does() {
+        let check = |text: &str, expect: Option<&str>| {
+            let mut encoded = STANDARD.encode(text);
+            // As many tools break it.
+            encoded.insert_str(2.min(encoded.len()), "\r\n");
+            assert_eq!(no_json_object(&Value::from(encoded)).as_deref(), expect, "{text}");
+        };
+        check("{\"auths\": {}}", None);
+        check("null", None);
+        check(
+            "\"text\"",
+            Some("json: cannot unmarshal string into Go value of type map[string]interface {}"),
+        );
+        check("", Some("unexpected end of JSON input"));
+        check(
+            "'",
+            Some("invalid character '\\'' looking for beginning of value"),
+        );
+        check(
+            "\u{1}",
+            Some("invalid character '\\x01' looking for beginning of value"),
+        );
+        check(
+            "t\"",
+            Some("invalid character '\"' in literal true (expecting 'r')"),
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Quotas and limit ranges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -75,16 +75,14 @@ pub(super) fn quota(spec: &Value, report: &mut Report<'_>) {
 fn scopes(spec: &Value, report: &mut Report<'_>) {
     let scopes = items(spec, "scopes");
     let mut wrong = |detail: &str| report.invalid("spec.scopes", &spec["scopes"], detail);
+    let standard = |name: &&str| COUNTED.contains(name) || MEASURED.contains(name);
+    let names: BTreeSet<&str> = keys(&spec["hard"]).filter(standard).collect();
     for scope in scopes.iter().map(text) {
         if !SCOPES.contains(&scope) {
             wrong("unsupported scope");
         }
-        let names: BTreeSet<&str> = keys(&spec["hard"]).collect();
-        for name in names {
-            let standard = COUNTED.contains(&name) || MEASURED.contains(&name);
-            if standard && !goes_with(scope, name) {
-                wrong("unsupported scope applied to resource");
-            }
+        for _ in names.iter().filter(|name| !goes_with(scope, name)) {
+            wrong("unsupported scope applied to resource");
         }
     }
     let has = |scope: &str| scopes.iter().any(|one| one == scope);
@@ -112,8 +110,8 @@ fn goes_with(scope: &str, name: &str) -> bool {
 }
 
 pub(super) fn range(spec: &Value, report: &mut Report<'_>) {
-    let all = items(spec, "limits");
-    for (place, limit) in all.iter().enumerate() {
+    let mut kinds = HashSet::new();
+    for (place, limit) in items(spec, "limits").iter().enumerate() {
         let path = format!("spec.limits[{place}]");
         let kind = text(&limit["type"]);
         let field = format!("{path}.type");
@@ -121,7 +119,7 @@ pub(super) fn range(spec: &Value, report: &mut Report<'_>) {
             let detail = "must be a standard limit type or fully qualified";
             report.invalid(&field, &limit["type"], detail);
         }
-        if all[..place].iter().any(|other| other["type"] == limit["type"]) {
+        if !kinds.insert(&limit["type"]) {
             report.add(&field, Cause::Duplicate, Some(&limit["type"]), "");
         }
         for name in ["default", "defaultRequest"] {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Report, items, keys, text};
-use crate::error::{Cause, FieldError};
+use crate::error::Cause;
 use crate::model::Schema;
 
 pub(super) const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
@@ -273,14 +273,8 @@ fn owners(references: &Value, report: &mut Report<'_>) {
             }
         }
         if text(reference, "apiVersion") == "v1" && text(reference, "kind") == "Event" {
-            report.errors.push(FieldError {
-                field: FIELD.to_owned(),
-                cause: Cause::Invalid,
-                message: format!(
-                    "{FIELD}: Invalid value: {}: /v1, Kind=Event is disallowed from being an owner",
-                    owner_text(reference)
-                ),
-            });
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            report.add_shown(FIELD, Cause::Invalid, Some(&owner_text(reference)), detail);
         }
         if reference["controller"] == true {
             controllers.push(format!("{}/{}", text(reference, "kind"), text(reference, "name")));
@@ -288,15 +282,11 @@ fn owners(references: &Value, report: &mut Report<'_>) {
     }
     if let [first, .., last] = controllers.as_slice() {
         let shown: Vec<String> = references.iter().map(owner_text).collect();
-        report.errors.push(FieldError {
-            field: FIELD.to_owned(),
-            cause: Cause::Invalid,
-            message: format!(
-                "{FIELD}: Invalid value: [{}]: Only one reference can have Controller set to true. Found \"true\" in \
-                 references for {first} and {last}",
-                shown.join(",")
-            ),
-        });
+        let detail = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {last}"
+        );
+        let shown = format!("[{}]", shown.join(","));
+        report.add_shown(FIELD, Cause::Invalid, Some(&shown), &detail);
     }
 }
 

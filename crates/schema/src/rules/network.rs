@@ -1,14 +1,14 @@
 //! Services, Ingresses and NetworkPolicies.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
 use super::names::{ENDS_WITH_WILDCARD, SUBDOMAIN, dns_label, is_subdomain, key_mistake, port_name};
-use super::{Report, items, text};
+use super::{IP, Report, items, text};
 use crate::error::Cause;
 
-const IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 pub(super) const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 const PORT: &str = "must be between 1 and 65535, inclusive";
 
@@ -126,16 +126,16 @@ pub(super) fn service(spec: &Value, report: &mut Report<'_>) {
 }
 
 fn service_ports(kind: &str, ports: &[Value], report: &mut Report<'_>) {
+    let mut names = HashSet::new();
     for (place, port) in ports.iter().enumerate() {
         let path = format!("spec.ports[{place}]");
-        let before = &ports[..place];
         let name = text(&port["name"]);
         if name.is_empty() && ports.len() > 1 {
             report.required(&format!("{path}.name"), "");
         } else if !name.is_empty() {
             dns_label(&port["name"], &format!("{path}.name"), report);
         }
-        if !name.is_empty() && before.iter().any(|other| other["name"] == port["name"]) {
+        if !name.is_empty() && !names.insert(name) {
             report.add(&format!("{path}.name"), Cause::Duplicate, Some(&port["name"]), "");
         }
         port_range(&port["port"], &format!("{path}.port"), report);
@@ -146,9 +146,9 @@ fn service_ports(kind: &str, ports: &[Value], report: &mut Report<'_>) {
             report.add(&format!("{path}.nodePort"), Cause::Forbidden, None, detail);
         }
     }
+    let mut taken = HashSet::new();
     for (place, port) in ports.iter().enumerate() {
-        let same = |other: &Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
-        if ports[..place].iter().any(same) {
+        if !taken.insert((&port["port"], &port["protocol"])) {
             let key = json!({ "port": port["port"], "protocol": port["protocol"] });
             let shown = crate::internal::json("core.ServicePort", &key);
             let field = format!("spec.ports[{place}]");

@@ -1,5 +1,7 @@
 //! Where pods may run: affinities, tolerations, spread.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::names::{label_name, label_selector, label_value_mistake, requirement};
@@ -97,6 +99,8 @@ fn pod_term(term: &Value, path: &str, report: &mut Report<'_>) {
 
 pub(super) fn spread(spec: &Value, path: &str, report: &mut Report<'_>) {
     let all = items(spec, "topologySpreadConstraints");
+    let pair = |spread: &'_ Value| (spread["topologyKey"].clone(), spread["whenUnsatisfiable"].clone());
+    let last: HashMap<(Value, Value), usize> = all.iter().map(pair).zip(0..).collect();
     for (place, spread) in all.iter().enumerate() {
         let path = format!("{path}.topologySpreadConstraints[{place}]");
         if spread["maxSkew"].as_i64().is_none_or(|skew| skew <= 0) {
@@ -116,10 +120,7 @@ pub(super) fn spread(spec: &Value, path: &str, report: &mut Report<'_>) {
             "" => report.required(&field, "can not be empty"),
             _ => report.unsupported(&field, unsatisfiable, &["DoNotSchedule", "ScheduleAnyway"]),
         }
-        let same = |other: &Value| {
-            other["topologyKey"] == spread["topologyKey"] && other["whenUnsatisfiable"] == *unsatisfiable
-        };
-        if all[place + 1..].iter().any(same) {
+        if last.get(&pair(spread)) != Some(&place) {
             let field = format!("{path}.{{topologyKey, whenUnsatisfiable}}");
             let value = format!("{{{}, {}}}", text(&spread["topologyKey"]), text(unsatisfiable));
             report.add(&field, Cause::Duplicate, Some(&Value::from(value)), "");

@@ -1,12 +1,13 @@
 //! What a pod's spec says: its volumes, its containers, and what they share.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde_json::Value;
 
 use super::container::{container, id, life, profiles};
 use super::names::{SUBDOMAIN, dns_label, is_subdomain, key_mistake, labels, subdomain};
-use super::{Report, items, placement, text};
+use super::{IP, Report, items, placement, text};
 use crate::error::Cause;
 
 /// The first of the volume sources, in the order in which upstream looks at them.
@@ -117,8 +118,8 @@ pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], report: &mut Repor
 }
 
 /// Checks the volumes and gives the names of those that are right.
-fn volumes<'a>(spec: &'a Value, path: &str, report: &mut Report<'_>) -> Vec<&'a str> {
-    let mut names = Vec::new();
+fn volumes<'a>(spec: &'a Value, path: &str, report: &mut Report<'_>) -> HashSet<&'a str> {
+    let mut names = HashSet::new();
     for (place, volume) in items(spec, "volumes").iter().enumerate() {
         let known = report.errors.len();
         let path = format!("{path}.volumes[{place}]");
@@ -176,12 +177,13 @@ fn volume_source(kind: &str, source: &Value, path: &str, report: &mut Report<'_>
 }
 
 /// Names of init containers are not those of containers.
-fn init_containers(spec: &Value, path: &str, volumes: &[&str], report: &mut Report<'_>) {
+fn init_containers(spec: &Value, path: &str, volumes: &HashSet<&str>, report: &mut Report<'_>) {
+    let others = items(spec, "containers").iter();
+    let others: HashSet<&str> = others.filter_map(|other| other["name"].as_str()).collect();
     for (place, one) in items(spec, "initContainers").iter().enumerate() {
         let path = format!("{path}.initContainers[{place}]");
         container(one, &path, volumes, report);
-        let same = |other: &&Value| other["name"] == one["name"];
-        if one["name"].is_string() && items(spec, "containers").iter().any(|other| same(&other)) {
+        if one["name"].as_str().is_some_and(|name| others.contains(name)) {
             let field = format!("{path}.name");
             report.add(&field, Cause::Duplicate, Some(&one["name"]), "");
         }
@@ -200,7 +202,7 @@ fn init_containers(spec: &Value, path: &str, volumes: &[&str], report: &mut Repo
 /// A port of the host belongs to one container.
 fn host_ports(spec: &Value, path: &str, report: &mut Report<'_>) {
     let in_host = spec["hostNetwork"] == true;
-    let mut taken = Vec::new();
+    let mut taken = HashSet::new();
     for (place, container) in items(spec, "containers").iter().enumerate() {
         for (number, port) in items(container, "ports").iter().enumerate() {
             let Some(wanted) = port["hostPort"].as_i64().filter(|port| *port != 0) else {
@@ -216,10 +218,8 @@ fn host_ports(spec: &Value, path: &str, report: &mut Report<'_>) {
                 port["protocol"].as_str().unwrap_or("TCP"),
                 text(&port["hostIP"])
             );
-            if taken.contains(&key) {
+            if let Some(key) = taken.replace(key) {
                 report.add(&field, Cause::Duplicate, Some(&Value::from(key)), "");
-            } else {
-                taken.push(key);
             }
         }
     }
@@ -236,13 +236,14 @@ fn security(spec: &Value, path: &str, report: &mut Report<'_>) {
         let field = format!("{path}.shareProcessNamespace");
         report.invalid(&field, &spec["shareProcessNamespace"], detail);
     }
-    let all = items(context, "sysctls");
-    for (place, sysctl) in all.iter().enumerate() {
+    let mut names = HashSet::new();
+    for (place, sysctl) in items(context, "sysctls").iter().enumerate() {
+        let again = !names.insert(&sysctl["name"]);
         let field = format!("{path}.sysctls[{place}].name");
         let name = text(&sysctl["name"]);
         if !name.is_empty() && !is_sysctl(name) {
             report.invalid(&field, &sysctl["name"], SYSCTL);
-        } else if all[..place].iter().any(|other| other["name"] == sysctl["name"]) {
+        } else if again {
             report.add(&field, Cause::Duplicate, Some(&sysctl["name"]), "");
         }
     }
@@ -283,8 +284,7 @@ fn host_aliases(spec: &Value, path: &str, report: &mut Report<'_>) {
             }
         }
         if text(&alias["ip"]).parse::<IpAddr>().is_err() {
-            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-            report.invalid(&format!("{path}.ip"), &alias["ip"], detail);
+            report.invalid(&format!("{path}.ip"), &alias["ip"], IP);
         }
     }
 }

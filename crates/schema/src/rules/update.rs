@@ -1,9 +1,12 @@
 //! What may not change once set.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Report, items, jobs, placement};
 use crate::error::{Cause, FieldError};
+use crate::fields::Scalar;
 use crate::internal;
 use crate::merge::same;
 use crate::model::Schema;
@@ -228,7 +231,9 @@ fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
     }
     for list in ["containers", "initContainers"] {
         for (place, before) in items(was, list).iter().enumerate() {
-            if let Some(container) = like[list].get_mut(place).and_then(Value::as_object_mut) {
+            let containers = like.get_mut(list).and_then(Value::as_array_mut);
+            let container = containers.and_then(|containers| containers.get_mut(place)?.as_object_mut());
+            if let Some(container) = container {
                 match before.get("image") {
                     Some(image) => container.insert("image".to_owned(), image.clone()),
                     None => container.remove("image"),
@@ -250,14 +255,10 @@ fn pod(old: &Value, new: &Value, report: &mut Report<'_>) {
 
 /// Tolerations may be added, and those that are there may last for another time.
 fn added_tolerations(was: &Value, is: &Value, report: &mut Report<'_>) {
-    let timeless = |toleration: &Value| without(toleration, &["tolerationSeconds"]);
-    let stays = |before: &Value| {
-        let after = items(is, "tolerations").iter();
-        after
-            .into_iter()
-            .any(|after| same(&timeless(before), &timeless(after)))
-    };
-    if items(was, "tolerations").iter().all(stays) {
+    let timeless = |toleration: &Value| Scalar(without(toleration, &["tolerationSeconds"]));
+    let after: BTreeSet<Scalar> = items(is, "tolerations").iter().map(timeless).collect();
+    let mut before = items(was, "tolerations").iter().map(timeless);
+    if before.all(|before| after.contains(&before)) {
         placement::tolerations(is, "spec", report);
     } else {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
@@ -279,8 +280,10 @@ fn claim(old: &Value, new: &Value, report: &mut Report<'_>) {
     if !same(&without(&old["spec"], &free), &without(&new["spec"], &free)) {
         // What may change is as it is now on both sides.
         let mut was = old["spec"].clone();
-        for name in free {
-            was[name] = new["spec"][name].clone();
+        if let Some(fields) = was.as_object_mut() {
+            for name in free {
+                fields.insert(name.to_owned(), new["spec"][name].clone());
+            }
         }
         let changes = internal::diff("core.PersistentVolumeClaimSpec", &was, &new["spec"]);
         let detail = format!(
