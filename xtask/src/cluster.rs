@@ -6,8 +6,9 @@
 pub(crate) mod certificates;
 pub(crate) mod node;
 mod objects;
+pub(crate) mod sandbox;
 
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Result, fail};
 use crate::https::ApiServer;
 use crate::peers::{self, ETCD, KUBERNETES, KWOK};
 use crate::process::{Daemon, Scratch, run};
@@ -38,13 +39,20 @@ pub(crate) struct Cluster {
     daemons: Vec<Daemon>,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
+    api: ApiServer,
+    /// What its parts are made of; a sandbox is one program.
+    parts: Option<Parts>,
+    // The last to go: the others write into it.
+    folder: Scratch,
+}
+
+/// What the parts of a cluster share.
+#[derive(Debug)]
+struct Parts {
     server: String,
     /// Where etcd and the API server listen.
     ports: (u16, u16),
-    api: ApiServer,
     authority: Authority,
-    // The last to go: the others write into it.
-    folder: Scratch,
 }
 
 impl Cluster {
@@ -104,15 +112,53 @@ impl Cluster {
             api: ApiServer::of(&kubeconfig)?,
             kubeconfig,
             kubectl: KUBERNETES.binary("kubectl")?,
-            server,
-            ports: (etcd, port),
-            authority,
+            parts: Some(Parts {
+                server,
+                ports: (etcd, port),
+                authority,
+            }),
             folder,
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
         cluster.start_api_server(advertised)?;
         cluster.part_says(READY)?;
         Ok(cluster)
+    }
+
+    /// A sandbox in the place of a cluster: the same API, one program, from this binary of the platform.
+    pub(crate) fn sandbox(program: &Path) -> Result<Self> {
+        peers::build(&[&KUBERNETES])?;
+        let folder = Scratch::new()?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        let kubectl = KUBERNETES.binary("kubectl")?;
+        let [port] = free_ports()?;
+        let daemon = sandbox::serve(program, port, folder.path(), &kubeconfig)?;
+        let named = |arguments: &[&str]| {
+            let mut command = Command::new(&kubectl);
+            command
+                .arg("--kubeconfig")
+                .arg(&kubeconfig)
+                .arg("config")
+                .args(arguments);
+            run(&mut command, CALL)?.success("kubectl config")
+        };
+        let own = named(&["current-context"])?;
+        named(&["rename-context", own.trim(), CONTEXT])?;
+        Ok(Self {
+            daemons: vec![daemon],
+            api: ApiServer::of(&kubeconfig)?,
+            kubeconfig,
+            kubectl,
+            parts: None,
+            folder,
+        })
+    }
+
+    fn parts(&self) -> Result<&Parts> {
+        match &self.parts {
+            Some(parts) => Ok(parts),
+            None => fail!("a sandbox has no parts"),
+        }
     }
 
     /// Kills the API server and starts it again where it was.
@@ -207,7 +253,7 @@ impl Cluster {
     }
 
     fn start_api_server(&mut self, advertised: Option<&str>) -> Result<()> {
-        let (etcd, port) = self.ports;
+        let (etcd, port) = self.parts()?.ports;
         let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{etcd}"),
             "--bind-address=127.0.0.1".to_owned(),
@@ -234,9 +280,10 @@ impl Cluster {
 
     /// The kubeconfig of a part of the cluster, which is this user, in this group.
     fn part(&self, name: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
-        let pair = self.authority.client(user, group)?;
+        let parts = self.parts()?;
+        let pair = parts.authority.client(user, group)?;
         let name = format!("{name}.kubeconfig");
-        write_kubeconfig(self.folder.path(), &name, &self.authority, &self.server, &pair)
+        write_kubeconfig(self.folder.path(), &name, &parts.authority, &parts.server, &pair)
     }
 
     fn start_controllers(&mut self) -> Result<()> {

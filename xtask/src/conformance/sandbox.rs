@@ -101,13 +101,12 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
     } else {
         say::line(table::first(&outcomes));
     }
-    if options.only.is_empty() {
-        let used = outcomes
-            .iter()
-            .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row));
-        for row in listed.unused(&used.collect()) {
-            say::line(format!("listed, and differs no more: {row}"));
-        }
+    let used = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.differences.iter().filter_map(|(_, row)| *row));
+    let played = outcomes.iter().map(|outcome| outcome.name.as_str());
+    for row in listed.unused(&used.collect(), &played.collect()) {
+        say::line(format!("listed, and differs no more: {row}"));
     }
     say::line(format!("took {}", say::duration(started.elapsed())));
     match unlisted {

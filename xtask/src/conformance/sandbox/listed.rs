@@ -46,12 +46,16 @@ impl Listed {
             .position(|(sequences, places)| any(sequences, sequence) && any(places, place))
     }
 
-    /// Rows that nothing needs any more.
-    pub(crate) fn unused(&self, used: &BTreeSet<usize>) -> Vec<String> {
+    /// Rows about what was played that nothing needs any more.
+    pub(crate) fn unused(&self, used: &BTreeSet<usize>, played: &BTreeSet<&str>) -> Vec<String> {
+        let was_played = |patterns: &[String]| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| played.iter().any(|one| fits(pattern, one)))
+        };
         self.0
             .iter()
             .enumerate()
-            .filter(|(number, _)| !used.contains(number))
+            .filter(|(number, (sequences, _))| !used.contains(number) && was_played(sequences))
             .map(|(_, (sequences, places))| format!("{} at {}", sequences.join(", "), places.join(", ")))
             .collect()
     }

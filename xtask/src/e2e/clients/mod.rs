@@ -9,7 +9,8 @@ mod normal;
 mod play;
 mod script;
 
-use super::platform::{Platform, ready};
+use super::platform::Platform;
+use crate::cluster::sandbox::serve;
 use crate::cluster::{Cluster, free_ports, kubectl as kubectl_of};
 use crate::conformance::sandbox::Listed;
 use crate::failure::{Result, fail};
@@ -18,9 +19,9 @@ use crate::process::{Daemon, Scratch, run};
 use crate::say;
 use play::{Answer, Seat};
 use script::Chapter;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Served {
         let folder = Scratch::new()?;
         let kubeconfig = folder.path().join("kubeconfig");
         let [port] = free_ports()?;
-        let daemon = Self::serve(platform.path(), port, &folder, &kubeconfig)?;
+        let daemon = serve(platform.path(), port, folder.path(), &kubeconfig)?;
         Ok(Self {
             program: platform.path().to_owned(),
             port,
@@ -59,23 +60,8 @@ impl Served {
     /// Kills it and starts it again where it was, with what it had acknowledged.
     fn restart(&mut self) -> Result<()> {
         self.daemon.kill()?;
-        self.daemon = Self::serve(&self.program, self.port, &self.folder, &self.kubeconfig)?;
+        self.daemon = serve(&self.program, self.port, self.folder.path(), &self.kubeconfig)?;
         Ok(())
-    }
-
-    fn serve(program: &Path, port: u16, folder: &Scratch, kubeconfig: &Path) -> Result<Daemon> {
-        let mut serve = Command::new(program);
-        serve
-            .args(["sandbox", "serve", "--port", &port.to_string(), "--data"])
-            .arg(folder.path().join("data"))
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .current_dir(folder.path())
-            .env("HOME", folder.path())
-            .env("TOWPATH_HOME", folder.path().join("towpath"));
-        let daemon = Daemon::start(&mut serve, &folder.path().join("serve.log"))?;
-        ready(&daemon, kubeconfig)?;
-        Ok(daemon)
     }
 }
 
@@ -168,14 +154,21 @@ fn both<T: Send>(
 fn judge(who: &str, chapters: &[Chapter], theirs: &[Vec<Answer>], ours: &[Vec<Answer>]) -> Result<()> {
     let listed = Listed::read(&crate::root().join("docs/conformance/clients.md"))?;
     let (mut commands, mut same, mut known, mut unknown) = (0, 0, 0, Vec::new());
+    let (mut used, mut played) = (BTreeSet::new(), BTreeSet::new());
     for ((chapter, theirs), ours) in chapters.iter().zip(theirs).zip(ours) {
         for ((step, theirs), ours) in chapter.steps.iter().zip(theirs).zip(ours) {
             commands += 1;
+            played.insert(step.line.as_str());
             let mut unlisted = String::new();
             let differences = differ::lines(theirs, ours);
             for line in &differences {
-                if listed.row(&step.line, line).is_none() {
-                    let _ = writeln!(unlisted, "    {line}");
+                match listed.row(&step.line, line) {
+                    Some(row) => {
+                        used.insert(row);
+                    }
+                    None => {
+                        let _ = writeln!(unlisted, "    {line}");
+                    }
                 }
             }
             if !unlisted.is_empty() {
@@ -191,6 +184,9 @@ fn judge(who: &str, chapters: &[Chapter], theirs: &[Vec<Answer>], ours: &[Vec<An
         "    {who}: {commands} commands, {same} the same, {known} with listed differences, {} with others",
         unknown.len()
     ));
+    for row in listed.unused(&used, &played) {
+        say::line(format!("    listed, and differs no more: {row}"));
+    }
     if unknown.is_empty() {
         return Ok(());
     }

@@ -34,7 +34,7 @@ pub(super) fn line(text: &str, nodes: &[String]) -> String {
     let mut out = text[..indent].to_owned();
     let words = Words(&text[indent..]);
     let mut day = 0;
-    let mut versioned = false;
+    let (mut versioned, mut measured) = (false, false);
     for (word, gap) in words {
         // The rest of "Sun, 22 Nov 2026 10:00:00 +0000" or "Sun Nov 22 10:00:00 2026".
         if day > 0 {
@@ -60,10 +60,14 @@ pub(super) fn line(text: &str, nodes: &[String]) -> String {
                 .all(|byte| byte.is_ascii_digit())
         {
             out.push_str("VERSION");
+        } else if measured {
+            out.push_str(word);
         } else {
             out.push_str(&normal_word(word, nodes));
         }
         versioned = matches!(word, "resourceVersion:" | "\"resourceVersion\":" | "Version:");
+        // What follows is a quantity, and 500m are no minutes.
+        measured = word.trim_matches(['"', ':']).ends_with("cpu");
         out.push_str(match gap.len() {
             0 => "",
             1 => " ",
@@ -286,6 +290,8 @@ mod tests {
             "web-5d9c8b7f6-x2vzq   1/1     Running   0          3m2s",
             "web-HASH-DRAWN  1/1  Running  0  AGE",
         );
+        check("    cpu: 500m", "    cpu: 500m");
+        check("limits.cpu  200m  1", "limits.cpu  200m  1");
         check("pod/web-x2vzq condition met", "pod/web-DRAWN condition met");
         check(
             "deployment.apps/front-end created",

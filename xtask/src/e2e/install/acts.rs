@@ -1,4 +1,4 @@
-//! What policies decide beyond judging, carried out on a real Kubernetes in the name of an account with few rights.
+//! What policies decide beyond judging, carried out on a sandbox and on a real Kubernetes in the name of an account with few rights.
 //!
 //! Pods are simulated, so webhook and operator run here, each with a token of its installed account.
 
@@ -21,9 +21,18 @@ const MISSING: [&str; 2] = [
     "verbs: [get]",
 ];
 
-/// From an empty cluster to what a namespace begins with, and what goes again.
+/// On a sandbox.
+pub(in crate::e2e) fn sandbox(platform: &Platform) -> Result<()> {
+    on(&Stage::on_sandbox(platform)?, platform)
+}
+
+/// On real Kubernetes.
 pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
-    let stage = Stage::new(platform)?;
+    on(&Stage::new(platform)?, platform)
+}
+
+/// From an empty cluster to what a namespace begins with, and what goes again.
+fn on(stage: &Stage<'_>, platform: &Platform) -> Result<()> {
     let root = crate::root();
     let apply = |file: &str| stage.kubectl(&format!("apply -f {}", root.join(file).display()));
     apply(DEFINITIONS)?;
@@ -40,9 +49,9 @@ pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
     apply(POLICIES)?;
     stage.eventually("the API server to be told of the policies", TOLD, || {
         webhook.check()?;
-        told(&stage, "namespaces")
+        told(stage, "namespaces")
     })?;
-    let done = carried_out(&stage).and_then(|()| operator.was_allowed_everything());
+    let done = carried_out(stage).and_then(|()| operator.was_allowed_everything());
     done.or_else(|failure| {
         fail!(
             "{failure}\nthe requests:\n{}\nthe last lines of the webhook:\n{}",
