@@ -14,7 +14,7 @@ const POLICIES: &str = "e2e/fixtures/acting-policies.yaml";
 const DEFINITIONS: &str = "e2e/fixtures/policy-definitions.yaml";
 const RIGHT: &str = "e2e/fixtures/guardrails-config-maps.yaml";
 /// Where what is to be done is written down.
-const REQUESTS: &str = "/apis/platform.company.com/v1alpha1/namespaces/platform-system/guardrailrequests";
+const REQUESTS: &str = "/apis/platform.company.com/v1/namespaces/platform-system/guardrailrequests";
 /// What a missing right is explained by.
 const MISSING: [&str; 2] = [
     "the account platform-system/platform-guardrails may not get configmaps",
