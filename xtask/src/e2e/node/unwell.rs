@@ -7,14 +7,16 @@ use super::services::Source;
 use crate::cluster::{CONTEXT, free_ports};
 use crate::e2e::charts::registry;
 use crate::e2e::main_job::{holds, objects};
-use crate::e2e::stage::LIMIT;
 use crate::failure::{Doing, Result, fail};
 use crate::process::Daemon;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A service, its image, and the words by which somebody knows what to do.
 type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
 
+/// How long a create may take on a loaded machine until it knows; it waits no longer than that.
+const PATIENCE: Duration = Duration::from_mins(11);
 /// What a kubelet says of these, and nobody needs to know.
 const MACHINE_WORDS: [&str; 4] = ["ack-off", "BackOff", "OOMKilled", "rpc error"];
 
@@ -51,7 +53,7 @@ pub(super) fn explained(site: &Site<'_>) -> Result<()> {
     let mut creates = Vec::new();
     for (name, image, _) in &cases {
         let create = format!(
-            "service create {name} --team payments --no-scaffold --replicas 1 --image {image} --timeout 90s --context {CONTEXT}"
+            "service create {name} --team payments --no-scaffold --replicas 1 --image {image} --timeout 10m --context {CONTEXT}"
         );
         let mut command = stage.user.command(&create);
         command.env("KUBECONFIG", stage.cluster.kubeconfig());
@@ -59,7 +61,7 @@ pub(super) fn explained(site: &Site<'_>) -> Result<()> {
         creates.push(Daemon::start(&mut command, &log)?);
     }
     for ((name, _, words), create) in cases.iter().zip(&creates) {
-        let ended = create.wait(LIMIT)?;
+        let ended = create.wait(PATIENCE)?;
         let told = |said: &str, what: &str| -> Result<()> {
             if words.iter().all(|word| said.contains(word)) {
                 return Ok(());
