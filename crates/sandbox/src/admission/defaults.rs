@@ -13,7 +13,7 @@ use crate::store::{Collection, Object};
 use crate::verbs::text;
 
 /// The classes every cluster has.
-const SYSTEM: [(&str, i64); 2] = [
+pub(crate) const SYSTEM: [(&str, i64); 2] = [
     ("system-cluster-critical", 2_000_000_000),
     ("system-node-critical", 2_000_001_000),
 ];
@@ -42,15 +42,13 @@ impl Engine {
             classes.retain(|class| text(&class.value, &["metadata", "name"]) == named);
             classes.pop()
         };
-        let system = SYSTEM.iter().find(|(name, _)| *name == named);
-        let (priority, preemption) = match (&class, system) {
-            (Some(class), _) => (
+        let (priority, preemption) = match &class {
+            Some(class) => (
                 class.value["value"].as_i64().unwrap_or(0),
                 text(&class.value, &["preemptionPolicy"]),
             ),
-            (None, Some((_, priority))) => (*priority, ""),
-            (None, None) if named.is_empty() => (0, ""),
-            (None, None) => {
+            None if named.is_empty() => (0, ""),
+            None => {
                 return Err(write.forbidden(pod, &format!("no PriorityClass with name {named} was found")));
             }
         };

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::User;
 pub(crate) use attributes::Attributes;
+pub(crate) use defaults::SYSTEM;
 pub(crate) use quota::{Charge, Ledger};
 
 /// What is being done to the object.

@@ -9,7 +9,7 @@ use super::read::{ListOptions, Listed};
 use super::update::is_finished;
 use super::{Selector, Target, WriteOptions};
 use crate::Operation;
-use crate::admission::Attributes;
+use crate::admission::{Attributes, SYSTEM};
 use crate::engine::Engine;
 use crate::status::{About, ApiError};
 use crate::store::{Change, Collection, CommitError, Expect, Object};
@@ -214,14 +214,17 @@ pub(crate) fn collection_of(definition: &Value) -> Collection {
 }
 
 fn check_deletable(target: &Target) -> Result<(), ApiError> {
-    if !target.resource.is("", "namespaces") {
+    let name = target.name.as_str();
+    let why = if target.resource.is("", "namespaces") && LASTING.contains(&name) {
+        "this namespace may not be deleted"
+    } else if target.resource.is("scheduling.k8s.io", "priorityclasses")
+        && SYSTEM.iter().any(|(system, _)| *system == name)
+    {
+        "this is a system priority class and cannot be deleted"
+    } else {
         return Ok(());
-    }
-    let about = target.resource.about(&target.name);
-    if LASTING.contains(&target.name.as_str()) {
-        return Err(ApiError::forbidden(about, "this namespace may not be deleted"));
-    }
-    Ok(())
+    };
+    Err(ApiError::forbidden(target.resource.about(name), why))
 }
 
 fn check_preconditions(target: &Target, how: &DeleteOptions, old: &Object) -> Result<(), ApiError> {

@@ -8,6 +8,7 @@ use super::create::Managed;
 use super::update::Proposal;
 use super::{FieldValidation, Target, Warnings, WriteOptions, text};
 use crate::User;
+use crate::admission::SYSTEM;
 use crate::catalog::names;
 use crate::engine::Engine;
 use crate::security::rbac;
@@ -38,11 +39,12 @@ impl WriteOptions {
 }
 
 impl Engine {
-    /// Makes the namespaces that every cluster has, the one Service, roles and accounts, where they are missing.
+    /// Makes the namespaces that every cluster has, the one Service, priority classes, roles and accounts, where they are
+    /// missing.
     pub(crate) fn found(&self) -> Result<(), ApiError> {
         for name in NAMESPACES {
             let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-            self.found_one("namespaces", "", name, body)?;
+            self.found_one("", "namespaces", "", name, body)?;
         }
         let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
         let body = json!({
@@ -54,7 +56,17 @@ impl Engine {
                 "ports": [{ "name": "https", "port": 443, "targetPort": 6443, "protocol": "TCP" }],
             },
         });
-        self.found_one("services", "default", "kubernetes", body)?;
+        self.found_one("", "services", "default", "kubernetes", body)?;
+        for (name, value) in SYSTEM {
+            let body = json!({
+                "apiVersion": "scheduling.k8s.io/v1",
+                "kind": "PriorityClass",
+                "metadata": { "name": name },
+                "value": value,
+                "description": "For pods that the cluster itself needs.",
+            });
+            self.found_one("scheduling.k8s.io", "priorityclasses", "", name, body)?;
+        }
         self.found_roles()?;
         for namespace in self.active_namespaces() {
             at_once(self.found_service_account(&namespace))?;
@@ -94,9 +106,16 @@ impl Engine {
         at_once(try_join_all(made)).map(drop)
     }
 
-    fn found_one(&self, plural: &str, namespace: &str, name: &str, body: Value) -> Result<(), ApiError> {
+    fn found_one(
+        &self,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        body: Value,
+    ) -> Result<(), ApiError> {
         let target = Target {
-            resource: self.catalog().find("", "v1", plural)?,
+            resource: self.catalog().find(group, "v1", plural)?,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             subresource: String::new(),

@@ -137,6 +137,9 @@ pub(crate) fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(
                 return Err(Unpatched::TooLarge(COPIED));
             }
         }
+        if finds_nothing(&operation, object) {
+            continue;
+        }
         let operation = [as_upstream(operation, object)];
         if let Err(error) = json_patch::patch(object, &operation) {
             let [operation] = operation;
@@ -144,6 +147,19 @@ pub(crate) fn json_patch_in_bounds(object: &mut Value, body: &Value) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether it is a test for null of a field that is not there, which upstream's library lets pass: it is how clients
+/// say that nobody may have been faster than they.
+fn finds_nothing(operation: &json_patch::PatchOperation, object: &Value) -> bool {
+    let json_patch::PatchOperation::Test(test) = operation else {
+        return false;
+    };
+    let path = test.path.as_str();
+    let (parent, _) = path.rsplit_once('/').unwrap_or_default();
+    test.value.is_null()
+        && object.pointer(path).is_none()
+        && object.pointer(parent).is_some_and(Value::is_object)
 }
 
 /// Upstream's library replaces a field that is not there.

@@ -418,6 +418,26 @@ async fn tables_are_what_kubectl_prints() {
         cells("/api/v1/namespaces").await[1],
         ("Status".to_owned(), json!("Active"))
     );
+    assert_eq!(
+        cells(&format!("{DEPLOYMENTS}/web/scale")).await[..3],
+        some(&[
+            ("Name", json!("web")),
+            ("Desired", json!(3)),
+            ("Available", json!(0))
+        ])
+    );
+    let nightly = json!({
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly" },
+        "spec": {
+            "schedule": "0 3 * * *",
+            "jobTemplate": { "spec": { "template": { "spec": {
+                "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }],
+            } } } },
+        },
+    });
+    let jobs = "/apis/batch/v1/namespaces/default/cronjobs";
+    post(&sandbox, jobs, &nightly).await;
+    assert_eq!(cells(jobs).await[3], ("Suspend".to_owned(), json!("False")));
     let partial = [(
         "accept",
         "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",

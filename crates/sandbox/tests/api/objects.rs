@@ -71,6 +71,28 @@ async fn a_client_of_kube_rs_reads_and_writes() {
 }
 
 #[tokio::test]
+async fn priority_classes_of_the_system_are_there_and_stay() {
+    let sandbox = sandbox();
+    let classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    for (name, value) in [
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ] {
+        let path = format!("{classes}/{name}");
+        assert_eq!(get(&sandbox, &path).await.at("/value"), value, "{name}");
+        refused(
+            &delete(&sandbox, &path).await,
+            403,
+            "Forbidden",
+            &format!(
+                "priorityclasses.scheduling.k8s.io \"{name}\" is forbidden: this is a system priority class and cannot be \
+                 deleted"
+            ),
+        );
+    }
+}
+
+#[tokio::test]
 async fn failures_have_the_words_of_the_api_server() {
     let sandbox = sandbox();
     assert_eq!(post(&sandbox, MAPS, &map("one")).await.code, 201);
@@ -212,6 +234,25 @@ async fn copies_of_copies_are_bounded() {
         .collect();
     let answer = patch(&sandbox, &format!("{MAPS}/big"), "json", &json!(copies)).await;
     assert_eq!(answer.code, 413, "{answer:?}");
+}
+
+/// Controllers add their finalizer by such a patch, where nobody else has added one.
+#[tokio::test]
+async fn a_json_patch_may_test_that_a_field_is_not_there() {
+    let sandbox = sandbox();
+    post(&sandbox, MAPS, &map("one")).await;
+    let path = "/metadata/finalizers";
+    let first = json!([
+        { "op": "test", "path": path, "value": null },
+        { "op": "add", "path": path, "value": ["example.com/kept"] },
+    ]);
+    let one = format!("{MAPS}/one");
+    assert_eq!(patch(&sandbox, &one, "json", &first).await.code, 200);
+    assert_eq!(patch(&sandbox, &one, "json", &first).await.code, 422);
+    for (path, value) in [("/spec/nothing", json!(null)), ("/nothing", json!(0))] {
+        let test = json!([{ "op": "test", "path": path, "value": value }]);
+        assert_eq!(patch(&sandbox, &one, "json", &test).await.code, 422, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -53,24 +53,74 @@ fn printer(group: &str, plural: &str) -> Printer {
         })
 }
 
+/// A Scale, which is read of objects of many kinds.
+const SCALE: Printer = Printer {
+    heads: &[
+        ("Desired", "integer", 0),
+        ("Available", "integer", 0),
+        ("Age", "string", 0),
+    ],
+    cells: |object, now| {
+        vec![
+            json!(words::number(object, "/spec/replicas")),
+            json!(words::number(object, "/status/replicas")),
+            words::age(object, now),
+        ]
+    },
+};
+
+/// What a table shows of each object besides its name.
+enum Columns<'a> {
+    Known(Printer),
+    Defined(&'a [Column]),
+}
+
+impl<'a> Columns<'a> {
+    fn of(resource: &'a Resource) -> Self {
+        match &resource.source {
+            Source::Builtin(_) => Self::Known(printer(&resource.collection.group, &resource.plural)),
+            Source::Custom(version) => Self::Defined(&version.columns),
+        }
+    }
+}
+
 /// A page of objects.
 pub(super) fn of_list(resource: &Resource, listed: &Listed, style: Style) -> Value {
+    let columns = Columns::of(resource);
     let rows: Vec<Value> = listed
         .objects
         .iter()
-        .map(|object| row(resource, object, style))
+        .map(|object| row(resource, &columns, object, style))
         .collect();
-    table(resource, &list_metadata(listed), &rows, true)
+    table(resource, &columns, &list_metadata(listed), &rows, true)
 }
 
 /// One object; `headed` says whether the columns are described, which a watch does once.
 pub(super) fn of_one(resource: &Resource, object: &Object, headed: bool, style: Style) -> Value {
     let metadata = json!({ "resourceVersion": object.revision.to_string() });
-    table(resource, &metadata, &[row(resource, object, style)], headed)
+    let is_scale = text(&object.value, &["kind"]) == "Scale"
+        && text(&object.value, &["apiVersion"]).starts_with("autoscaling/");
+    let columns = if is_scale {
+        Columns::Known(SCALE)
+    } else {
+        Columns::of(resource)
+    };
+    let rows = [row(resource, &columns, object, style)];
+    table(resource, &columns, &metadata, &rows, headed)
 }
 
-fn table(resource: &Resource, metadata: &Value, rows: &[Value], headed: bool) -> Value {
-    let columns = if headed { columns(resource) } else { Value::Null };
+fn table(
+    resource: &Resource,
+    columns: &Columns<'_>,
+    metadata: &Value,
+    rows: &[Value],
+    headed: bool,
+) -> Value {
+    let columns = if headed {
+        described(resource, columns)
+    } else {
+        Value::Null
+    };
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -80,7 +130,7 @@ fn table(resource: &Resource, metadata: &Value, rows: &[Value], headed: bool) ->
     })
 }
 
-fn columns(resource: &Resource) -> Value {
+fn described(resource: &Resource, of: &Columns<'_>) -> Value {
     let head = |name: &str, kind: &str, format: &str, description: &str, priority: i64| json!({ "name": name, "type": kind, "format": format, "description": description, "priority": priority });
     let name = head(
         "Name",
@@ -90,9 +140,8 @@ fn columns(resource: &Resource) -> Value {
         0,
     );
     let mut columns = Vec::new();
-    match &resource.source {
-        Source::Builtin(_) => {
-            let printer = printer(&resource.collection.group, &resource.plural);
+    match of {
+        Columns::Known(printer) => {
             columns.extend(
                 printer
                     .heads
@@ -114,9 +163,9 @@ fn columns(resource: &Resource) -> Value {
                 },
             );
         }
-        Source::Custom(version) => {
+        Columns::Defined(defined) => {
             columns.push(name);
-            let described = version.columns.iter();
+            let described = defined.iter();
             columns.extend(
                 described.map(|one| head(&one.name, &one.kind, &one.format, &one.description, one.priority)),
             );
@@ -125,13 +174,12 @@ fn columns(resource: &Resource) -> Value {
     Value::Array(columns)
 }
 
-fn row(resource: &Resource, object: &Object, style: Style) -> Value {
+fn row(resource: &Resource, columns: &Columns<'_>, object: &Object, style: Style) -> Value {
     let value = &object.value;
     let name = storage::class_name(value).unwrap_or_else(|| json!(text(value, &["metadata", "name"])));
-    let mut cells = match &resource.source {
-        Source::Builtin(_) => (printer(&resource.collection.group, &resource.plural).cells)(value, style.now),
-        Source::Custom(version) => version
-            .columns
+    let mut cells = match columns {
+        Columns::Known(printer) => (printer.cells)(value, style.now),
+        Columns::Defined(defined) => defined
             .iter()
             .map(|column| custom_cell(column, value, style.now))
             .collect(),

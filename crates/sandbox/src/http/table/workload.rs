@@ -140,10 +140,15 @@ pub(super) fn printer(group: &str, plural: &str) -> Option<Printer> {
                     "" => NONE.to_owned(),
                     moment => since(moment, now),
                 };
+                // Words, though the column is one of truth values.
+                let suspended = match object.pointer("/spec/suspend") {
+                    Some(Value::Bool(true)) => "True",
+                    _ => "False",
+                };
                 let cells = vec![
                     json!(text(object, "/spec/schedule")),
                     text_or_none(object, "/spec/timeZone"),
-                    json!(object.pointer("/spec/suspend") == Some(&Value::Bool(true))),
+                    json!(suspended),
                     json!(list(object, "/status/active").len()),
                     json!(last),
                     age(object, now),
