@@ -26,7 +26,7 @@ type Problem = Box<dyn Error + Send + Sync>;
 const NAME: &str = "gadgets";
 const FINALIZER: &str = "shop.example.com/gadgets";
 /// How long a lease holds, and how often it is renewed.
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(15);
 const RENEWAL: Duration = Duration::from_millis(500);
 
 struct Context {
@@ -98,7 +98,7 @@ async fn keep(leases: &Api<Lease>, identity: &str) {
     let mut turns = tokio::time::interval(RENEWAL);
     let mut renewed = tokio::time::Instant::now();
     // An API server that is started anew may be away for longer than the lease; nobody else gets it meanwhile.
-    while renewed.elapsed() < 20 * LEASE {
+    while renewed.elapsed() < 8 * LEASE {
         turns.tick().await;
         if held(leases, identity).await {
             renewed = tokio::time::Instant::now();

@@ -168,7 +168,10 @@ impl Call<'_> {
             bookmarks: self.query.flag("allowWatchBookmarks"),
         };
         let bookmarks = options.bookmarks;
-        let watcher = self.engine.watch(&self.target, options)?;
+        let watcher = match self.engine.watch(&self.target, options) {
+            Err(error) if error.reason == "Expired" => return Ok(watch::expired(&error)),
+            watcher => watcher?,
+        };
         let style = match shape {
             Shape::Table(meta) => self.style(meta)?,
             _ => Style::new(Meta::V1, self.engine.now()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -79,8 +79,16 @@ pub(super) fn stream(
         };
         Some((chunk, state))
     });
-    let mut response = Response::new(Body::from_stream(lines));
-    *response.status_mut() = StatusCode::OK;
+    answer(Body::from_stream(lines))
+}
+
+/// Answers with a watch that has one event, which says why there are no others: it begins too far in the past.
+pub(super) fn expired(why: &ApiError) -> Response {
+    answer(Body::from(failure(why)))
+}
+
+fn answer(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.extensions_mut().insert(AsItIs);
     response
         .headers_mut()

@@ -39,22 +39,23 @@ impl Engine {
         }
         shape::identify(target, &mut body)?;
         let name = text(&body, &["metadata", "name"]);
-        if name.is_empty() {
+        let live = self.store.get(&target.key());
+        // An object that is there has its name.
+        if name.is_empty() && live.is_none() {
             // What is wrong with the rest is said first.
-            let live = self.store.get(&target.key());
-            self.merge(target, live.as_ref().map(|live| &*live.value), &body, options)?;
+            self.merge(target, None, &body, options)?;
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({} based on URL) was undeterminable: name must be provided",
                 target.name
             )));
         }
-        if name != target.name {
+        if !name.is_empty() && name != target.name {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({name}) does not match the name on the URL ({})",
                 target.name
             )));
         }
-        if target.subresource.is_empty() && self.store.get(&target.key()).is_none() {
+        if target.subresource.is_empty() && live.is_none() {
             if !text(&body, &["metadata", "uid"]).is_empty() {
                 return Err(ApiError::conflict(
                     target.resource.about(&target.name),

@@ -53,7 +53,10 @@ async fn a_reopened_store_is_as_it_was() {
     assert!(number(made.at("/metadata/resourceVersion")) > number(before.at("/metadata/resourceVersion")));
     // What happened before the restart is not known any more, and a watch from then is told so.
     let watch = get(&sandbox, &format!("{MAPS}?watch=1&resourceVersion=2")).await;
-    assert_eq!(watch.code, 410);
+    assert_eq!(
+        (watch.code, watch.at("/type"), watch.at("/object/code")),
+        (200, &json!("ERROR"), &json!(410))
+    );
 }
 
 #[test]

@@ -433,13 +433,11 @@ async fn odd_requests_get_the_answers_of_the_real_server() {
         (typed.code, typed.at("/details/causes/0/field").as_str()),
         (422, Some("patch"))
     );
-    let unnamed = patch(
-        &sandbox,
-        &format!("{map}?fieldManager=x"),
-        "apply",
-        &json!({ "apiVersion": "v1", "kind": "ConfigMap" }),
-    )
-    .await;
+    let nameless = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "applied": "yes" } });
+    let named = patch(&sandbox, &format!("{map}?fieldManager=x"), "apply", &nameless).await;
+    assert_eq!((named.code, named.at("/metadata/name")), (200, &json!("a")));
+    delete(&sandbox, &map).await;
+    let unnamed = patch(&sandbox, &format!("{map}?fieldManager=x"), "apply", &nameless).await;
     assert_eq!(
         unnamed.at("/message"),
         "the name of the object (a based on URL) was undeterminable: name must be provided"
