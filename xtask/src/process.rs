@@ -325,6 +325,35 @@ impl Daemon {
         }
     }
 
+    /// Looks again whenever it has said something, until `is` holds; fails when it ends before, or when that takes longer
+    /// than `limit`.
+    pub(crate) fn until(&self, what: &str, limit: Duration, is: impl Fn() -> bool) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let said = self.output().len();
+            if is() {
+                return Ok(());
+            }
+            self.check()?;
+            let mut book = book();
+            while self.output().len() == said {
+                match news(book, started, limit) {
+                    Some(later) => book = later,
+                    None => fail!(
+                        "waited {} for {what}; the last lines of {}:\n{}",
+                        crate::say::duration(limit),
+                        self.name,
+                        self.last_lines()
+                    ),
+                }
+                let ended = |running: &Running| running.ended.is_some();
+                if book.running.get(&self.number).is_none_or(ended) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// The process id.
     pub(crate) fn id(&self) -> Result<u32> {
         match book().running.get(&self.number) {

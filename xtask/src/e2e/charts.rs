@@ -159,7 +159,7 @@ pub(super) fn registry(folder: &Path, port: u16, authority: Option<&Authority>) 
     fs::create_dir(folder).doing(|| format!("make {}", folder.display()))?;
     let place = folder.display();
     let mut config = format!(
-        "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {place}/data}}}}\nhttp:\n  \
+        "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {place}/data}}}}\nhttp:\n  \
          addr: 127.0.0.1:{port}\n"
     );
     if let Some(authority) = authority {

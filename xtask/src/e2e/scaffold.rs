@@ -181,13 +181,11 @@ impl Language {
         let [port] = free_ports()?;
         let daemon = Daemon::start(command.env("PORT", port.to_string()), &log)?;
         let told = |failure: &str| format!("{failure}; its last lines:\n{}", daemon.last_lines());
-        daemon.says("\"listening\"", START)?;
-        for (path, word) in [
-            ("/ready", "ok"),
-            ("/health", "ok"),
-            ("/", name),
-            ("/metrics", "# TYPE"),
-        ] {
+        // It logs what it is asked.
+        daemon.until("/ready to answer 200", START, || {
+            get(port, "/ready").is_ok_and(|(status, _)| status == 200)
+        })?;
+        for (path, word) in [("/health", "ok"), ("/", name), ("/metrics", "# TYPE")] {
             let (status, body) = get(port, path).doing(|| told(&format!("ask for {path}")))?;
             if status != 200 || !body.contains(word) {
                 let problem = format!("{path}: expected 200 and {word:?}, got {status} and {body}");
