@@ -24,10 +24,9 @@
 //! into one is worked out and goes nowhere), quotas with the scope `VolumeAttributesClass` (they count nothing), what CEL may
 //! cost before it meets an object (`rules` says what becomes of a rule that costs too much), conversion webhooks (the served
 //! versions of a CRD show the same fields), `exec`, `attach` and `port-forward` (nothing runs), certificate requests and
-//! Secrets with tokens, authorization by selectors and by node, OpenAPI v2 in its binary form. The past is held for some
-//! thousands of changes, in memory: a list or a watch from before that, or from before a restart, gets 410, and so does the next page of a list after five
-//! minutes. Pods go at once
-//! when they are deleted. Messages about bodies that cannot be decoded are worded by this crate, not by Go.
+//! Secrets with tokens, authorization by selectors and by node. The past is held for some thousands of changes, in memory: a
+//! list from before that, or from before a restart, gets 410, and so does the next page of a list after five minutes; a
+//! watch gets an event that says so. Pods go at once when they are deleted. What is wrong with YAML is worded by its reader.
 //!
 //! It knows nothing of the platform's own kinds: they come as CRDs like anybody's.
 

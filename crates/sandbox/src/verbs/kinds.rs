@@ -4,13 +4,14 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use base64::engine::general_purpose::STANDARD;
-use base64::{DecodeError, Engine as _};
+use base64::Engine as _;
+use base64::alphabet::STANDARD as STANDARD_LETTERS;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::meta::{finalizers, text};
 use super::update::keep_field;
-use super::{Target, events, faces, shape};
+use super::{Target, events, faces};
 use crate::admission::{self, limits, pods};
 use crate::catalog::{definition, names};
 use crate::engine::Engine;
@@ -26,7 +27,11 @@ pub(super) fn to_stored(target: &Target, object: &mut Value) {
     let resource = &target.resource;
     faces::to_stored(resource, object);
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "secrets") => secret_data(object),
+        ("", "secrets") => {
+            secret_data(object);
+            plain_bytes(object, "data");
+        }
+        ("", "configmaps") => plain_bytes(object, "binaryData"),
         ("", "pods") => pods::default_requests(object),
         ("", "limitranges") => limits::settle(object),
         ("", "services") => address_modes(object),
@@ -319,6 +324,7 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bo
             admission::mistakes(plural, new, old)
         }
         ("apps", "deployments") if target.subresource == "status" => check_counts(&new["status"]),
+        ("", "services") => check_families(&new["spec"]),
         _ => Vec::new(),
     };
     // What was there before the rule may stay.
@@ -336,6 +342,24 @@ pub(super) fn check(target: &Target, new: &Value, old: Option<&Value>, named: bo
             target.name
         );
         causes.push(Cause::new("FieldValueInvalid", "metadata.name", message));
+    }
+    causes
+}
+
+/// The sandbox's Services have IPv4 addresses, and one each.
+fn check_families(spec: &Value) -> Vec<Cause> {
+    let families = spec["ipFamilies"].as_array().into_iter().flatten().enumerate();
+    let unknown = families.filter(|(_, family)| *family == "IPv6");
+    let mut causes: Vec<Cause> = unknown
+        .map(|(place, family)| {
+            let message = format!("Invalid value: {family}: not configured on this cluster");
+            Cause::new("FieldValueInvalid", format!("spec.ipFamilies[{place}]"), message)
+        })
+        .collect();
+    if spec["ipFamilyPolicy"] == "RequireDualStack" {
+        let message =
+            "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services";
+        causes.push(Cause::new("FieldValueInvalid", "spec.ipFamilyPolicy", message));
     }
     causes
 }
@@ -478,26 +502,21 @@ fn secret_data(object: &mut Value) {
     }
 }
 
-/// Refuses a Secret or a ConfigMap whose bytes are not base64, without repeating them.
-pub(super) fn read_bytes(target: &Target, object: &Value) -> Result<(), ApiError> {
-    let field = match (target.resource.group.as_str(), target.resource.plural.as_str()) {
-        ("", "secrets") => "data",
-        ("", "configmaps") => "binaryData",
-        _ => return Ok(()),
-    };
-    for (_, value) in object[field].as_object().into_iter().flatten() {
-        let text = value.as_str().unwrap_or_default();
-        if let Err(error) = STANDARD.decode(text) {
-            // Where Go stops reading: at the byte, or where the last four begin.
-            let at = match error {
-                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
-                DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len() / 4 * 4,
-            };
-            let why = format!("illegal base64 data at input byte {at}");
-            return Err(shape::unreadable(target, &why));
+/// Writes bytes the one way: without line breaks and loose bits. What is no base64 stays, for it to be refused.
+fn plain_bytes(object: &mut Value, field: &str) {
+    const LOOSE: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD_LETTERS,
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
+    let fields = object.get_mut(field).and_then(Value::as_object_mut);
+    for value in fields.into_iter().flat_map(Map::values_mut) {
+        if let Value::String(text) = value {
+            text.retain(|letter| !matches!(letter, '\r' | '\n'));
+            if let Ok(bytes) = LOOSE.decode(&*text) {
+                *text = STANDARD.encode(bytes);
+            }
         }
     }
-    Ok(())
 }
 
 /// Words beside the answer about an object that is right but likely not meant.

@@ -67,7 +67,6 @@ fn decode_with(
     }
     identify(target, &mut body)?;
     schema::prepare(resource.schema(), &mut body);
-    kinds::read_bytes(target, &body)?;
     kinds::to_stored(target, &mut body);
     Ok(body)
 }

@@ -311,6 +311,15 @@ async fn secrets_are_written_plainly_and_read_encoded() {
         (&json!("aGVsbG8="), &Value::Null)
     );
     assert_eq!(made.at("/type"), "Opaque");
+    let wrapped = json!({
+        "metadata": { "name": "w" }, "data": { "password": "aGVs\nbG8=\n", "loose": "YWJ=" },
+    });
+    let made = post(&sandbox, "/api/v1/namespaces/default/secrets", &wrapped).await;
+    assert_eq!(
+        made.at("/data"),
+        &json!({ "password": "aGVsbG8=", "loose": "YWI=" }),
+        "{made:?}"
+    );
     let broken = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "t" }, "data": { "password": "not base64!" },
     });

@@ -102,27 +102,6 @@ pub(super) fn service(spec: &Value, report: &mut Report<'_>) {
             "may only be set for externally-accessible services",
         );
     }
-    // One family, as of a cluster whose services have IPv4 addresses.
-    for (place, family) in items(spec, "ipFamilies").iter().enumerate() {
-        if family == "IPv6" {
-            let field = format!("spec.ipFamilies[{place}]");
-            report.add(
-                &field,
-                Cause::Invalid,
-                Some(family),
-                "not configured on this cluster",
-            );
-        }
-    }
-    if spec["ipFamilyPolicy"] == "RequireDualStack" {
-        let detail = "this cluster is not configured for dual-stack services";
-        report.add(
-            "spec.ipFamilyPolicy",
-            Cause::Invalid,
-            Some(&spec["ipFamilyPolicy"]),
-            detail,
-        );
-    }
 }
 
 fn service_ports(kind: &str, ports: &[Value], report: &mut Report<'_>) {
