@@ -304,6 +304,7 @@ pub(crate) struct Status {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Order {
     pub(crate) name: String,
+    pub(crate) uid: String,
     pub(crate) generation: i64,
     /// When it was handed over, in seconds since 1970.
     pub(crate) since: i64,
@@ -335,6 +336,7 @@ impl Order {
         };
         Some(Self {
             name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
             generation,
             since,
             spec,

@@ -52,8 +52,17 @@ type Heards = Pin<Box<dyn Stream<Item = Heard> + Send>>;
 struct Plan {
     due: BTreeMap<String, i64>,
     about: HashMap<Reference, BTreeSet<String>>,
-    /// By order: its policy, and what it is about.
-    orders: HashMap<String, (String, Vec<Reference>)>,
+    orders: HashMap<String, Known>,
+}
+
+/// What is known of an order that was looked at.
+#[derive(Default)]
+struct Known {
+    policy: String,
+    /// As which object, and which of its specs.
+    uid: String,
+    generation: i64,
+    about: Vec<Reference>,
 }
 
 impl Plan {
@@ -69,10 +78,10 @@ impl Plan {
     }
 
     fn let_go(&mut self, name: &str) {
-        let Some((_, references)) = self.orders.remove(name) else {
+        let Some(known) = self.orders.remove(name) else {
             return;
         };
-        for reference in references {
+        for reference in known.about {
             if let Some(orders) = self.about.get_mut(&reference) {
                 orders.remove(name);
                 if orders.is_empty() {
@@ -82,14 +91,22 @@ impl Plan {
         }
     }
 
-    fn learn(&mut self, name: &str, policy: &str, references: Vec<Reference>) {
+    fn learn(&mut self, name: &str, known: Known) {
         self.let_go(name);
-        for reference in &references {
+        for reference in &known.about {
             let orders = self.about.entry(reference.clone()).or_default();
             orders.insert(name.to_owned());
         }
-        self.orders
-            .insert(name.to_owned(), (policy.to_owned(), references));
+        self.orders.insert(name.to_owned(), known);
+    }
+
+    /// An order was written. It is due if it asks for something that was not looked at yet: what is written of how far
+    /// it is, or heard late, is none.
+    fn heard(&mut self, order: &Order, now: i64) {
+        let looked_at = |known: &Known| known.uid == order.uid && known.generation >= order.generation;
+        if !self.orders.get(&order.name).is_some_and(looked_at) {
+            self.by(&order.name, now);
+        }
     }
 
     /// How long nothing is due, and nothing is to be tried again.
@@ -160,23 +177,30 @@ impl Actor {
                 let carried = names.iter().map(|name| self.carry(name));
                 let results = futures::future::join_all(carried).await;
                 for (name, result) in names.iter().zip(results) {
-                    match result {
-                        Some((_, Next::Gone)) | None => plan.let_go(name),
-                        Some((policy, Next::At(at, references))) => {
-                            for reference in &references {
-                                let kind = (reference.api_version.clone(), reference.kind.clone());
-                                if watched.len() < KINDS
-                                    && !watched.contains(&kind)
-                                    && let Some(stream) = self.hear_kind(reference).await
-                                {
-                                    watched.insert(kind);
-                                    heard.push(stream);
-                                }
-                            }
-                            plan.learn(name, &policy, references);
-                            plan.by(name, at);
+                    let (known, at) = match result {
+                        Ok(Some(carried)) => carried,
+                        Ok(None) => {
+                            plan.let_go(name);
+                            continue;
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, name, "a request to carry out cannot be read");
+                            plan.by(name, now + AGAIN);
+                            continue;
+                        }
+                    };
+                    for reference in &known.about {
+                        let kind = (reference.api_version.clone(), reference.kind.clone());
+                        if watched.len() < KINDS
+                            && !watched.contains(&kind)
+                            && let Some(stream) = self.hear_kind(reference).await
+                        {
+                            watched.insert(kind);
+                            heard.push(stream);
                         }
                     }
+                    plan.learn(name, known);
+                    plan.by(name, at);
                 }
                 continue;
             }
@@ -191,7 +215,7 @@ impl Actor {
                     changes.mark_unchanged();
                     self.policies_changed(&mut plan, &mut done).await;
                 }
-                // The next order that is due by the clock, or a minute on, in case something was not heard.
+                // The clock of this loop: the next order is due, or what failed is to be tried again.
                 () = tokio::time::sleep(next) => {}
             }
         }
@@ -205,11 +229,7 @@ impl Actor {
                 let Some(order) = Order::read(&object) else {
                     return tracing::debug!(order = object.name_any(), "a request that cannot be read");
                 };
-                // What it says of itself was written here.
-                let told = order.status.next.is_some() || order.is_done();
-                if !told || !plan.orders.contains_key(&order.name) {
-                    plan.by(&order.name, now);
-                }
+                plan.heard(&order, now);
             }
             Heard::OrderGone(name) => plan.forget(&name),
             Heard::Object(reference, gone) => {
@@ -249,7 +269,7 @@ impl Actor {
         let names: Vec<String> = plan
             .orders
             .iter()
-            .filter(|(_, (policy, _))| changed.contains(policy.as_str()))
+            .filter(|(_, known)| changed.contains(known.policy.as_str()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
@@ -268,24 +288,28 @@ impl Actor {
         *done = new;
     }
 
-    /// Carries out an order as it is now; its policy, and what is next.
-    async fn carry(&self, name: &str) -> Option<(String, Next)> {
-        let later = |policy: String| Some((policy, Next::At(self.now().as_second() + 30, Vec::new())));
-        let found = match self.orders().get_opt(name).await {
-            Ok(found) => found?,
-            Err(error) => {
-                tracing::warn!(%error, name, "a request to carry out cannot be read");
-                return later(String::new());
-            }
+    /// Carries out an order as it is now. What is known of it then, and when it is looked at again; none once it is
+    /// gone.
+    async fn carry(&self, name: &str) -> Result<Option<(Known, i64)>, kube::Error> {
+        let found = self.orders().get_opt(name).await?;
+        let Some(order) = found.as_ref().and_then(Order::read) else {
+            return Ok(None);
         };
-        let order = Order::read(&found)?;
-        match self.carry_out(&order).await {
-            Ok(next) => Some((order.spec.policy, next)),
+        let (at, about) = match self.carry_out(&order).await {
+            Ok(Next::Gone) => return Ok(None),
+            Ok(Next::At(at, about)) => (at, about),
             Err(error) => {
                 tracing::warn!(%error, name, "will try again");
-                later(order.spec.policy)
+                (self.now().as_second() + AGAIN, Vec::new())
             }
-        }
+        };
+        let known = Known {
+            policy: order.spec.policy,
+            uid: order.uid,
+            generation: order.generation,
+            about,
+        };
+        Ok(Some((known, at)))
     }
 
     fn hear_orders(&self) -> Heards {
@@ -371,6 +395,13 @@ mod tests {
         }
     }
 
+    fn about(about: Vec<Reference>) -> Known {
+        Known {
+            about,
+            ..Known::default()
+        }
+    }
+
     #[test]
     fn what_failed_is_tried_again_by_the_clock_not_by_what_is_due() {
         let mut plan = Plan::default();
@@ -402,13 +433,13 @@ mod tests {
         plan.by("a", 10);
         plan.by("a", 20);
         plan.by("b", 30);
-        plan.learn("a", "keep", vec![reference("x"), reference("y")]);
-        plan.learn("b", "keep", vec![reference("x")]);
+        plan.learn("a", about(vec![reference("x"), reference("y")]));
+        plan.learn("b", about(vec![reference("x")]));
         assert_eq!(plan.take(9), Vec::<String>::new());
         assert_eq!(plan.take(10), ["a"]);
         assert_eq!(plan.take(10), Vec::<String>::new(), "it was taken");
         assert_eq!(plan.about[&reference("x")].len(), 2);
-        plan.learn("a", "keep", vec![reference("y")]);
+        plan.learn("a", about(vec![reference("y")]));
         assert_eq!(plan.about[&reference("x")].len(), 1);
         plan.forget("b");
         assert!(!plan.about.contains_key(&reference("x")) && plan.due.is_empty());
@@ -417,5 +448,32 @@ mod tests {
             plan.by(&format!("n{name:02}"), 1);
         }
         assert_eq!(plan.take(1).len(), AT_ONCE, "not all at once");
+    }
+
+    #[test]
+    fn an_order_is_due_once_for_each_of_its_specs() {
+        let order = |uid: &str, generation| Order {
+            name: "a".to_owned(),
+            uid: uid.to_owned(),
+            generation,
+            ..Order::default()
+        };
+        let looked_at = |uid: &str, generation| Known {
+            uid: uid.to_owned(),
+            generation,
+            ..Known::default()
+        };
+        let mut plan = Plan::default();
+        plan.heard(&order("1", 1), 10);
+        assert_eq!(plan.take(10), ["a"], "nothing is known of it");
+        plan.learn("a", looked_at("1", 3));
+        for late in 1..=3 {
+            plan.heard(&order("1", late), 10);
+            assert_eq!(plan.take(10), Vec::<String>::new(), "spec {late} is heard late");
+        }
+        plan.heard(&order("1", 4), 10);
+        assert_eq!(plan.take(10), ["a"], "it asks for something else");
+        plan.heard(&order("2", 1), 10);
+        assert_eq!(plan.take(10), ["a"], "another of its name");
     }
 }
