@@ -8,7 +8,7 @@ pub(crate) mod node;
 mod objects;
 pub(crate) mod sandbox;
 
-use crate::failure::{Doing, Result};
+use crate::failure::{Doing, Result, fail};
 use crate::https::ApiServer;
 use crate::peers::{self, ETCD, KUBERNETES, KWOK};
 use crate::process::{Daemon, Scratch, run};
@@ -40,8 +40,8 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     kubectl: PathBuf,
     api: ApiServer,
-    /// What its parts are made of.
-    parts: Parts,
+    /// What its parts are made of; a sandbox is one program.
+    parts: Option<Parts>,
     // The last to go: the others write into it.
     folder: Scratch,
 }
@@ -112,17 +112,53 @@ impl Cluster {
             api: ApiServer::of(&kubeconfig)?,
             kubeconfig,
             kubectl: KUBERNETES.binary("kubectl")?,
-            parts: Parts {
+            parts: Some(Parts {
                 server,
                 ports: (etcd, port),
                 authority,
-            },
+            }),
             folder,
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
         cluster.start_api_server(advertised)?;
         cluster.part_says(READY)?;
         Ok(cluster)
+    }
+
+    /// A sandbox in the place of a cluster: the same API, one program, from this binary of the platform.
+    pub(crate) fn sandbox(program: &Path) -> Result<Self> {
+        peers::build(&[&KUBERNETES])?;
+        let folder = Scratch::new()?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        let kubectl = KUBERNETES.binary("kubectl")?;
+        let [port] = free_ports()?;
+        let daemon = sandbox::serve(program, port, folder.path(), &kubeconfig)?;
+        let named = |arguments: &[&str]| {
+            let mut command = Command::new(&kubectl);
+            command
+                .arg("--kubeconfig")
+                .arg(&kubeconfig)
+                .arg("config")
+                .args(arguments);
+            run(&mut command, CALL)?.success("kubectl config")
+        };
+        let own = named(&["current-context"])?;
+        named(&["rename-context", own.trim(), CONTEXT])?;
+        Ok(Self {
+            daemons: vec![daemon],
+            api: ApiServer::of(&kubeconfig)?,
+            kubeconfig,
+            kubectl,
+            parts: None,
+            folder,
+        })
+    }
+
+    fn parts(&self) -> Result<&Parts> {
+        match &self.parts {
+            Some(parts) => Ok(parts),
+            None => fail!("a sandbox has no parts"),
+        }
     }
 
     /// Kills the API server and starts it again where it was.
@@ -217,7 +253,7 @@ impl Cluster {
     }
 
     fn start_api_server(&mut self, advertised: Option<&str>) -> Result<()> {
-        let (etcd, port) = self.parts.ports;
+        let (etcd, port) = self.parts()?.ports;
         let mut arguments = vec![
             format!("--etcd-servers=http://127.0.0.1:{etcd}"),
             "--bind-address=127.0.0.1".to_owned(),
@@ -244,7 +280,7 @@ impl Cluster {
 
     /// The kubeconfig of a part of the cluster, which is this user, in this group.
     fn part(&self, name: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
-        let parts = &self.parts;
+        let parts = self.parts()?;
         let pair = parts.authority.client(user, group)?;
         let name = format!("{name}.kubeconfig");
         write_kubeconfig(self.folder.path(), &name, &parts.authority, &parts.server, &pair)

@@ -94,6 +94,7 @@ const SCENARIOS: &[Scenario] = &[
     ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?, world.image()?)),
     ("guardrails at the door of the sandbox", |world| install::door::sandbox(world.platform()?)),
     ("guardrails at the door of Kubernetes", |world| install::door::kubernetes(world.platform()?)),
+    ("what policies decide is carried out in the sandbox", |world| install::acts::sandbox(world.platform()?)),
     ("what policies decide is carried out on Kubernetes", |world| install::acts::kubernetes(world.platform()?)),
     ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),

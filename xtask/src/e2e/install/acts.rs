@@ -1,4 +1,4 @@
-//! What policies decide beyond judging, carried out on a real Kubernetes in the name of an account with few rights.
+//! What policies decide beyond judging, carried out on a sandbox and on a real Kubernetes in the name of an account with few rights.
 //!
 //! Pods are simulated, so webhook and operator run here, each with a token of its installed account.
 
@@ -20,6 +20,11 @@ const MISSING: [&str; 2] = [
     "the account platform-system/platform-guardrails may not get configmaps",
     "verbs: [get]",
 ];
+
+/// On a sandbox.
+pub(in crate::e2e) fn sandbox(platform: &Platform) -> Result<()> {
+    on(&Stage::on_sandbox(platform)?, platform)
+}
 
 /// On real Kubernetes.
 pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
