@@ -1,10 +1,12 @@
-//! Services: one EndpointSlice each, with the addresses of the pods it selects.
+//! Services: one EndpointSlice each, with the addresses of the pods it selects, and the Endpoints of its name.
 //!
-//! A pure function.
+//! Pure functions.
+
+mod subsets;
 
 use serde_json::{Map, Value, json};
 
-use super::change::{Change, Creation, Plan};
+use super::change::{Change, Creation, Plan, Target};
 use super::kind::Kind;
 use super::object::{self, labels, list, map, name, namespace, number, set, text, truth, uid};
 use super::replicaset::is_ready;
@@ -13,6 +15,7 @@ use super::template_hash::template_hash;
 
 const SERVICE: &str = "kubernetes.io/service-name";
 const MANAGED: &str = "endpointslice.kubernetes.io/managed-by";
+const HEADLESS: &str = "service.kubernetes.io/headless";
 /// The most endpoints the API takes in one slice.
 const MOST: usize = 1000;
 
@@ -28,8 +31,15 @@ pub(crate) fn slice_name(service: &Value) -> String {
     format!("{}-{}", name(service), hash.get(..5).unwrap_or(&hash))
 }
 
-/// What is to be done for a Service, given the pods of its namespace and its slice, if there is one.
-pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>) -> Plan {
+/// What there is of a Service already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Present<'a> {
+    pub(crate) slice: Option<&'a Value>,
+    pub(crate) endpoints: Option<&'a Value>,
+}
+
+/// What is to be done for a Service, given the pods of its namespace.
+pub(crate) fn desired(service: &Value, pods: &[&Value], present: Present<'_>) -> Plan {
     let mut plan = Plan::default();
     let selecting = map(service, "/spec/selector").is_some_and(|pairs| !pairs.is_empty());
     if object::deleting(service) || !selecting || text(service, "/spec/type") == "ExternalName" {
@@ -43,8 +53,30 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
         .collect();
     chosen.sort_by_key(|pod| name(pod));
     chosen.truncate(MOST);
+    plan.changes.extend(slice(service, &chosen, present.slice));
+    plan.changes
+        .extend(subsets::desired(service, &chosen, present.endpoints));
+    plan
+}
+
+/// What is to be done when a Service is gone: its slice has it as its owner, what has its name does not.
+pub(crate) fn left_over(endpoints: Option<&Value>) -> Plan {
+    let mut plan = Plan::default();
+    if let Some(endpoints) = endpoints {
+        plan.push(Change::Delete(Target::of(Kind::Endpoints, endpoints)));
+    }
+    plan
+}
+
+/// Are these the Endpoints of a Service, and not somebody's own?
+pub(crate) fn managed(endpoints: &Value) -> bool {
+    object::label(endpoints, subsets::MANAGED) == subsets::MANAGER
+}
+
+/// What the slice of a Service with these pods lacks.
+fn slice(service: &Value, chosen: &[&Value], present: Option<&Value>) -> Option<Change> {
     let anyway = truth(service, "/spec/publishNotReadyAddresses");
-    let endpoints: Vec<Value> = chosen.iter().map(|pod| endpoint(pod, anyway)).collect();
+    let endpoints: Vec<Value> = chosen.iter().map(|pod| endpoint(service, pod, anyway)).collect();
     // Without pods nobody knows what the ports are.
     let ports: Vec<Value> = list(service, "/spec/ports")
         .iter()
@@ -53,22 +85,22 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
         .collect();
 
     if let Some(present) = present {
-        if present.get("endpoints") != Some(&json!(endpoints)) || present.get("ports") != Some(&json!(ports))
+        if present.get("endpoints") == Some(&json!(endpoints)) && present.get("ports") == Some(&json!(ports))
         {
-            let mut next = present.clone();
-            set(&mut next, &["endpoints"], json!(endpoints));
-            set(&mut next, &["ports"], json!(ports));
-            plan.push(Change::Update(Kind::EndpointSlice, next));
+            return None;
         }
-        return plan;
+        let mut next = present.clone();
+        set(&mut next, &["endpoints"], json!(endpoints));
+        set(&mut next, &["ports"], json!(ports));
+        return Some(Change::Update(Kind::EndpointSlice, next));
     }
     let mut own: Map<String, Value> = labels(service).cloned().unwrap_or_default();
     own.insert(SERVICE.to_owned(), json!(name(service)));
     own.insert(MANAGED.to_owned(), json!("sandbox.towpath.dev"));
-    if text(service, "/spec/clusterIP") == "None" {
-        own.insert("service.kubernetes.io/headless".to_owned(), json!(""));
+    if is_headless(service) {
+        own.insert(HEADLESS.to_owned(), json!(""));
     }
-    plan.push(Change::Create(Box::new(Creation {
+    Some(Change::Create(Box::new(Creation {
         kind: Kind::EndpointSlice,
         object: json!({
             "apiVersion": Kind::EndpointSlice.api_version(),
@@ -86,11 +118,23 @@ pub(crate) fn desired(service: &Value, pods: &[&Value], present: Option<&Value>)
         }),
         done: None,
         failed: None,
-    })));
-    plan
+    })))
 }
 
-fn endpoint(pod: &Value, anyway: bool) -> Value {
+fn is_headless(service: &Value) -> bool {
+    text(service, "/spec/clusterIP") == "None"
+}
+
+/// The name that the pod has below the Service's, or "".
+fn hostname<'a>(service: &Value, pod: &'a Value) -> &'a str {
+    if text(pod, "/spec/subdomain") == name(service) {
+        text(pod, "/spec/hostname")
+    } else {
+        ""
+    }
+}
+
+fn endpoint(service: &Value, pod: &Value, anyway: bool) -> Value {
     let (ready, leaving) = (is_ready(pod), object::deleting(pod));
     let mut endpoint = json!({
         "addresses": [text(pod, "/status/podIP")],
@@ -98,7 +142,7 @@ fn endpoint(pod: &Value, anyway: bool) -> Value {
         "nodeName": text(pod, "/spec/nodeName"),
         "targetRef": {"kind": "Pod", "name": name(pod), "namespace": namespace(pod), "uid": uid(pod)},
     });
-    let hostname = text(pod, "/spec/hostname");
+    let hostname = hostname(service, pod);
     if !hostname.is_empty() {
         set(&mut endpoint, &["hostname"], json!(hostname));
     }
@@ -175,7 +219,7 @@ mod tests {
         ];
         let pods: Vec<&Value> = pods.iter().collect();
         let service = service(&json!({}));
-        let plan = desired(&service, &pods, None);
+        let plan = desired(&service, &pods, Present::default());
         let slice = made(&plan);
         let names: Vec<&str> = slice["endpoints"]
             .as_array()
@@ -192,9 +236,21 @@ mod tests {
         );
         assert_eq!(slice["metadata"]["labels"][SERVICE], "web");
 
-        assert_eq!(told(&desired(&service, &pods, Some(slice))), Vec::<String>::new());
-        let changed = desired(&service, &pods[..1], Some(slice));
+        let Some(Change::Create(creation)) = plan.changes.get(1) else {
+            panic!("{plan:?}");
+        };
+        let present = Present {
+            slice: Some(slice),
+            endpoints: Some(&creation.object),
+        };
+        assert_eq!(told(&desired(&service, &pods, present)), Vec::<String>::new());
+        let changed = desired(&service, &pods[..1], present);
         assert_eq!(made(&changed)["endpoints"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            told(&changed).len(),
+            2,
+            "one that is gone was in the Endpoints too"
+        );
     }
 
     #[test]
@@ -204,7 +260,8 @@ mod tests {
             json!({"selector": {}}),
             json!({"type": "ExternalName"}),
         ] {
-            assert_eq!(told(&desired(&service(&spec), &[], None)), Vec::<String>::new());
+            let plan = desired(&service(&spec), &[], Present::default());
+            assert_eq!(told(&plan), Vec::<String>::new());
         }
     }
 
@@ -220,5 +277,19 @@ mod tests {
         check(json!({"port": 80, "targetPort": "http"}), Some(8080));
         check(json!({"port": 80, "targetPort": "ghost"}), None);
         check(json!({}), None);
+    }
+
+    #[test]
+    fn a_pod_has_its_name_below_its_own_service_alone() {
+        let mut member = pod("web-0", "web", true);
+        set(&mut member, &["spec", "hostname"], json!("web-0"));
+        set(&mut member, &["spec", "subdomain"], json!("web"));
+        let mut other = service(&json!({}));
+        set(&mut other, &["metadata", "name"], json!("reads"));
+        assert_eq!(
+            endpoint(&service(&json!({})), &member, false)["hostname"],
+            "web-0"
+        );
+        assert!(endpoint(&other, &member, false).get("hostname").is_none());
     }
 }

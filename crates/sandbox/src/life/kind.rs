@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Pod,
     /// `v1` Service
     Service,
+    /// `v1` Endpoints
+    Endpoints,
     /// `discovery.k8s.io/v1` EndpointSlice
     EndpointSlice,
     /// `autoscaling/v2` HorizontalPodAutoscaler
@@ -49,7 +51,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, those that others refer to first.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Node,
         Self::StorageClass,
         Self::ServiceAccount,
@@ -67,6 +69,7 @@ impl Kind {
         Self::Job,
         Self::Pod,
         Self::Service,
+        Self::Endpoints,
         Self::EndpointSlice,
         Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
@@ -91,6 +94,7 @@ impl Kind {
             Self::Job => ("batch/v1", "Job", "jobs", true),
             Self::Pod => ("v1", "Pod", "pods", true),
             Self::Service => ("v1", "Service", "services", true),
+            Self::Endpoints => ("v1", "Endpoints", "endpoints", true),
             Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
             Self::HorizontalPodAutoscaler => (
                 "autoscaling/v2",

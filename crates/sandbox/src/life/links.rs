@@ -53,6 +53,9 @@ pub(crate) fn concerned(world: &World, kind: Kind, object: &Value) -> Vec<Key> {
                     .map(|it| Key::of(Kind::Service, it)),
             );
         }
+        Kind::Endpoints if endpoints::managed(object) => {
+            keys.push(Key::new(Kind::Service, space, name(object)));
+        }
         Kind::PersistentVolumeClaim => {
             keys.extend(waiting_for_claim(world, space, name(object)));
             let volume = text(object, "/spec/volumeName");
@@ -154,6 +157,7 @@ fn has_controller(kind: Kind) -> bool {
             | Kind::Secret
             | Kind::ConfigMap
             | Kind::ControllerRevision
+            | Kind::Endpoints
             | Kind::EndpointSlice
     )
 }

@@ -20,7 +20,10 @@ impl Driver {
     pub(super) fn plan(&self, key: &Key, now: Timestamp) -> Plan {
         let world = &self.world;
         let Some(object) = world.at(key) else {
-            return Plan::default();
+            return match key.kind {
+                Kind::Service => endpoints::left_over(world.get(Kind::Endpoints, &key.namespace, &key.name)),
+                _ => Plan::default(),
+            };
         };
         // Those that make pods say themselves what they were refused.
         let makes_pods = matches!(
@@ -161,12 +164,12 @@ impl Driver {
             Kind::Pod => self.plan_pod(key, object, now),
             Kind::Service => {
                 let pods: Vec<&Value> = world.within(Kind::Pod, namespace(object)).collect();
-                let slice = world.get(
-                    Kind::EndpointSlice,
-                    namespace(object),
-                    &endpoints::slice_name(object),
-                );
-                endpoints::desired(object, &pods, slice)
+                let (space, slice) = (namespace(object), endpoints::slice_name(object));
+                let present = endpoints::Present {
+                    slice: world.get(Kind::EndpointSlice, space, &slice),
+                    endpoints: world.get(Kind::Endpoints, space, name(object)),
+                };
+                endpoints::desired(object, &pods, present)
             }
             Kind::Node => seed::desired_node(object, now),
             Kind::StorageClass
@@ -174,6 +177,7 @@ impl Driver {
             | Kind::Secret
             | Kind::ConfigMap
             | Kind::ControllerRevision
+            | Kind::Endpoints
             | Kind::EndpointSlice => Plan::default(),
         }
     }
