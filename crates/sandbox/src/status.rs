@@ -105,15 +105,21 @@ impl ApiError {
         error
     }
 
+    /// One that is about no object at all.
+    fn of_nothing(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            details: Some(json!({})),
+            ..Self::new(code, reason, message)
+        }
+    }
+
     /// The path leads nowhere.
     pub(crate) fn no_such_resource() -> Self {
-        let mut error = Self::new(
+        Self::of_nothing(
             StatusCode::NOT_FOUND,
             "NotFound",
             "the server could not find the requested resource",
-        );
-        error.details = Some(json!({}));
-        error
+        )
     }
 
     /// The path is none of the API's: not even a Status says so.
@@ -171,9 +177,7 @@ impl ApiError {
 
     /// Like [`ApiError::forbidden`], of what is no resource.
     pub(crate) fn forbidden_path(why: &str) -> Self {
-        let mut error = Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("forbidden: {why}"));
-        error.details = Some(json!({}));
-        error
+        Self::of_nothing(StatusCode::FORBIDDEN, "Forbidden", format!("forbidden: {why}"))
     }
 
     /// The object does not keep to its schema or rules.
@@ -211,13 +215,11 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let mut error = Self::new(
+        Self::of_nothing(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
-        );
-        error.details = Some(json!({}));
-        error
+        )
     }
 
     /// Not now, but after so many seconds.
@@ -249,13 +251,11 @@ impl ApiError {
 
     /// A path has no form that the client would take.
     pub(crate) fn no_representation(offered: &str) -> Self {
-        let mut error = Self::new(
+        Self::of_nothing(
             StatusCode::NOT_ACCEPTABLE,
             "NotAcceptable",
             format!("406: Not Acceptable\n\nAvailable representations: {offered}"),
-        );
-        error.details = Some(json!({}));
-        error
+        )
     }
 
     pub(crate) fn unsupported_media_type(offered: &str) -> Self {
@@ -270,13 +270,11 @@ impl ApiError {
 
     /// The same in the words of a path that takes few media types and looks no further.
     pub(crate) fn unroutable_media_type() -> Self {
-        let mut error = Self::new(
+        Self::of_nothing(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UnsupportedMediaType",
             "415: Unsupported Media Type",
-        );
-        error.details = Some(json!({}));
-        error
+        )
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {

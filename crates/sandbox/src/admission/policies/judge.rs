@@ -44,9 +44,6 @@ impl Engine {
         write: &Attributes<'_>,
         object: &Value,
     ) -> Result<(), ApiError> {
-        if write.is_exempt() {
-            return Ok(());
-        }
         let mut refusal = None;
         for (policy, bindings) in
             self.bound("validatingadmissionpolicies", "validatingadmissionpolicybindings")

@@ -28,7 +28,7 @@ impl Engine {
         object: &mut Value,
         again: bool,
     ) -> Result<bool, ApiError> {
-        if write.is_exempt() || object.is_null() {
+        if object.is_null() {
             return Ok(false);
         }
         let bound = self.bound("mutatingadmissionpolicies", "mutatingadmissionpolicybindings");
