@@ -52,12 +52,18 @@ pub fn first_cause(facts: &Facts<'_>) -> Option<Cause> {
         .iter()
         .find_map(|claim| unbound(claim, facts))
         .or_else(|| not_made(facts))
-        .or_else(|| facts.pods.iter().find_map(unschedulable))
+        .or_else(|| staying(facts).find_map(unschedulable))
         .or_else(|| first_of_containers(facts, not_started))
-        .or_else(|| facts.pods.iter().find_map(|pod| unmounted(pod, facts)))
+        .or_else(|| staying(facts).find_map(|pod| unmounted(pod, facts)))
         .or_else(|| first_of_containers(facts, fallen))
-        .or_else(|| facts.pods.iter().find_map(evicted))
+        .or_else(|| staying(facts).find_map(evicted))
         .or_else(|| first_of_containers(facts, not_ready))
+}
+
+/// The pods that are meant to stay: how those end that are told to is no cause of anything.
+fn staying<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Value> {
+    let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    facts.pods.iter().filter(stays)
 }
 
 fn cause(object: &Value, kind: &str, message: String) -> Cause {
@@ -222,7 +228,7 @@ fn first_of_containers(
     facts: &Facts<'_>,
     judge: impl Fn(&Container<'_>, &Facts<'_>) -> Option<Cause>,
 ) -> Option<Cause> {
-    facts.pods.iter().find_map(|pod| {
+    staying(facts).find_map(|pod| {
         ["initContainerStatuses", "containerStatuses"]
             .into_iter()
             .filter_map(|key| pod["status"][key].as_array())
@@ -249,15 +255,14 @@ fn not_started(container: &Container<'_>, facts: &Facts<'_>) -> Option<Cause> {
         | "ImageNotFound" => {
             let image = image(container);
             let why = match reason {
-                "InvalidImageName" => "the name is not valid".to_owned(),
-                "ErrImageNeverPull" => "it is not on the node, and pulling is forbidden".to_owned(),
-                _ => registry_says(said)
-                    .or_else(|| {
-                        events(facts, container.pod, &["Failed", "ErrImagePull"]).find_map(registry_says)
-                    })
-                    .unwrap_or_else(|| "the registry gave no reason".to_owned()),
+                "InvalidImageName" => Some("the name is not valid".to_owned()),
+                "ErrImageNeverPull" => Some("it is not on the node, and pulling is forbidden".to_owned()),
+                _ => registry_says(said).or_else(|| {
+                    events(facts, container.pod, &["Failed", "ErrImagePull"]).find_map(registry_says)
+                }),
             };
-            format!("image {image} cannot be pulled: {why}")
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            format!("image {image} cannot be pulled{why}")
         }
         "CreateContainerConfigError" | "CreateContainerError" => {
             format!(

@@ -79,7 +79,7 @@ fn images_that_cannot_be_pulled() {
             pods: &[older],
             ..Facts::default()
         },
-        "image registry.internal/demo/api:v9 cannot be pulled: the registry gave no reason",
+        "image registry.internal/demo/api:v9 cannot be pulled",
     );
     // As kubelet 1.36 with containerd 1.6 says it, where the newest event of all says nothing.
     let nobody = "failed to pull and unpack image \"registry.internal/demo/api:v9\": failed to resolve reference \"registry.internal/demo/api:v9\": failed to do request: Head \"https://registry.internal/v2/demo/api/manifests/v9\": dial tcp: lookup registry.internal on 10.255.255.53:53: dial udp 10.255.255.53:53: connect: network is unreachable";
@@ -108,6 +108,16 @@ fn images_that_cannot_be_pulled() {
         },
         plain,
     );
+    check(
+        &Facts {
+            pods: &[waiting(
+                "ErrImagePull",
+                "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+            )],
+            ..Facts::default()
+        },
+        "image registry.internal/demo/api:v9 cannot be pulled: context deadline exceeded",
+    );
     let refused = "failed to pull and unpack image \"r/x:1\": failed to resolve reference \"r/x:1\": unexpected status from HEAD request to https://r/v2/x/manifests/1: 401 Unauthorized";
     check(
         &Facts {
@@ -122,6 +132,29 @@ fn images_that_cannot_be_pulled() {
             ..Facts::default()
         },
         "image registry.internal/demo/api:v9 cannot be pulled: the name is not valid",
+    );
+}
+
+/// A program that is told to stop may end as it likes.
+#[test]
+fn pods_that_are_to_go_are_no_cause() {
+    let mut pod = pod(&json!({"name": "api", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": 143, "reason": "Error"}}}));
+    let words = "container api crashes with exit code 143";
+    check(
+        &Facts {
+            pods: std::slice::from_ref(&pod),
+            ..Facts::default()
+        },
+        words,
+    );
+    pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    check(
+        &Facts {
+            pods: &[pod],
+            ..Facts::default()
+        },
+        "",
     );
 }
 
@@ -218,6 +251,15 @@ fn last_words_are_the_error() {
         "/app/main.js:3\nthrow new Error('no orders')\n^\n\nError: no orders\n    at main (/app/main.js:3:7)\n\nNode.js v22.1.0",
         "Error: no orders",
     );
+    check(
+        "node:events:497\n      throw er; // Unhandled 'error' event\n      ^\n\nError: connect ECONNREFUSED 10.0.0.1:5432\n    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1555:16)\nEmitted 'error' event on Client instance at:\n    at a (b.js:1:1) {\n  errno: -111,\n  code: 'ECONNREFUSED',\n  port: 5432\n}\n\nNode.js v22.1.0",
+        "Error: connect ECONNREFUSED 10.0.0.1:5432",
+    );
+    check(
+        "AggregateError:\n    at a (b.js:1:1) {\n  [errors]: [\n    Error: refused\n        at c (d.js:1:1) {\n      errno: -111\n    },\n  ]\n}",
+        "AggregateError:",
+    );
+    check("no orders\n}", "no orders");
     check(
         "java.lang.IllegalStateException: start\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: no orders\n\t... 12 more",
         "Caused by: java.io.IOException: no orders",

@@ -25,12 +25,15 @@ pub(super) fn registry_says(said: &str) -> Option<String> {
         Some(rest) => rest.split_once("ErrImagePull: ")?.1,
         None => said,
     };
+    if !said.contains(':') {
+        return None;
+    }
     let core = said.rsplit_once("desc = ").map_or(said, |(_, core)| core);
     let mut core = core
         .strip_prefix("Error response from daemon: ")
         .unwrap_or(core)
         .trim();
-    if !core.contains(':') || core.starts_with("Error: ") {
+    if core.starts_with("Error: ") {
         return None;
     }
     // `failed to pull and unpack image "x": failed to resolve reference "x": x: not found`
@@ -118,16 +121,30 @@ pub(super) fn missing_class(said: &str) -> Option<&str> {
 /// What a program said when it fell, out of the last lines of its log: the error, not the stack that was printed
 /// after it, and of a structured line what it says.
 pub(super) fn last_words(log: &str) -> Option<String> {
-    let told = |line: &&str| !is_trace(line);
     // Go prints its stacks after the reason, without a mark that would tell them from other lines.
     let cried = log
         .lines()
         .find(|line| line.starts_with("panic: ") || line.starts_with("fatal error: "));
     let line = cried
-        .or_else(|| log.lines().rfind(told))
+        .or_else(|| last_told(log))
+        .or_else(|| log.lines().rfind(|line| !is_trace(line)))
         .or_else(|| log.lines().rfind(|line| !line.trim().is_empty()))?;
     let line = colourless(line);
     Some(quote(&structured(line.trim()).unwrap_or(line)))
+}
+
+/// The last line that is no part of a stack, nor of what Node.js prints in braces of an error after its stack.
+fn last_told(log: &str) -> Option<&str> {
+    let mut open: usize = 0;
+    log.lines().rev().find(|line| {
+        let line = line.trim();
+        if open > 0 && line.ends_with('{') {
+            open -= 1;
+        } else if matches!(line, "}" | "},") {
+            open += 1;
+        }
+        open == 0 && !is_trace(line)
+    })
 }
 
 /// Without the sequences that colour text on a terminal.
@@ -150,6 +167,7 @@ fn is_trace(line: &str) -> bool {
     line.is_empty()
         || line == "}"
         || line.starts_with("at ")
+        || line.starts_with("Emitted 'error' event")
         || (line.starts_with("... ") && line.ends_with(" more"))
         || line.starts_with("Node.js v")
         || line.starts_with("note: run with `RUST_BACKTRACE")
