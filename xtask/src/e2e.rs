@@ -21,6 +21,7 @@ use crate::failure::{Failure, Result, fail};
 use crate::peers::{self, KUBERNETES, OLDER_KUBECTL};
 use crate::{generate, say, security_data};
 use platform::Platform;
+use stage::Stage;
 use std::cell::OnceCell;
 use std::path::Path;
 use std::time::Instant;
@@ -53,6 +54,17 @@ impl World {
         made(&self.sandbox, "(started a sandbox)", || {
             clients::Served::start(platform)
         })
+    }
+
+    /// A cluster for one scenario, and who administers it.
+    fn staged(&self) -> Result<Stage<'_>> {
+        Stage::on(Cluster::start()?, self.platform()?)
+    }
+
+    /// The same with a sandbox in the place of the cluster.
+    fn sandboxed(&self) -> Result<Stage<'_>> {
+        let platform = self.platform()?;
+        Stage::on(Cluster::sandbox(platform.path())?, platform)
     }
 }
 
@@ -91,12 +103,15 @@ const SCENARIOS: &[Scenario] = &[
     ("the article's manifest on Kubernetes", |world| article::kubernetes(world.platform()?, world.cluster()?)),
     ("charts are fetched as Helm fetches them", |world| charts::fetched(world.platform()?)),
     ("the image runs with nothing around it", |world| image::runs(world.image()?)),
-    ("the platform is installed, used, upgraded and taken away", |world| install::life(world.platform()?, world.image()?)),
-    ("guardrails at the door of the sandbox", |world| install::door::sandbox(world.platform()?)),
-    ("guardrails at the door of Kubernetes", |world| install::door::kubernetes(world.platform()?)),
-    ("what policies decide is carried out in the sandbox", |world| install::acts::sandbox(world.platform()?)),
-    ("what policies decide is carried out on Kubernetes", |world| install::acts::kubernetes(world.platform()?)),
-    ("stock Helm installs the platform", |world| install::by_helm(world.platform()?)),
+    ("the platform is installed, used, upgraded and taken away in the sandbox", |world| install::life(&world.sandboxed()?, world.platform()?, world.image()?)),
+    ("the platform is installed, used, upgraded and taken away on Kubernetes", |world| install::life(&world.staged()?, world.platform()?, world.image()?)),
+    ("guardrails at the door of platform up", |world| install::door::up(world.platform()?)),
+    ("guardrails at the door of the sandbox", |world| install::door::installed(&world.sandboxed()?)),
+    ("guardrails at the door of Kubernetes", |world| install::door::installed(&world.staged()?)),
+    ("what policies decide is carried out in the sandbox", |world| install::acts::work(&world.sandboxed()?, world.platform()?)),
+    ("what policies decide is carried out on Kubernetes", |world| install::acts::work(&world.staged()?, world.platform()?)),
+    ("stock Helm installs the platform in the sandbox", |world| install::by_helm(&world.sandboxed()?, world.platform()?)),
+    ("stock Helm installs the platform on Kubernetes", |world| install::by_helm(&world.staged()?, world.platform()?)),
     ("the Go scaffold builds and runs", |world| scaffold::go(world.platform()?)),
     ("the Node scaffold builds and runs", |world| scaffold::node(world.platform()?)),
     ("the Python scaffold builds and runs", |world| scaffold::python(world.platform()?)),

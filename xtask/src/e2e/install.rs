@@ -1,5 +1,5 @@
-//! The platform installed on a cluster of its own: by its own command and by stock Helm; used there with no more rights
-//! than it gives itself; upgraded, taken away, and found again.
+//! The platform installed on a cluster of its own, real or a sandbox: by its own command and by stock Helm; used there with
+//! no more rights than it gives itself; upgraded, taken away, and found again.
 //!
 //! Pods are simulated, so the operators run here, each with a token of the installed account: one from the image as a
 //! pod would, the other as anybody's program.
@@ -35,8 +35,7 @@ const OURS: &str = "clusterroles,clusterrolebindings,roles,rolebindings,servicea
                     mutatingwebhookconfigurations,secrets";
 
 /// Install, two teams, five services, changes, an upgrade, a leader that dies, uninstall, and again.
-pub(super) fn life(platform: &Platform, image: &Root) -> Result<()> {
-    let stage = Stage::new(platform)?;
+pub(super) fn life(stage: &Stage<'_>, platform: &Platform, image: &Root) -> Result<()> {
     stage.refuses_the_powerless()?;
     stage.installs_in_spite_of_kills()?;
     let first = Operator::in_pod(image, &stage.cluster)?;
@@ -62,8 +61,7 @@ pub(super) fn life(platform: &Platform, image: &Root) -> Result<()> {
 }
 
 /// The same chart by stock Helm, and the two keep out of each other's way.
-pub(super) fn by_helm(platform: &Platform) -> Result<()> {
-    let stage = Stage::new(platform)?;
+pub(super) fn by_helm(stage: &Stage<'_>, platform: &Platform) -> Result<()> {
     let chart = crate::root().join("charts/platform");
     let release = |verb: &str, besides: &str| -> Result<String> {
         let arguments = format!(

@@ -22,16 +22,6 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// A cluster of its own, with simulated nodes.
-    pub(super) fn new(platform: &'a Platform) -> Result<Self> {
-        Self::on(Cluster::start()?, platform)
-    }
-
-    /// A sandbox of its own, which is administered like a cluster.
-    pub(super) fn on_sandbox(platform: &'a Platform) -> Result<Self> {
-        Self::on(Cluster::sandbox(platform.path())?, platform)
-    }
-
     /// On this cluster.
     pub(super) fn on(cluster: Cluster, platform: &'a Platform) -> Result<Self> {
         Ok(Self {

@@ -21,18 +21,8 @@ const MISSING: [&str; 2] = [
     "verbs: [get]",
 ];
 
-/// On a sandbox.
-pub(in crate::e2e) fn sandbox(platform: &Platform) -> Result<()> {
-    on(&Stage::on_sandbox(platform)?, platform)
-}
-
-/// On real Kubernetes.
-pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
-    on(&Stage::new(platform)?, platform)
-}
-
 /// From an empty cluster to what a namespace begins with, and what goes again.
-fn on(stage: &Stage<'_>, platform: &Platform) -> Result<()> {
+pub(in crate::e2e) fn work(stage: &Stage<'_>, platform: &Platform) -> Result<()> {
     let root = crate::root();
     let apply = |file: &str| stage.kubectl(&format!("apply -f {}", root.join(file).display()));
     apply(DEFINITIONS)?;

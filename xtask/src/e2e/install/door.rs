@@ -26,17 +26,16 @@ pub(super) const TOLD: &str = "/apis/admissionregistration.k8s.io/v1/validatingw
 /// Long enough for everything to be renewed once when a certificate lasts half a minute.
 const RENEWALS: Duration = Duration::from_secs(150);
 
-/// On `platform up`.
-pub(in crate::e2e) fn sandbox(platform: &Platform) -> Result<()> {
+/// Those of `platform up`, which need no webhook.
+pub(in crate::e2e) fn up(platform: &Platform) -> Result<()> {
     let user = platform.new_user()?;
     let (_up, _) = user.up()?;
     let (program, kubeconfig) = (KUBERNETES.binary("kubectl")?, user.sandbox_kubeconfig());
     refuses(&|| kubectl(&program, &kubeconfig))
 }
 
-/// On real Kubernetes.
-pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
-    let stage = Stage::new(platform)?;
+/// Those that are installed.
+pub(in crate::e2e) fn installed(stage: &Stage<'_>) -> Result<()> {
     stage.platform(&format!("install --image {IMAGE}"))?;
     let folder = stage.user.work();
     let kubeconfig = account(&stage.cluster, &folder, "platform-webhook", SYSTEM)?;
@@ -47,7 +46,7 @@ pub(in crate::e2e) fn kubernetes(platform: &Platform) -> Result<()> {
             "webhook --context {CONTEXT} --listen 127.0.0.1:{port} --url https://127.0.0.1:{port} --certificate-lifetime 30s"
         ),
     )?;
-    guarded(&stage, &webhook).or_else(|failure| {
+    guarded(stage, &webhook).or_else(|failure| {
         fail!(
             "{failure}\nthe last lines of the webhook:\n{}",
             webhook.last_lines()
