@@ -106,11 +106,12 @@ pub(super) fn to_v2(scaler: &mut Value) {
         } })
     }));
     if !wanted.is_empty() {
-        scaler["spec"]["metrics"] = Value::Array(wanted);
+        put(scaler, "spec", "metrics", Value::Array(wanted));
     }
     if let Some(behavior) = behavior.filter(|behavior| behavior.as_object().is_some_and(|it| !it.is_empty()))
     {
-        scaler["spec"]["behavior"] = with_keys(behavior, str::to_ascii_lowercase);
+        let behavior = with_keys(behavior, str::to_ascii_lowercase);
+        put(scaler, "spec", "behavior", behavior);
     }
     let measured = listed(measured, |metric| metric_of_v1(metric, Side::Measured)).or_else(|| {
         let present = present?;
@@ -119,10 +120,10 @@ pub(super) fn to_v2(scaler: &mut Value) {
         } })])
     });
     if let Some(measured) = measured {
-        scaler["status"]["currentMetrics"] = Value::Array(measured);
+        put(scaler, "status", "currentMetrics", Value::Array(measured));
     }
     if let Some(conditions) = listed(conditions, Clone::clone) {
-        scaler["status"]["conditions"] = Value::Array(conditions);
+        put(scaler, "status", "conditions", Value::Array(conditions));
     }
     forget_annotations(scaler);
     scaler["apiVersion"] = json!(V2);
@@ -149,14 +150,14 @@ pub(super) fn to_v1(scaler: &mut Value) {
         }
     }
     if let Some(wanted) = wanted {
-        scaler["spec"]["targetCPUUtilizationPercentage"] = wanted;
+        put(scaler, "spec", "targetCPUUtilizationPercentage", wanted);
     }
     if let Some(present) = measured
         .iter()
         .rev()
         .find_map(|metric| percentage(metric, Side::Measured))
     {
-        scaler["status"]["currentCPUUtilizationPercentage"] = present;
+        put(scaler, "status", "currentCPUUtilizationPercentage", present);
     }
     let measured: Vec<Value> = measured
         .iter()
@@ -171,6 +172,16 @@ pub(super) fn to_v1(scaler: &mut Value) {
         annotate(scaler, BEHAVIOR, &with_keys(behavior, str::to_ascii_uppercase));
     }
     scaler["apiVersion"] = json!(V1);
+}
+
+/// Puts a field into a part of the object; a part that is no object, as who is asked at the door may have left it, is told
+/// of elsewhere.
+fn put(scaler: &mut Value, part: &str, field: &str, value: Value) {
+    let parts = scaler.as_object_mut();
+    let part = parts.map(|parts| parts.entry(part).or_insert_with(|| json!({})));
+    if let Some(fields) = part.and_then(Value::as_object_mut) {
+        fields.insert(field.to_owned(), value);
+    }
 }
 
 /// Takes a field out of a part of the object.
@@ -300,6 +311,26 @@ fn with_keys(value: Value, change: fn(&str) -> String) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who is asked at the door may have made anything of it.
+    #[test]
+    fn what_is_no_autoscaler_changes_its_version_alone() {
+        let check = |mut scaler: Value, change: fn(&mut Value), expect: Value| {
+            change(&mut scaler);
+            assert_eq!(scaler, expect);
+        };
+        let held = json!({ METRICS: "[{}]", MEASURED: "[{}]", CONDITIONS: "[{}]", BEHAVIOR: "{\"a\":1}" });
+        check(
+            json!({ "apiVersion": V1, "metadata": { "annotations": held }, "spec": "x", "status": 1 }),
+            to_v2,
+            json!({ "apiVersion": V2, "metadata": {}, "spec": "x", "status": 1 }),
+        );
+        check(
+            json!({ "apiVersion": V2, "metadata": {}, "spec": ["x"], "status": "y" }),
+            to_v1,
+            json!({ "apiVersion": V1, "metadata": {}, "spec": ["x"], "status": "y" }),
+        );
+    }
 
     #[test]
     fn autoscalers_change_their_face_and_back() {

@@ -151,14 +151,18 @@ impl Engine {
             }
             let mut object = old.value.clone();
             object["spec"]["nodeName"] = json!(node);
-            let placed = json!({ "type": "PodScheduled", "status": "True" });
+            let placed =
+                json!({ "type": "PodScheduled", "status": "True", "lastTransitionTime": self.timestamp() });
             match object
                 .pointer_mut("/status/conditions")
                 .and_then(Value::as_array_mut)
             {
                 Some(conditions) => {
-                    conditions.retain(|condition| condition["type"] != "PodScheduled");
-                    conditions.push(placed);
+                    let of_it = |condition: &Value| condition["type"] == "PodScheduled";
+                    match conditions.iter_mut().find(|condition| of_it(condition)) {
+                        Some(known) => *known = placed,
+                        None => conditions.push(placed),
+                    }
                 }
                 None => object["status"]["conditions"] = json!([placed]),
             }

@@ -177,15 +177,22 @@ impl Engine {
         managed: Managed,
         options: &WriteOptions,
     ) -> Result<Option<(Value, Option<Charge>)>, ApiError> {
-        let sent = options.reviewed.then(|| placed(target, &new));
+        // A pod keeps the tolerations that every pod has.
+        let tolerates = options.reviewed && target.subresource.is_empty() && target.resource.is("", "pods");
+        let sent = options.reviewed.then(|| {
+            let mut sent = placed(target, &new);
+            if tolerates {
+                pods::tolerate(&mut sent);
+            }
+            sent
+        });
         carry_over(target, old, &mut new)?;
         kinds::count_templates(target, Some(&old.value), &mut new);
         // What the server fills in after this is nobody's.
         if managed == Managed::Update {
             new = self.track(target, Some(&old.value), new, options);
         }
-        // A pod keeps the tolerations that every pod has.
-        if options.reviewed && target.subresource.is_empty() && target.resource.is("", "pods") {
+        if tolerates {
             pods::tolerate(&mut new);
         }
         let before = face(target, &old.value)?;

@@ -458,6 +458,35 @@ async fn tables_are_what_kubectl_prints() {
     assert_eq!(strange.code, 406);
 }
 
+/// Kubernetes shows the names of its own events last.
+#[tokio::test]
+async fn a_kind_of_ones_own_may_be_called_events() {
+    let sandbox = sandbox();
+    let definition = json!({
+        "metadata": { "name": "events.example.com" },
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": { "plural": "events", "singular": "event", "kind": "Event", "listKind": "EventList" },
+            "versions": [{ "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } },
+                "additionalPrinterColumns": [{ "name": "Size", "type": "integer", "jsonPath": ".size" }] }],
+        },
+    });
+    let made = post(
+        &sandbox,
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        &definition,
+    )
+    .await;
+    assert_eq!(made.code, 201, "{made:?}");
+    let events = "/apis/example.com/v1/namespaces/default/events";
+    let event = json!({ "apiVersion": "example.com/v1", "kind": "Event", "metadata": { "name": "party" }, "size": 3 });
+    assert_eq!(post(&sandbox, events, &event).await.code, 201);
+    let headers = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
+    let table = send(&sandbox, Method::GET, events, &headers, "").await;
+    assert_eq!(table.at("/rows/0/cells"), &json!(["party", 3]));
+}
+
 #[tokio::test]
 async fn every_resource_has_a_table_of_its_columns() {
     let sandbox = sandbox();

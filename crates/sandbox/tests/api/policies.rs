@@ -3,7 +3,7 @@
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::server::{Answer, delete, get, patch, post, sandbox};
+use crate::server::{Answer, delete, get, patch, post, put, sandbox};
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -209,6 +209,38 @@ async fn policies_change_objects_on_their_way() {
         without.at("/message").as_str().unwrap().starts_with(said),
         "{without:?}"
     );
+}
+
+#[tokio::test]
+async fn a_pod_keeps_its_tolerations_when_a_policy_changes_it() {
+    let sandbox = sandbox();
+    let spec = json!({
+        "reinvocationPolicy": "Never",
+        "matchConstraints": { "resourceRules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["pods"],
+        }] },
+        "mutations": [{ "patchType": "ApplyConfiguration", "applyConfiguration": { "expression":
+            "Object{metadata: Object.metadata{labels: {'changed': 'yes'}}}" } }],
+    });
+    let made = write(&sandbox, MUTATING, &spec).await;
+    assert_eq!(made.code, 201, "{made:?}");
+    bind(&sandbox, MUTATING, "all.example.com", &json!({})).await;
+    let pod = json!({
+        "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "web", "image": "a:1" }] },
+    });
+    let pods = "/api/v1/namespaces/default/pods";
+    let before = post(&sandbox, pods, &pod).await;
+    assert_eq!(before.code, 201, "{before:?}");
+    let mut sent = before.body.clone();
+    sent["spec"].as_object_mut().unwrap().remove("tolerations");
+    sent["metadata"]["labels"] = json!({ "mine": "yes" });
+    let after = put(&sandbox, &format!("{pods}/web"), &sent).await;
+    assert_eq!(after.code, 200, "{after:?}");
+    assert_eq!(
+        after.at("/metadata/labels"),
+        &json!({ "changed": "yes", "mine": "yes" })
+    );
+    assert_eq!(after.at("/spec/tolerations"), before.at("/spec/tolerations"));
 }
 
 #[tokio::test]

@@ -4,8 +4,11 @@ use granit_parser::Event;
 
 use super::{Reader, is_merge, locate::skip, place};
 
+/// No more keys are named: by then somebody knows.
+const MOST: usize = 100;
+
 /// The keys of the first document that stand more than once in their mapping, each with the line of the value that came
-/// too late, as go-yaml counts them in its strict mode. A text that cannot be read has none.
+/// too late, as go-yaml counts them in its strict mode; the first hundred of them. A text that cannot be read has none.
 pub fn repeated_keys(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text));
@@ -42,6 +45,7 @@ fn walk(reader: &mut Reader<'_>, event: &Event<'_>, found: &mut Vec<(usize, Stri
                 walk(reader, &event, found)?;
                 if let Some(key) = key
                     && !seen.insert(key.clone())
+                    && found.len() < MOST
                 {
                     found.push((place(&span).line, key));
                 }

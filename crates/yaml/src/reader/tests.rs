@@ -293,4 +293,5 @@ fn keys_that_stand_twice_are_found() {
     check("x: &x {a: 1}\ny:\n  <<: *x\n  <<: *x\n  a: 2\n", &[]);
     check("a: [\n", &[]);
     check("", &[]);
+    assert_eq!(repeated_keys(&"a:\n".repeat(10_000)).len(), 100);
 }

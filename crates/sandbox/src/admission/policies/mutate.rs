@@ -159,6 +159,9 @@ fn mutated<'v>(
         }
         changed = laid_over(write, resource, &changed, wanted)?;
     }
+    if !changed.is_object() {
+        return Err("JSON Patch: what is left is no object".to_owned());
+    }
     // Known fields, defaults, the version it is stored in; what a subresource speaks is small and read as it is.
     if matches!(write.target.subresource.as_str(), "" | "status" | "finalize") {
         verbs::restore(write.target, &mut changed).map_err(|error| error.message)?;

@@ -165,32 +165,30 @@ fn add_type(schema: &mut Value) {
     schema["properties"]["kind"] = text("The kind of the object.");
 }
 
-/// Spells out what two marks of custom resources stand for: whole objects within, and numbers that may be words.
+/// Spells out what two marks of custom resources stand for: whole objects within, and numbers that may be words. What is no
+/// schema, such as a default, may look like one and stays as it is.
 fn embed(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            if fields.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
-                fields.insert("required".to_owned(), json!(["kind", "apiVersion"]));
-                let metadata = openapi_name("meta.v1.ObjectMeta");
-                let mut whole = Value::Object(std::mem::take(fields));
-                add_type(&mut whole);
-                whole["properties"]["metadata"] =
-                    json!({ "description": METADATA_ITSELF, "allOf": [reference(&metadata)] });
-                if let Value::Object(whole) = whole {
-                    *fields = whole;
-                }
-            }
-            if fields.get("x-kubernetes-int-or-string") == Some(&json!(true)) && !fields.contains_key("anyOf")
-            {
-                fields.insert(
-                    "anyOf".to_owned(),
-                    json!([{ "type": "integer" }, { "type": "string" }]),
-                );
-            }
-            fields.values_mut().for_each(embed);
+    if schema.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
+        schema["required"] = json!(["kind", "apiVersion"]);
+        add_type(schema);
+        let metadata = openapi_name("meta.v1.ObjectMeta");
+        schema["properties"]["metadata"] =
+            json!({ "description": METADATA_ITSELF, "allOf": [reference(&metadata)] });
+    }
+    let Some(fields) = schema.as_object_mut() else {
+        return;
+    };
+    if fields.get("x-kubernetes-int-or-string") == Some(&json!(true)) && !fields.contains_key("anyOf") {
+        let either = json!([{ "type": "integer" }, { "type": "string" }]);
+        fields.insert("anyOf".to_owned(), either);
+    }
+    for (word, value) in fields {
+        match (word.as_str(), value) {
+            ("items" | "additionalProperties" | "not", within) => embed(within),
+            ("allOf" | "anyOf" | "oneOf", Value::Array(all)) => all.iter_mut().for_each(embed),
+            ("properties", Value::Object(all)) => all.values_mut().for_each(embed),
+            _ => {}
         }
-        Value::Array(items) => items.iter_mut().for_each(embed),
-        _ => {}
     }
 }
 
@@ -206,4 +204,29 @@ fn list_of(resource: &Resource, item: &str) -> Value {
     });
     add_type(&mut list);
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_count_in_schemas_alone() {
+        let mark = json!({ "x-kubernetes-embedded-resource": true, "properties": 1 });
+        let whole = |field: &str| format!("/properties/{field}/properties/apiVersion/type");
+        let schema = described(&json!({
+            "properties": {
+                "shown": { "type": "object", "default": mark, "example": mark },
+                "within": { "type": "object", "x-kubernetes-embedded-resource": true },
+                "port": { "x-kubernetes-int-or-string": true },
+            },
+        }));
+        assert_eq!(schema["properties"]["shown"]["default"], mark);
+        assert_eq!(schema["properties"]["shown"]["example"], mark);
+        assert_eq!(schema.pointer(&whole("within")), Some(&json!("string")));
+        assert_eq!(
+            schema["properties"]["port"]["anyOf"].as_array().map(Vec::len),
+            Some(2)
+        );
+    }
 }

@@ -13,7 +13,7 @@ pub(super) fn document(paths: &Map<String, Value>, schemas: Map<String, Value>) 
             let schema = match name.rsplit('.').next() {
                 Some("Quantity") => json!({ "type": "string" }),
                 Some("IntOrString") => json!({ "type": "string", "format": "int-or-string" }),
-                _ => translated(schema),
+                _ => root(schema),
             };
             (name, schema)
         })
@@ -28,6 +28,16 @@ pub(super) fn document(paths: &Map<String, Value>, schemas: Map<String, Value>) 
         },
         "security": [{ "BearerToken": [] }],
     })
+}
+
+/// A whole definition. Of a kind that keeps whatever fields it has, clients are told no more than that it is an object.
+fn root(schema: Value) -> Value {
+    const GROUP_VERSION_KIND: &str = "x-kubernetes-group-version-kind";
+    let open = schema.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
+    match schema.get(GROUP_VERSION_KIND) {
+        Some(kinds) if open => json!({ "type": "object", GROUP_VERSION_KIND: kinds }),
+        _ => translated(schema),
+    }
 }
 
 /// One schema of the third version, in words of the second.
@@ -100,5 +110,18 @@ mod tests {
             json!({ "type": "array", "items": { "type": "string", "nullable": true } }),
             json!({ "type": "array", "items": {} }),
         );
+    }
+
+    #[test]
+    fn of_kinds_that_keep_whatever_they_have_nothing_more_is_told() {
+        let kinds = json!([{ "group": "example.com", "version": "v1", "kind": "Widget" }]);
+        let kind = json!({
+            "type": "object",
+            "properties": { "spec": { "type": "object" } },
+            "x-kubernetes-preserve-unknown-fields": true,
+            "x-kubernetes-group-version-kind": kinds,
+        });
+        let told = json!({ "type": "object", "x-kubernetes-group-version-kind": kinds });
+        assert_eq!(root(kind), told);
     }
 }

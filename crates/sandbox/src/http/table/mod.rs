@@ -204,14 +204,8 @@ fn row(resource: &Resource, columns: &Columns<'_>, object: &Object, style: Style
             .map(|column| custom_cell(column, value, style.now))
             .collect(),
     };
-    cells.insert(
-        if resource.plural == "events" {
-            cells.len()
-        } else {
-            0
-        },
-        name,
-    );
+    let last = matches!(columns, Columns::Known(_)) && resource.plural == "events";
+    cells.insert(if last { cells.len() } else { 0 }, name);
     let mut row = json!({ "cells": cells, "object": null });
     match style.include {
         Include::None => {}

@@ -8,7 +8,8 @@ use super::rule::{has_or_all, url_covers};
 
 /// What of `wanted` is not in `held`, a line for each resource, in the words of the real API server; empty when all is.
 pub(crate) fn missing(held: &[Rule], wanted: &[Rule]) -> String {
-    let pieces = wanted.iter().flat_map(pieces);
+    let mut room = MOST;
+    let pieces = wanted.iter().flat_map(|rule| pieces(rule, &mut room));
     let lacking: Vec<Rule> = pieces
         .filter(|piece| !held.iter().any(|rule| covers(rule, piece)))
         .collect();
@@ -16,18 +17,21 @@ pub(crate) fn missing(held: &[Rule], wanted: &[Rule]) -> String {
     lines.into_iter().collect::<Vec<_>>().join("\n")
 }
 
-/// More parts of one rule are not told apart.
+/// More parts of all rules together are not told apart.
 const MOST: usize = 100_000;
 
-/// A rule in its smallest parts: one verb on one resource, object or path. A rule of very many parts is one part.
-fn pieces(rule: &Rule) -> Vec<Rule> {
+/// A rule in its smallest parts: one verb on one resource, object or path. A rule of more parts than there is room for is
+/// one part.
+fn pieces(rule: &Rule, room: &mut usize) -> Vec<Rule> {
     let objects = [&rule.groups, &rule.resources, &rule.verbs]
         .map(Vec::len)
         .into_iter();
     let objects = objects.fold(rule.names.len().max(1), usize::saturating_mul);
-    if objects.max(rule.urls.len().saturating_mul(rule.verbs.len())) > MOST {
+    let parts = objects.saturating_add(rule.urls.len().saturating_mul(rule.verbs.len()));
+    let Some(left) = room.checked_sub(parts) else {
         return vec![rule.clone()];
-    }
+    };
+    *room = left;
     let mut pieces = Vec::new();
     for group in &rule.groups {
         for resource in &rule.resources {
@@ -139,6 +143,18 @@ mod tests {
 
     fn on(resource: &str, verbs: &[&str]) -> Value {
         json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs })
+    }
+
+    #[test]
+    fn the_parts_of_all_rules_together_are_few() {
+        let words = |count: usize| -> Vec<String> { (0..count).map(|number| format!("w{number}")).collect() };
+        let large = json!({ "apiGroups": words(50), "resources": words(50), "verbs": words(30) });
+        let wanted = rules(&json!([large, large, on("pods", &["get"])]));
+        let mut room = MOST;
+        let counts: Vec<usize> = wanted.iter().map(|rule| pieces(rule, &mut room).len()).collect();
+        assert_eq!(counts, [75_000, 1, 1]);
+        let said = missing(&[], &wanted);
+        assert!(said.contains("Resources:[\"pods\"], Verbs:[\"get\"]"));
     }
 
     #[test]
