@@ -40,13 +40,20 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     kubectl: PathBuf,
     api: ApiServer,
-    /// What its parts are made of; a sandbox is one program.
-    parts: Option<Parts>,
+    made_of: MadeOf,
     // The last to go: the others write into it.
     folder: Scratch,
 }
 
-/// What the parts of a cluster share.
+/// What a cluster is made of.
+#[derive(Debug)]
+enum MadeOf {
+    Kubernetes(Parts),
+    /// One program in the place of all.
+    Sandbox(sandbox::Program),
+}
+
+/// What the parts of a Kubernetes share.
 #[derive(Debug)]
 struct Parts {
     server: String,
@@ -75,7 +82,7 @@ impl Cluster {
         let nodes = |event: &Value| {
             let node = &event["object"];
             let name = node["metadata"]["name"].to_string();
-            if objects::takes_pods(node) {
+            if event["type"] != "DELETED" && objects::takes_pods(node) {
                 ready.insert(name);
             } else {
                 ready.remove(&name);
@@ -112,7 +119,7 @@ impl Cluster {
             api: ApiServer::of(&kubeconfig)?,
             kubeconfig,
             kubectl: KUBERNETES.binary("kubectl")?,
-            parts: Some(Parts {
+            made_of: MadeOf::Kubernetes(Parts {
                 server,
                 ports: (etcd, port),
                 authority,
@@ -129,40 +136,38 @@ impl Cluster {
     pub(crate) fn sandbox(program: &Path) -> Result<Self> {
         peers::build(&[&KUBERNETES])?;
         let folder = Scratch::new()?;
-        let kubeconfig = folder.path().join("kubeconfig");
-        let kubectl = KUBERNETES.binary("kubectl")?;
         let [port] = free_ports()?;
-        let daemon = sandbox::serve(program, port, folder.path(), &kubeconfig)?;
-        let named = |arguments: &[&str]| {
-            let mut command = Command::new(&kubectl);
-            command
-                .arg("--kubeconfig")
-                .arg(&kubeconfig)
-                .arg("config")
-                .args(arguments);
-            run(&mut command, CALL)?.success("kubectl config")
+        let kubeconfig = folder.path().join("kubeconfig");
+        let program = sandbox::Program {
+            path: program.to_owned(),
+            port,
         };
-        let own = named(&["current-context"])?;
-        named(&["rename-context", own.trim(), CONTEXT])?;
+        let daemon = program.serve(folder.path(), &kubeconfig)?;
         Ok(Self {
             daemons: vec![daemon],
             api: ApiServer::of(&kubeconfig)?,
             kubeconfig,
-            kubectl,
-            parts: None,
+            kubectl: KUBERNETES.binary("kubectl")?,
+            made_of: MadeOf::Sandbox(program),
             folder,
         })
     }
 
     fn parts(&self) -> Result<&Parts> {
-        match &self.parts {
-            Some(parts) => Ok(parts),
-            None => fail!("a sandbox has no parts"),
+        match &self.made_of {
+            MadeOf::Kubernetes(parts) => Ok(parts),
+            MadeOf::Sandbox(_) => fail!("a sandbox has no parts"),
         }
     }
 
-    /// Kills the API server and starts it again where it was.
+    /// Kills the API server and starts it again where it was, with what it had acknowledged.
     pub(crate) fn restart_api_server(&mut self) -> Result<()> {
+        if let MadeOf::Sandbox(program) = &self.made_of {
+            self.daemons.remove(0).kill()?;
+            self.daemons
+                .push(program.serve(self.folder.path(), &self.kubeconfig)?);
+            return Ok(());
+        }
         // It was started second, after etcd.
         self.daemons.remove(1).kill()?;
         self.start_api_server(None)?;
@@ -213,7 +218,7 @@ impl Cluster {
     fn part_says(&self, words: &str) -> Result<()> {
         match self.daemons.last() {
             Some(daemon) => daemon.says(words, START),
-            None => Ok(()),
+            None => fail!("nothing was started that could say {words:?}"),
         }
     }
 

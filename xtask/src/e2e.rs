@@ -32,7 +32,7 @@ struct World {
     cluster: OnceCell<Cluster>,
     platform: OnceCell<Platform>,
     image: OnceCell<image::Root>,
-    sandbox: OnceCell<clients::Served>,
+    sandbox: OnceCell<Cluster>,
 }
 
 impl World {
@@ -49,10 +49,10 @@ impl World {
         made(&self.image, "(built and unpacked the image)", image::Root::unpack)
     }
 
-    fn sandbox(&self) -> Result<&clients::Served> {
+    fn sandbox(&self) -> Result<&Cluster> {
         let platform = self.platform()?;
         made(&self.sandbox, "(started a sandbox)", || {
-            clients::Served::start(platform)
+            Cluster::sandbox(platform.path())
         })
     }
 

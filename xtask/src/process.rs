@@ -335,16 +335,23 @@ impl Daemon {
                 return Ok(());
             }
             self.check()?;
+            let late = || {
+                fail!(
+                    "waited {} for {what}; the last lines of {}:\n{}",
+                    crate::say::duration(limit),
+                    self.name,
+                    self.last_lines()
+                )
+            };
+            // It may say something whenever it is looked at.
+            if started.elapsed() > limit {
+                return late();
+            }
             let mut book = book();
             while self.output().len() == said {
                 match news(book, started, limit) {
                     Some(later) => book = later,
-                    None => fail!(
-                        "waited {} for {what}; the last lines of {}:\n{}",
-                        crate::say::duration(limit),
-                        self.name,
-                        self.last_lines()
-                    ),
+                    None => return late(),
                 }
                 let ended = |running: &Running| running.ended.is_some();
                 if book.running.get(&self.number).is_none_or(ended) {
@@ -387,7 +394,8 @@ impl Daemon {
 
     /// What the process printed so far.
     pub(crate) fn output(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// How the process ended; stopped when it takes longer than `limit`.
@@ -397,7 +405,7 @@ impl Daemon {
 
     /// The end of what the process printed.
     pub(crate) fn last_lines(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.output();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(25)..].join("\n")
     }

@@ -181,7 +181,7 @@ impl Language {
         let [port] = free_ports()?;
         let daemon = Daemon::start(command.env("PORT", port.to_string()), &log)?;
         let told = |failure: &str| format!("{failure}; its last lines:\n{}", daemon.last_lines());
-        // It logs what it is asked.
+        // It logs why it is not ready.
         daemon.until("/ready to answer 200", START, || {
             get(port, "/ready").is_ok_and(|(status, _)| status == 200)
         })?;

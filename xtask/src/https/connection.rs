@@ -4,7 +4,7 @@ use super::ApiServer;
 use crate::failure::{Doing, Result, fail};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
-use std::io::{Error, Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,9 +37,7 @@ impl ApiServer {
             rest: Vec::new(),
         })
     }
-}
 
-impl ApiServer {
     /// Watches what is at a path until `look` finds what is waited for; what is there already counts as news.
     pub(crate) fn watch<T>(
         &self,
@@ -50,11 +48,17 @@ impl ApiServer {
         let what = || format!("watch https://{}{path}", self.address);
         let started = Instant::now();
         let mut connection = self.open()?;
-        connection.stream.sock.set_read_timeout(Some(limit)).doing(what)?;
         connection.follow(path).doing(what)?;
         let mut rest = Vec::new();
-        while started.elapsed() < limit {
-            let piece = connection.piece().doing(what)?;
+        while let Some(left) = limit
+            .checked_sub(started.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            connection.wait_at_most(left).doing(what)?;
+            let piece = match connection.piece() {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                piece => piece.doing(what)?,
+            };
             if piece.is_empty() {
                 fail!("the watch of https://{}{path} ended", self.address);
             }

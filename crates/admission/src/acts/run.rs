@@ -113,7 +113,7 @@ impl Plan {
     fn rest(&self, now: i64, again: &Again) -> Duration {
         let due = self.due.values().copied().min().unwrap_or(i64::MAX);
         let left = due.min(again.at).saturating_sub(now);
-        Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1)).min(LONGEST)
+        Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1))
     }
 
     /// Takes what is due, so many at the most.
@@ -137,9 +137,9 @@ impl Again {
         Again { at: now + AGAIN }
     }
 
-    /// Whether it is time; if so, the next time is set.
+    /// Whether it is time, or the clock was set back; if so, the next time is set.
     fn is_due(&mut self, now: i64) -> bool {
-        let due = now >= self.at;
+        let due = now >= self.at || self.at > now + AGAIN;
         if due {
             *self = Again::after(now);
         }
@@ -425,6 +425,8 @@ mod tests {
         assert_eq!(plan.rest(135, &again), Duration::from_secs(25));
         assert!(again.is_due(200));
         assert_eq!(plan.rest(500, &again), Duration::from_secs(1));
+        assert!(again.is_due(10), "the clock was set back");
+        assert_eq!(plan.rest(10, &again), Duration::from_secs(30));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Version {
     pub(crate) rules: Rules,
     /// The schema as it was written, descriptions and all.
     pub(crate) written: Value,
+    /// Since which revision the schema is as it is: what was written before may be another's.
+    pub(crate) since: u64,
     pub(crate) columns: Vec<Column>,
     pub(crate) scale: Option<Scale>,
     /// What whoever uses it is told, when it is on its way out.
@@ -49,8 +51,18 @@ impl Definition {
         self.uid == object.uid() && self.revision == object.revision
     }
 
-    /// The resources of a CRD; `None` when its names are not accepted or a schema cannot be read.
-    pub(super) fn read(object: &Object) -> Option<Self> {
+    /// Since when a version has this schema, if it has.
+    fn same_schema(&self, version: &str, written: &Value) -> Option<u64> {
+        let mut versions = self.resources.iter();
+        versions.find_map(|resource| match &resource.source {
+            Source::Custom(own) if resource.version == version && own.written == *written => Some(own.since),
+            _ => None,
+        })
+    }
+
+    /// The resources of a CRD; `None` when its names are not accepted or a schema cannot be read. `before` are those known so
+    /// far, of which it may be a later state.
+    pub(super) fn read(object: &Object, before: &[Arc<Self>]) -> Option<Self> {
         let definition = &object.value;
         let accepted = condition(definition, "NamesAccepted");
         if accepted.is_none_or(|condition| condition["status"] != "True") {
@@ -59,10 +71,19 @@ impl Definition {
         let spec = &definition["spec"];
         let versions = spec["versions"].as_array()?;
         let stored = versions.iter().find(|version| version["storage"] == true)?["name"].as_str()?;
+        let before = before.iter().find(|known| known.uid == object.uid());
         let resources: Option<Vec<Arc<Resource>>> = versions
             .iter()
             .filter(|version| version["served"] == true)
-            .map(|version| resource(spec, version, stored, object.is_terminating()).map(Arc::new))
+            .map(|version| {
+                let mut read = resource(spec, version, stored, object.is_terminating())?;
+                if let Source::Custom(own) = &mut read.source {
+                    own.since = before
+                        .and_then(|known| known.same_schema(&read.version, &own.written))
+                        .unwrap_or(object.revision);
+                }
+                Some(Arc::new(read))
+            })
             .collect();
         Some(Self {
             uid: object.uid().to_owned(),
@@ -156,6 +177,7 @@ fn resource(spec: &Value, version: &Value, stored: &str, terminating: bool) -> O
             schema,
             rules: rules::read(written),
             written: written.clone(),
+            since: 0,
             columns,
             scale,
             deprecation: deprecation(spec, version),

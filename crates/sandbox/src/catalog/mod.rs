@@ -214,7 +214,8 @@ impl Catalog {
                 .iter()
                 .find(|known| known.is_of(object))
                 .cloned();
-            let Some(definition) = known.or_else(|| Definition::read(object).map(Arc::new)) else {
+            let read = || Definition::read(object, &before.definitions).map(Arc::new);
+            let Some(definition) = known.or_else(read) else {
                 continue;
             };
             for resource in &definition.resources {

@@ -12,7 +12,7 @@ use super::wire::AsItIs;
 use crate::catalog::Resource;
 use crate::status::{ApiError, NO_PAGE};
 use crate::store::Object;
-use crate::verbs::{Listed, shown, text};
+use crate::verbs::{Listed, renewed, shown, text};
 
 /// An answer of JSON.
 pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
@@ -103,6 +103,9 @@ pub(super) fn warn(response: &mut Response, warnings: &[String]) {
 
 /// An object in the version it was asked for.
 pub(super) fn object_json(resource: &Resource, object: &Object) -> Bytes {
+    if let Some(value) = renewed(resource, object) {
+        return Bytes::from(shown(resource, &value).to_string());
+    }
     let api_version = resource.api_version();
     if object.is_of(&api_version) {
         return object.json.clone();

@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use super::change::{Change, Creation, Plan};
 use super::claim::PROVISIONER;
 use super::kind::Kind;
-use super::object::{self, name, stamp};
+use super::object::{self, moment, name, seconds_after, set, stamp};
 
 /// The storage classes that are always there; the first is the default.
 const CLASSES: [&str; 2] = ["standard", "replicated"];
+
+/// How often a node says that it is still there, in seconds: as a kubelet does when nothing else has changed.
+const HEARTBEAT: i64 = 300;
 
 /// The nodes and classes that are missing.
 pub(crate) fn desired(nodes: usize, exists: &dyn Fn(Kind, &str) -> bool, now: Timestamp) -> Plan {
@@ -103,19 +106,35 @@ fn node_status(number: usize, name: &str, now: Timestamp) -> Value {
     })
 }
 
-/// What is to be done for a node: one of ours says that it is ready.
+/// What is to be done for a node: one of ours says that it is ready, and from time to time that it still is.
 pub(crate) fn desired_node(node: &Value, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let number = name(node)
         .strip_prefix("sandbox-")
         .and_then(|number| number.parse::<usize>().ok());
-    if let Some(number) = number.filter(|number| (1..=100).contains(number))
-        && object::annotation(node, super::SIMULATED) == "true"
-        && object::condition(object::status(node), "Ready").is_none()
-    {
-        let status = node_status(number, name(node), now);
-        plan.push(Change::Status(Kind::Node, object::with_status(node, status)));
+    let Some(number) = number.filter(|number| (1..=100).contains(number)) else {
+        return plan;
+    };
+    if object::annotation(node, super::SIMULATED) != "true" {
+        return plan;
     }
+    let mut status = object::status(node).clone();
+    let heard = object::condition(&status, "Ready").map(|ready| moment(ready, "/lastHeartbeatTime"));
+    match heard {
+        None => status = node_status(number, name(node), now),
+        Some(heard) => {
+            let next = heard.map_or(now, |heard| seconds_after(heard, HEARTBEAT));
+            if next > now {
+                plan.wake_at(next);
+                return plan;
+            }
+            let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+            for condition in conditions.into_iter().flatten() {
+                set(condition, &["lastHeartbeatTime"], json!(stamp(now)));
+            }
+        }
+    }
+    plan.push(Change::Status(Kind::Node, object::with_status(node, status)));
     plan
 }
 
@@ -150,8 +169,25 @@ mod tests {
         let mut ours = node(1, now());
         ours["status"] = json!({});
         assert_eq!(told(&desired_node(&ours, now())), ["status Node sandbox-1"]);
-        assert_eq!(told(&desired_node(&node(1, now()), now())), Vec::<String>::new());
+        assert_eq!(
+            told(&desired_node(&node(1, now()), now())),
+            ["wake 2026-01-01T12:05:00Z"]
+        );
         let foreign = json!({"metadata": {"name": "sandbox-7"}});
         assert_eq!(told(&desired_node(&foreign, now())), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_node_says_that_it_is_still_there() {
+        let node = node(1, now());
+        let later = seconds_after(now(), HEARTBEAT);
+        let plan = desired_node(&node, later);
+        let Some(Change::Status(_, written)) = plan.changes.first() else {
+            panic!("{plan:?}");
+        };
+        let ready = object::condition(&written["status"], "Ready").unwrap();
+        assert_eq!(ready["lastHeartbeatTime"], stamp(later));
+        assert_eq!(ready["lastTransitionTime"], stamp(now()));
+        assert_eq!(told(&desired_node(written, later)), ["wake 2026-01-01T12:10:00Z"]);
     }
 }

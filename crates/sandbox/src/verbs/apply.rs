@@ -39,7 +39,7 @@ impl Engine {
         }
         shape::identify(target, &mut body)?;
         let name = text(&body, &["metadata", "name"]);
-        let live = self.store.get(&target.key());
+        let live = self.present(target);
         // An object that is there has its name.
         if name.is_empty() && live.is_none() {
             // What is wrong with the rest is said first.

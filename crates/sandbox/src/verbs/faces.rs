@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::{autoscaling, events};
-use crate::catalog::Resource;
+use crate::catalog::{Resource, Source};
+use crate::store::Object;
 
 /// Whether the resource speaks of its objects in other fields than they are stored in.
 pub(super) fn differs(resource: &Resource) -> bool {
@@ -37,6 +38,20 @@ pub(crate) fn shown(resource: &Resource, object: &Value) -> Value {
     }
     shown["apiVersion"] = json!(resource.api_version());
     shown
+}
+
+/// A custom object that was written before its definition got the schema it has, in that schema; `None` for all others, which
+/// are what they are. Only the version that is stored knows what was written.
+pub(crate) fn renewed(resource: &Resource, object: &Object) -> Option<Value> {
+    let Source::Custom(version) = &resource.source else {
+        return None;
+    };
+    if object.revision > version.since || resource.api_version() != resource.stored {
+        return None;
+    }
+    let mut renewed = object.value.clone();
+    schema::prepare(resource.stored_schema(), &mut renewed);
+    (renewed != *object.value).then_some(renewed)
 }
 
 /// A stored object in the fields of the resource; one that has the same fields stays as it is.

@@ -35,7 +35,7 @@ use crate::store::{Key, Object};
 pub(crate) use delete::{
     CUSTOM_RESOURCES, DeleteOptions, Deleted, FOREGROUND, ORPHAN, Propagation, collection_of,
 };
-pub(crate) use faces::shown;
+pub(crate) use faces::{renewed, shown};
 pub(crate) use kinds::{CLAIM_IN_USE, VOLUME_IN_USE, quality_of_service};
 pub(crate) use meta::{text, texts};
 pub(crate) use patch::{Patch, PatchKind, Unpatched, json_patch_in_bounds};

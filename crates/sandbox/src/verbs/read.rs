@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Selector, Target};
+use super::{Selector, Target, faces};
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::store::Object;
@@ -88,9 +88,17 @@ pub(crate) struct Listed {
 
 impl Engine {
     pub(crate) fn get(&self, target: &Target) -> Result<Arc<Object>, ApiError> {
-        self.store
-            .get(&target.key())
+        self.present(target)
             .ok_or_else(|| ApiError::not_found(target.resource.about(&target.name)))
+    }
+
+    /// The object, if it is there, as its resource has it now.
+    pub(super) fn present(&self, target: &Target) -> Option<Arc<Object>> {
+        let object = self.store.get(&target.key())?;
+        Some(match faces::renewed(&target.resource, &object) {
+            Some(value) => Arc::new(Object::new(value, object.revision)),
+            None => object,
+        })
     }
 
     /// Refuses a state that this server has not reached.

@@ -390,3 +390,38 @@ async fn a_changed_definition_changes_its_resource() {
     let kept = patch(&sandbox, &format!("{WIDGETS}/one"), "merge", &labels).await;
     assert_eq!(kept.code, 200, "what was wrong before may stay: {kept:?}");
 }
+
+/// What was written before is read as the schema has it now, which is no change of anybody's.
+#[tokio::test]
+async fn defaults_that_come_later_are_read() {
+    let sandbox = with_widgets().await;
+    let one = format!("{WIDGETS}/one");
+    let made = post(&sandbox, WIDGETS, &widget("one", &json!({ "size": 1 }))).await;
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    let shape = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/shape";
+    let default = json!([{ "op": "add", "path": shape, "value": { "type": "string", "default": "round" } }]);
+    let changed = patch(&sandbox, &path, "json", &default).await;
+    assert_eq!(changed.code, 200, "{changed:?}");
+    let round = json!("round");
+    let read = get(&sandbox, &one).await;
+    assert_eq!(read.at("/spec/shape"), &round);
+    assert_eq!(get(&sandbox, WIDGETS).await.at("/items/0/spec/shape"), &round);
+    assert_eq!(
+        read.at("/metadata/resourceVersion"),
+        made.at("/metadata/resourceVersion")
+    );
+    let labels = json!({ "metadata": { "labels": { "a": "b" } } });
+    let labelled = patch(&sandbox, &one, "merge", &labels).await;
+    assert_eq!(labelled.at("/spec/shape"), &round);
+    assert_eq!(
+        labelled.at("/metadata/generation"),
+        made.at("/metadata/generation")
+    );
+    let owned = labelled.at("/metadata/managedFields").to_string();
+    assert!(!owned.contains("f:shape"), "nobody wrote it: {owned}");
+
+    // What is no field any more is not read.
+    let gone = json!([{ "op": "remove", "path": shape }]);
+    assert_eq!(patch(&sandbox, &path, "json", &gone).await.code, 200);
+    assert_eq!(get(&sandbox, &one).await.at("/spec/shape"), &Value::Null);
+}

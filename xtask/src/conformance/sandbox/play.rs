@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 /// How long a step may be asked again. What is not there by then shows as a difference.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a server that does not answer is asked again, when it closed the connection before it read all.
@@ -64,8 +65,8 @@ impl<'a> Side<'a> {
     }
 
     /// Sends a step, and again until its answer is the one that is waited for. It can become that when something happens
-    /// in the collection that is read; what is no collection, or in none that is served yet, says nothing of the kind
-    /// and is asked again at once.
+    /// in the collection that is read, and to what is no collection, or in none that is served yet, when definitions of
+    /// kinds change.
     fn answer(&self, step: &Step) -> Result<Answer> {
         if step.until.is_empty() {
             return self.send(step);
@@ -87,8 +88,9 @@ impl<'a> Side<'a> {
     /// What happens in the collection that a step reads from.
     fn changes(&self, step: &Step) -> Option<Changes> {
         let path = self.filled(&step.path);
-        let collection = collection(&path).filter(|_| step.method == "GET")?;
-        self.api.changes(collection).ok()
+        let collection = collection(&path).filter(|_| step.method == "GET");
+        let changes = collection.and_then(|collection| self.api.changes(collection).ok());
+        changes.or_else(|| self.api.changes(DEFINITIONS).ok())
     }
 
     /// Makes the namespace, with what pods need in it. The sandbox makes the account by itself.

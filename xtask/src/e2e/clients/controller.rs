@@ -2,7 +2,7 @@
 //! hands over to the one that stands by when it is killed itself.
 
 use super::play::{Answer, Seat};
-use super::{Served, both, chapters, judge};
+use super::{both, chapters, judge};
 use crate::cluster::Cluster;
 use crate::e2e::platform::Platform;
 use crate::failure::{Result, fail};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a controller may take to connect, or to take over.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// The same code for both; only how the API server is killed and started again differs.
+/// The same code for both.
 pub(in crate::e2e) fn works(platform: &Platform) -> Result<()> {
     let program = built(
         &[
@@ -31,11 +31,11 @@ pub(in crate::e2e) fn works(platform: &Platform) -> Result<()> {
         |_| (),
     )?;
     let mut cluster = Cluster::start()?;
-    let mut sandbox = Served::start(platform)?;
-    let (theirs, ours) = (cluster.kubeconfig().to_owned(), sandbox.kubeconfig.clone());
+    let mut sandbox = Cluster::sandbox(platform.path())?;
+    let (theirs, ours) = (cluster.kubeconfig().to_owned(), sandbox.kubeconfig().to_owned());
     let (theirs, ours) = both(
         || play(&program, &theirs, || cluster.restart_api_server()),
-        || play(&program, &ours, || sandbox.restart()),
+        || play(&program, &ours, || sandbox.restart_api_server()),
     )?;
     judge("a kube-rs controller", &chapters("controller")?, &theirs, &ours)
 }

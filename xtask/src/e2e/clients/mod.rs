@@ -10,12 +10,11 @@ mod play;
 mod script;
 
 use super::platform::Platform;
-use crate::cluster::sandbox::serve;
-use crate::cluster::{Cluster, free_ports, kubectl as kubectl_of};
+use crate::cluster::{Cluster, kubectl as kubectl_of};
 use crate::conformance::sandbox::Listed;
 use crate::failure::{Result, fail};
 use crate::peers::{HELM, KUBERNETES, Peer};
-use crate::process::{Daemon, Scratch, run};
+use crate::process::run;
 use crate::say;
 use play::{Answer, Seat};
 use script::Chapter;
@@ -30,57 +29,22 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// How many differing commands a failure shows.
 const SHOWN: usize = 40;
 
-/// A sandbox that serves a bare Kubernetes API with controllers and nodes, as `platform sandbox serve` does.
-#[derive(Debug)]
-pub(super) struct Served {
-    program: PathBuf,
-    port: u16,
-    daemon: Daemon,
-    kubeconfig: PathBuf,
-    // The last to go: the daemon writes into it.
-    folder: Scratch,
-}
-
-impl Served {
-    /// Starts it with an empty store that is gone with it.
-    pub(super) fn start(platform: &Platform) -> Result<Self> {
-        let folder = Scratch::new()?;
-        let kubeconfig = folder.path().join("kubeconfig");
-        let [port] = free_ports()?;
-        let daemon = serve(platform.path(), port, folder.path(), &kubeconfig)?;
-        Ok(Self {
-            program: platform.path().to_owned(),
-            port,
-            daemon,
-            kubeconfig,
-            folder,
-        })
-    }
-
-    /// Kills it and starts it again where it was, with what it had acknowledged.
-    fn restart(&mut self) -> Result<()> {
-        self.daemon.kill()?;
-        self.daemon = serve(&self.program, self.port, self.folder.path(), &self.kubeconfig)?;
-        Ok(())
-    }
-}
-
 pub(super) use controller::works;
 
 /// One version of kubectl, on both.
-pub(super) fn kubectl(kubectl: &Peer, cluster: &Cluster, sandbox: &Served) -> Result<()> {
+pub(super) fn kubectl(kubectl: &Peer, cluster: &Cluster, sandbox: &Cluster) -> Result<()> {
     let programs = [("kubectl", kubectl.binary("kubectl")?)];
     compare(
         &format!("kubectl {}", kubectl.version),
         "kubectl",
         &programs,
         cluster.kubeconfig(),
-        &sandbox.kubeconfig,
+        sandbox.kubeconfig(),
     )
 }
 
 /// Helm with charts of our own, on both.
-pub(super) fn helm(cluster: &Cluster, sandbox: &Served) -> Result<()> {
+pub(super) fn helm(cluster: &Cluster, sandbox: &Cluster) -> Result<()> {
     let programs = [
         ("helm", HELM.binary("helm")?),
         ("kubectl", KUBERNETES.binary("kubectl")?),
@@ -90,7 +54,7 @@ pub(super) fn helm(cluster: &Cluster, sandbox: &Served) -> Result<()> {
         "helm",
         &programs,
         cluster.kubeconfig(),
-        &sandbox.kubeconfig,
+        sandbox.kubeconfig(),
     )
 }
 

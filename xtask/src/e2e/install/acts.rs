@@ -1,4 +1,5 @@
-//! What policies decide beyond judging, carried out on a sandbox and on a real Kubernetes in the name of an account with few rights.
+//! What policies decide beyond judging, carried out on a sandbox and on a real Kubernetes in the name of an account with
+//! few rights.
 //!
 //! Pods are simulated, so webhook and operator run here, each with a token of its installed account.
 

@@ -68,11 +68,10 @@ impl Source {
             run(build.env("CGO_ENABLED", "0"), BUILD)?.success("go build")?;
         } else {
             let rustc = run(Command::new("rustc").arg("-vV"), CALL)?.success("rustc -vV")?;
-            let host = rustc
-                .lines()
-                .find_map(|line| line.strip_prefix("host: "))
-                .unwrap_or_default();
-            // With the system's own C library, where the Dockerfile takes Alpine's.
+            let Some(host) = rustc.lines().find_map(|line| line.strip_prefix("host: ")) else {
+                fail!("rustc -vV names no host:\n{rustc}");
+            };
+            // With the system's own C library, where the Dockerfile takes Alpine's, and without its long optimisation.
             let mut build = Command::new("cargo");
             build.args(["build", "--locked", "--target", host]);
             settle(&mut build, &source)?;

@@ -36,7 +36,8 @@ pub(super) fn explained(site: &Site<'_>) -> Result<()> {
             "orphan",
             Source::GO.image,
             &[
-                "container orphan crashes right after it starts, with exit code 1",
+                "container orphan crashes ",
+                "after it starts, with exit code 1",
                 "DATABASE_URL",
             ],
         ),

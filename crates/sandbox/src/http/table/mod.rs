@@ -195,7 +195,8 @@ fn described(resource: &Resource, of: &Columns<'_>) -> Value {
 }
 
 fn row(resource: &Resource, columns: &Columns<'_>, object: &Object, style: Style) -> Value {
-    let value = &object.value;
+    let renewed = crate::verbs::renewed(resource, object);
+    let value = renewed.as_ref().unwrap_or(&object.value);
     let name = storage::class_name(value).unwrap_or_else(|| json!(text(value, &["metadata", "name"])));
     let mut cells = match columns {
         Columns::Known(printer) => (printer.cells)(value, style.now),
