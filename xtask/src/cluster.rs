@@ -48,7 +48,7 @@ pub(crate) struct Cluster {
 /// What a cluster is made of.
 #[derive(Debug)]
 enum MadeOf {
-    Kubernetes(Parts),
+    Kubernetes(Box<Parts>),
     /// One program in the place of all.
     Sandbox(sandbox::Program),
 }
@@ -119,11 +119,11 @@ impl Cluster {
             api: ApiServer::of(&kubeconfig)?,
             kubeconfig,
             kubectl: KUBERNETES.binary("kubectl")?,
-            made_of: MadeOf::Kubernetes(Parts {
+            made_of: MadeOf::Kubernetes(Box::new(Parts {
                 server,
                 ports: (etcd, port),
                 authority,
-            }),
+            })),
             folder,
         };
         cluster.start_etcd(etcd, etcd_peers, durable)?;
