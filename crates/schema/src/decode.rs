@@ -8,7 +8,7 @@ mod base64;
 pub(crate) mod embedded;
 mod moment;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::{Schema, Type};
 use crate::quantity::Quantity;
@@ -176,6 +176,62 @@ fn quantity(value: &Value) -> Option<&'static str> {
     })
 }
 
+/// No value is printed longer.
+const LONGEST: usize = 20_000;
+
+/// A value as Go prints what its decoder of JSON makes of it: `map[a:1 b:[x y]]`. A very long one is cut.
+#[must_use]
+pub fn go_value(value: &Value) -> String {
+    let mut printed = String::new();
+    print_value(value, &mut printed);
+    printed
+}
+
+/// The same of the fields of an object.
+pub(crate) fn go_map(fields: &Map<String, Value>) -> String {
+    let mut printed = String::new();
+    print_map(fields, &mut printed);
+    printed
+}
+
+fn print_value(value: &Value, printed: &mut String) {
+    match value {
+        Value::Null => printed.push_str("<nil>"),
+        Value::String(text) => printed.extend(text.chars().take(LONGEST)),
+        Value::Array(items) => {
+            printed.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if printed.len() > LONGEST {
+                    break;
+                }
+                if index > 0 {
+                    printed.push(' ');
+                }
+                print_value(item, printed);
+            }
+            printed.push(']');
+        }
+        Value::Object(fields) => print_map(fields, printed),
+        plain => printed.push_str(&plain.to_string()),
+    }
+}
+
+fn print_map(fields: &Map<String, Value>, printed: &mut String) {
+    printed.push_str("map[");
+    for (index, (name, value)) in fields.iter().enumerate() {
+        if printed.len() > LONGEST {
+            break;
+        }
+        if index > 0 {
+            printed.push(' ');
+        }
+        printed.push_str(name);
+        printed.push(':');
+        print_value(value, printed);
+    }
+    printed.push(']');
+}
+
 /// A text in quotes, as Go prints it: `"a\x00b"`.
 pub fn go_quote(text: &str) -> String {
     let mut quoted = String::from("\"");
@@ -222,6 +278,14 @@ mod tests {
 
     use super::*;
     use crate::Schemas;
+
+    #[test]
+    fn values_are_printed_as_go_prints_them() {
+        let value = serde_json::json!({"b": [1, "x", null], "a": {"c": true, "d": 1.5}});
+        assert_eq!(go_value(&value), "map[a:map[c:true d:1.5] b:[1 x <nil>]]");
+        let long = Value::Array(vec![Value::from("x".repeat(1000)); 100_000]);
+        assert!(go_value(&long).len() < 2 * LONGEST, "bounded");
+    }
 
     #[test]
     fn go_says_what_does_not_fit() {

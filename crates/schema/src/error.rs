@@ -181,12 +181,12 @@ pub enum PatchError {
     #[error("a strategic merge patch merges objects with objects only")]
     NotAnObject,
     /// An unknown `$patch` directive.
-    #[error("unknown directive $patch: {directive:?} at {place:?}")]
+    #[error("unknown patch type: {directive} in map: {map}")]
     Directive {
-        /// Where in the patch.
-        place: String,
         /// What it said.
         directive: String,
+        /// What it stands in, as Go prints it.
+        map: String,
     },
     /// `$retainKeys` that is no list, or leaves out a field that the patch sets.
     #[error("$retainKeys at {place:?} must be a list that names every field the patch sets beside it")]
@@ -195,10 +195,10 @@ pub enum PatchError {
         place: String,
     },
     /// An item of a keyed list without its key.
-    #[error("map at {place:?} does not contain declared merge key: {key}")]
+    #[error("map: {map} does not contain declared merge key: {key}")]
     MergeKey {
-        /// Where in the patch.
-        place: String,
+        /// The item, as Go prints it.
+        map: String,
         /// The key.
         key: String,
     },

@@ -47,7 +47,7 @@ mod warnings;
 pub use builtin::{Kind, Schemas, Subresource};
 pub use canonical::canonicalize;
 pub use decode::json_type;
-pub use decode::{decode_mistake, go_escape, go_quote};
+pub use decode::{decode_mistake, go_escape, go_quote, go_value};
 pub use defaults::default;
 pub use diff::{Change, diff};
 pub use error::{ApplyError, Cause, Conflict, FieldError, PatchError, SchemaError};

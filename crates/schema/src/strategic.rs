@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::decode::go_map;
 use crate::error::PatchError;
 use crate::merge::same;
 use crate::model::{Field, PatchStrategy, Schema};
@@ -48,10 +49,7 @@ fn merge_object(
         }
         Some("delete") => return Ok(Map::new()),
         Some(other) => {
-            return Err(PatchError::Directive {
-                place: place.to_owned(),
-                directive: other.to_owned(),
-            });
+            return Err(unknown(other, patch));
         }
     }
     if let Some(kept) = patch.get(RETAIN_KEYS) {
@@ -208,11 +206,11 @@ fn merge_list(
         }
         return Ok(in_order(merged, patch, &old, ""));
     }
-    let (server, fresh) = special_items(old, patch, key, place)?;
+    let (server, fresh) = special_items(old, patch, key)?;
     let mut merged = server.clone();
     for item in &fresh {
         let fields = item.as_object().ok_or(PatchError::NotAnObject)?;
-        let value = key_of(fields, key, place)?;
+        let value = key_of(fields, key)?;
         let known = merged
             .iter_mut()
             .find(|known| known.get(key).is_some_and(|known| same(known, value)));
@@ -226,11 +224,18 @@ fn merge_list(
     Ok(in_order(merged, &fresh, &server, key))
 }
 
-fn key_of<'a>(fields: &'a Map<String, Value>, key: &str, place: &str) -> Result<&'a Value, PatchError> {
+fn key_of<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a Value, PatchError> {
     fields.get(key).ok_or_else(|| PatchError::MergeKey {
-        place: place.to_owned(),
+        map: go_map(fields),
         key: key.to_owned(),
     })
+}
+
+fn unknown(directive: &str, map: &Map<String, Value>) -> PatchError {
+    PatchError::Directive {
+        directive: directive.to_owned(),
+        map: go_map(map),
+    }
 }
 
 /// Follows the items of a patch that are directives: gives the live items that remain, and the items
@@ -239,7 +244,6 @@ fn special_items(
     mut old: Vec<Value>,
     patch: &[Value],
     key: &str,
-    place: &str,
 ) -> Result<(Vec<Value>, Vec<Value>), PatchError> {
     let mut fresh = Vec::new();
     let mut replace = false;
@@ -251,15 +255,12 @@ fn special_items(
         {
             None => fresh.push(item.clone()),
             Some("delete") => {
-                let value = key_of(fields, key, place)?;
+                let value = key_of(fields, key)?;
                 old.retain(|known| !known.get(key).is_some_and(|known| same(known, value)));
             }
             Some("replace") => replace = true,
             Some(other) => {
-                return Err(PatchError::Directive {
-                    place: place.to_owned(),
-                    directive: other.to_owned(),
-                });
+                return Err(unknown(other, fields));
             }
         }
     }

@@ -103,11 +103,11 @@ fn patches_that_make_no_sense() {
     };
     check(
         json!({"spec": {"containers": [{"image": "x"}]}}),
-        "map at \"spec.containers\" does not contain declared merge key: name",
+        "map: map[image:x] does not contain declared merge key: name",
     );
     check(
         json!({"spec": {"$patch": "burn"}}),
-        "unknown directive $patch: \"burn\" at \"spec\"",
+        "unknown patch type: burn in map: map[$patch:burn]",
     );
     check(
         json!("x"),

@@ -60,8 +60,8 @@ pub(super) fn sandbox(platform: &Platform) -> Result<()> {
     refused(&user, "service get api-gateway", 4, &["api-gateway"])
 }
 
-/// The same on real Kubernetes, seen with the real kubectl afterwards.
-pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
+/// The same on a cluster, seen with the real kubectl afterwards; `simulated` says whether its pods are.
+pub(super) fn on(cluster: &Cluster, platform: &Platform, simulated: bool) -> Result<()> {
     let user = platform.new_user()?;
     let there = format!("--context {CONTEXT}");
     user.succeed(
@@ -78,7 +78,7 @@ pub(super) fn kubernetes(platform: &Platform, cluster: &Cluster) -> Result<()> {
         Some(cluster.kubeconfig()),
         &format!("--team payments {there}"),
     )?;
-    is_well(&service, &[("/simulated", "false")])?;
+    is_well(&service, &[("/simulated", &simulated.to_string())])?;
     let check = |resource: &str, pointer: &str, expect: &str| {
         let arguments = ["get", resource, "-n", "payments-dev", "-o", "json"];
         let text = run(cluster.kubectl().args(arguments), LIMIT)?.success(&arguments.join(" "))?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Column, JsonPath, Resource, Source, Subresource};
 use crate::rules::{self, Rules};
+use crate::status::Cause;
 use crate::store::{Collection, Object};
 
 /// What one version of a custom resource brings beyond names.
@@ -35,6 +36,35 @@ pub(crate) struct Scale {
     pub(crate) spec: Vec<String>,
     pub(crate) status: Vec<String>,
     pub(crate) selector: Option<Vec<String>>,
+}
+
+impl Scale {
+    /// What is wrong with the numbers that a scale would show of an object: with those asked for unless its status alone is
+    /// written, and with those there are.
+    pub(crate) fn mistakes(&self, object: &Value, status_alone: bool) -> Vec<Cause> {
+        let paths = [Some(&self.spec).filter(|_| !status_alone), Some(&self.status)];
+        let mut causes = Vec::new();
+        for path in paths.into_iter().flatten() {
+            let found = path.iter().try_fold(object, |within, name| within.get(name));
+            let Some(number) = found.and_then(Value::as_i64) else {
+                continue;
+            };
+            let why = if number < 0 {
+                "should be a non-negative integer".to_owned()
+            } else if number > i64::from(i32::MAX) {
+                format!("should be less than or equal to {}", i32::MAX)
+            } else {
+                continue;
+            };
+            let field = format!(".{}", path.join("."));
+            causes.push(Cause::new(
+                "FieldValueInvalid",
+                field,
+                format!("Invalid value: {number}: {why}"),
+            ));
+        }
+        causes
+    }
 }
 
 /// A CRD whose names were accepted, and what it serves.

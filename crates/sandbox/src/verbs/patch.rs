@@ -51,7 +51,8 @@ impl Engine {
                 .map_err(|refusal| {
                     // Whoever patches a Secret need not be allowed to read it.
                     let secret = target.resource.is("", "secrets");
-                    unreadable(if secret { &Value::Null } else { &patched }, refusal)
+                    let patched = if secret { &Value::Null } else { &patched };
+                    unreadable(&patch, patched, refusal)
                 })?;
             Ok(Proposal {
                 object,
@@ -74,11 +75,9 @@ fn patched(target: &Target, patch: &Patch, old: &Value) -> Result<Value, ApiErro
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
         ));
     }
-    if !patch.body.is_object() {
-        return Err(ApiError::bad_request("a strategic merge patch must be an object"));
-    }
+    let body = object_of(patch).map_err(ApiError::bad_request)?;
     // As upstream has it, what is wrong in a patch is a failure of the server's.
-    schema::strategic_merge(target.resource.schema(), &object, &patch.body)
+    schema::strategic_merge(target.resource.schema(), &object, body)
         .map_err(|error| ApiError::unreasoned(error.to_string()))
 }
 
@@ -87,11 +86,21 @@ pub(super) fn apply_to(value: &mut Value, patch: &Patch) -> Result<(), ApiError>
     if patch.kind == PatchKind::Json {
         return json_patch_in_bounds(value, &patch.body).map_err(ApiError::from);
     }
-    if !patch.body.is_object() {
-        return Err(ApiError::bad_request("a merge patch must be an object"));
-    }
-    json_patch::merge(value, &patch.body);
+    let body =
+        object_of(patch).map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))?;
+    json_patch::merge(value, body);
     Ok(())
+}
+
+/// What a merge patch lays over an object, or what Go says of it.
+fn object_of(patch: &Patch) -> Result<&Value, String> {
+    if patch.body.is_object() {
+        return Ok(&patch.body);
+    }
+    let given = schema::json_type(&patch.body);
+    Err(format!(
+        "json: cannot unmarshal {given} into Go value of type map[string]interface {{}}"
+    ))
 }
 
 /// Why a JSON patch cannot be applied.
@@ -195,8 +204,8 @@ fn rejected() -> ApiError {
     error
 }
 
-/// What a patch makes of an object is none.
-pub(super) fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
+/// What a patch makes of an object is none. Of a strategic merge patch Kubernetes repeats the patch, of others the object.
+pub(super) fn unreadable(patch: &Patch, patched: &Value, refusal: ApiError) -> ApiError {
     let Some((_, why)) = refusal
         .message
         .split_once(" cannot be handled as a ")
@@ -211,10 +220,67 @@ pub(super) fn unreadable(patched: &Value, refusal: ApiError) -> ApiError {
         kind: "",
         name: "",
     };
-    let shown: String = patched.to_string().chars().take(LONGEST_SHOWN).collect();
+    let (shown, why) = match unconverted(why) {
+        Some(why) if patch.kind == PatchKind::Strategic && !patched.is_null() => {
+            (schema::go_value(&patch.body), why)
+        }
+        _ => (patched.to_string(), why.to_owned()),
+    };
+    let shown: String = shown.chars().take(LONGEST_SHOWN).collect();
     let message = format!("Invalid value: {shown:?}: {why}");
     ApiError::invalid(
         about,
         &[crate::status::Cause::new("FieldValueInvalid", "patch", message)],
     )
+}
+
+/// What Go's decoder of JSON says of a value of the wrong type, in the words of the converter that strategic merge patches
+/// go through.
+fn unconverted(why: &str) -> Option<String> {
+    let (given, place) = why
+        .strip_prefix("json: cannot unmarshal ")?
+        .split_once(" into Go ")?;
+    let (_, wanted) = place.rsplit_once(" of type ")?;
+    let given = match given {
+        "object" => "map",
+        "array" => "slice",
+        "number" => "int64",
+        given => given,
+    };
+    Some(if wanted.starts_with("[]") {
+        format!("cannot restore slice from {given}")
+    } else if wanted.starts_with("map[") {
+        format!("cannot restore map from {given}")
+    } else if wanted.contains('.') {
+        format!("cannot restore struct from: {given}")
+    } else {
+        format!("unrecognized type: {wanted}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_as_a_converter_tells_it() {
+        let check = |given: &str, place: &str, expect: &str| {
+            let why = format!("json: cannot unmarshal {given} into Go {place}");
+            assert_eq!(unconverted(&why).as_deref(), Some(expect), "{why}");
+        };
+        let field = |kind: &str| format!("struct field DeploymentSpec.spec.a of type {kind}");
+        check("string", &field("int32"), "unrecognized type: int32");
+        check(
+            "object",
+            &field("[]v1.Container"),
+            "cannot restore slice from map",
+        );
+        check(
+            "number",
+            &field("map[string]string"),
+            "cannot restore map from int64",
+        );
+        check("array", &field("v1.PodSpec"), "cannot restore struct from: slice");
+        assert_eq!(unconverted("strict decoding error: unknown field \"a\""), None);
+    }
 }

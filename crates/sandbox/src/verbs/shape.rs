@@ -233,6 +233,11 @@ pub(super) fn validate(target: &Target, new: &Value, old: Option<&Value>) -> Res
     let named = !found.iter().any(|error| error.field == "metadata.name");
     causes.extend(kinds::check(target, new, old, named));
     if let Source::Custom(version) = &resource.source
+        && let Some(scale) = &version.scale
+    {
+        causes.extend(scale.mistakes(new, target.subresource == "status"));
+    }
+    if let Source::Custom(version) = &resource.source
         && !version.rules.is_empty()
     {
         if found.iter().any(|error| blocks_rules(error.cause)) {

@@ -56,7 +56,7 @@ impl Engine {
                     );
                     return Err(match &sent {
                         ScaleChange::Whole(_) => refusal,
-                        ScaleChange::Patch(_) => unreadable(&scale, refusal),
+                        ScaleChange::Patch(patch) => unreadable(patch, &scale, refusal),
                     });
                 }
                 let given = text(&scale, &["metadata", "resourceVersion"]);

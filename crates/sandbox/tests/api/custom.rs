@@ -219,6 +219,13 @@ async fn status_and_scale_are_written_apart() {
         (&json!(3), &json!(2))
     );
     assert_eq!(get(&sandbox, &path).await.at("/metadata/generation"), 2);
+    let negative = json!({ "status": { "size": -1 } });
+    let refused = patch(&sandbox, &format!("{path}/status"), "merge", &negative).await;
+    assert_eq!(
+        (refused.code, refused.at("/details/causes/0/field")),
+        (422, &json!(".status.size")),
+        "{refused:?}"
+    );
     let accept = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io")];
     let table = send(&sandbox, Method::GET, WIDGETS, &accept, "").await;
     assert_eq!(table.at("/rows/0/cells"), &json!(["one", 3, "True"]));

@@ -126,7 +126,12 @@ fn normal_word(word: &str, nodes: &[String]) -> String {
         let (piece, others) = rest.split_at(end);
         // What ends a sentence is not of the word.
         let bare = piece.trim_end_matches(['.', ':', '-', '+']);
-        out.push_str(&normal_piece(bare, nodes));
+        // An object within a text, as what was applied last.
+        if out.ends_with("\"resourceVersion\":\"") && bare.bytes().all(|byte| byte.is_ascii_digit()) {
+            out.push_str("VERSION");
+        } else {
+            out.push_str(&normal_piece(bare, nodes));
+        }
         out.push_str(&piece[bare.len()..]);
         rest = others;
     }
@@ -305,6 +310,10 @@ mod tests {
         );
         check("  resourceVersion: \"123\"", "  resourceVersion: VERSION");
         check("\"resourceVersion\": \"123\",", "\"resourceVersion\": VERSION");
+        check(
+            "{\"name\":\"web\",\"resourceVersion\":\"123\"}",
+            "{\"name\":\"web\",\"resourceVersion\":\"VERSION\"}",
+        );
         check("  time: \"2026-11-22T00:00:00Z\"", "  time: \"TIME\"");
         check(
             "Start Time:       Sun, 22 Nov 2026 00:00:00 +0000",
