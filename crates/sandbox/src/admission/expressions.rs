@@ -81,12 +81,11 @@ impl<'v> Host<'v> for Around<'v> {
 
 /// Whether all match conditions hold. One that does not is enough, whatever becomes of others; an error says which have
 /// no value and why.
-pub(super) fn hold(conditions: &[&Json], around: &Around<'_>) -> Result<bool, String> {
+pub(super) fn hold(conditions: &[&Json], around: &Around<'_>, budget: &Budget) -> Result<bool, String> {
     let mut failed = Vec::new();
-    let budget = Budget::default();
     for condition in conditions {
         let expression = text(condition, &["expression"]);
-        match evaluate(expression, around, &budget) {
+        match evaluate(expression, around, budget) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
             Err(why) => failed.push(no_value(expression, &why)),
@@ -269,7 +268,7 @@ mod tests {
                 .map(|expression| json!({ "expression": expression }))
                 .collect();
             let conditions: Vec<&Json> = conditions.iter().collect();
-            let got = hold(&conditions, &question.with(&Json::Null));
+            let got = hold(&conditions, &question.with(&Json::Null), &Budget::default());
             match (&got, expect) {
                 (Ok(got), Ok(expect)) => assert_eq!(*got, expect, "{expressions:?}"),
                 (Err(got), Err(part)) => assert!(got.contains(part), "{expressions:?}: {got}"),
