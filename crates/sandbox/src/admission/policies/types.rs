@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_looked_at_once_for_each_kind() {
+    fn variables_are_known_to_what_follows() {
         let variables: Vec<Value> = (0..250)
             .map(|number| match number {
                 0 => json!({ "name": "v0", "expression": "object.spec.replicas" }),
