@@ -41,6 +41,15 @@ impl Budget {
         }
     }
 
+    /// What is made with as many steps as one rule may take, or those that are left; they are taken from here.
+    pub fn share<R>(&self, make: impl FnOnce(&Budget) -> R) -> R {
+        let given = self.left().min(STEPS_PER_RULE);
+        let share = Budget::of(given);
+        let made = make(&share);
+        self.left.set(self.left().saturating_sub(given - share.left()));
+        made
+    }
+
     /// How many steps are left.
     pub fn left(&self) -> u64 {
         self.left.get()
@@ -108,6 +117,19 @@ mod tests {
         assert_eq!(budget.spend(2), Ok(()));
         assert_eq!(budget.spend(2), Err(Exhausted));
         assert_eq!(budget.spend(1), Err(Exhausted));
+    }
+
+    #[test]
+    fn what_is_shared_is_taken_once() {
+        let budget = Budget::of(STEPS_PER_RULE + 10);
+        assert_eq!(budget.share(|share| share.spend(20)), Ok(()));
+        assert_eq!(budget.left(), STEPS_PER_RULE - 10);
+        let whole = usize::try_from(STEPS_PER_RULE).unwrap();
+        assert_eq!(budget.share(|share| share.spend(whole)), Err(Exhausted));
+        assert_eq!(budget.left(), 0);
+        let budget = Budget::of(2 * STEPS_PER_RULE);
+        assert_eq!(budget.share(|share| share.spend(whole + 1)), Err(Exhausted));
+        assert_eq!(budget.left(), STEPS_PER_RULE);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use types::{Bound, assign};
 const MOST_FAULTS: usize = 100;
 /// A longer line is not shown beside what is wrong with it.
 const LONGEST_LINE: usize = 16_384;
+/// What is told ends with the fault that makes it longer than this many bytes: each shows its line anew.
+const MOST_TOLD: usize = 256 << 10;
 
 /// The type of an expression that may name these variables; else all that is wrong with it, as Kubernetes writes it.
 pub fn check(text: &str, variables: &[(&str, Type)]) -> Result<Type, String> {
@@ -36,18 +38,22 @@ pub fn check(text: &str, variables: &[(&str, Type)]) -> Result<Type, String> {
         return Ok(found);
     }
     checker.faults.sort_by_key(|(at, _)| *at);
-    let mut faults: Vec<String> = checker
-        .faults
-        .iter()
-        .map(|(at, message)| {
-            let place = Unreadable::at(text, *at, message.as_str());
-            told(text, &place, message)
-        })
-        .collect();
-    if checker.more > 0 {
-        faults.push(format!("{} more errors were truncated", checker.more));
+    let (mut all, mut more) = (String::new(), checker.more);
+    for (at, message) in &checker.faults {
+        if all.len() > MOST_TOLD {
+            more += 1;
+            continue;
+        }
+        if !all.is_empty() {
+            all.push('\n');
+        }
+        let place = Unreadable::at(text, *at, message.as_str());
+        all.push_str(&told(text, &place, message));
     }
-    Err(faults.join("\n"))
+    if more > 0 {
+        let _ = write!(all, "\n{more} more errors were truncated");
+    }
+    Err(all)
 }
 
 /// Whether an expression names a variable.

@@ -371,6 +371,17 @@ fn faults_are_told_up_to_a_hundred() {
 }
 
 #[test]
+fn what_is_told_of_long_lines_has_an_end() {
+    // A line that is shown beside each of its faults, with as many dots.
+    let faulty = format!("'{}' == ''{}", "x".repeat(15_000), " || a == 1".repeat(100));
+    let told = check(&faulty, &[]).unwrap_err();
+    assert!(told.len() < 300 << 10, "{}", told.len());
+    let count = told.matches("ERROR: ").count();
+    let more = format!("{} more errors were truncated", 100 - count);
+    assert_eq!((count > 1, told.lines().last()), (true, Some(more.as_str())));
+}
+
+#[test]
 fn lines_that_are_too_long_are_not_shown() {
     let long = |length: usize| format!("b == '{}'", "x".repeat(length - 7));
     let told = check(&long(16_384), &[]).unwrap_err();

@@ -6,8 +6,9 @@
 use serde_json::Value;
 
 use super::Attributes;
+use super::policies;
 use super::quota::Charge;
-use super::webhooks::Rounds;
+use super::rounds::Rounds;
 use crate::engine::Engine;
 use crate::status::ApiError;
 
@@ -21,14 +22,17 @@ impl Engine {
         if write.is_exempt() {
             return Ok(false);
         }
-        let mut rounds = Rounds::default();
-        let by_policies = self.mutate_by_policies(write, object, false)?;
-        let by_webhooks = self.mutate(write, object, &mut rounds).await?;
+        // Those of policies, and those of webhooks.
+        let (mut rounds, mut calls) = (Rounds::default(), Rounds::default());
+        let budget = policies::budget();
+        let by_policies = self.mutate_by_policies(write, object, &mut rounds, &budget)?;
+        let by_webhooks = self.mutate(write, object, &mut calls).await?;
         if by_policies || by_webhooks {
             self.fill_in(write, object)?;
-            self.mutate_by_policies(write, object, true)?;
             rounds.begin_again(object);
-            self.mutate(write, object, &mut rounds).await?;
+            self.mutate_by_policies(write, object, &mut rounds, &budget)?;
+            calls.begin_again(object);
+            self.mutate(write, object, &mut calls).await?;
         }
         Ok(by_policies || by_webhooks)
     }
@@ -45,7 +49,7 @@ impl Engine {
         self.check_limits(write, object)?;
         self.check_priority_class(write, object)?;
         if !write.is_exempt() {
-            self.judge_by_policies(write, object)?;
+            self.judge_by_policies(write, object, &policies::budget())?;
             self.ask_validating(write, object).await?;
         }
         self.charge(write, object)

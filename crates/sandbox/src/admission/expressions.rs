@@ -81,12 +81,11 @@ impl<'v> Host<'v> for Around<'v> {
 
 /// Whether all match conditions hold. One that does not is enough, whatever becomes of others; an error says which have
 /// no value and why.
-pub(super) fn hold(conditions: &[&Json], around: &Around<'_>) -> Result<bool, String> {
+pub(super) fn hold(conditions: &[&Json], around: &Around<'_>, budget: &Budget) -> Result<bool, String> {
     let mut failed = Vec::new();
-    let budget = Budget::default();
     for condition in conditions {
         let expression = text(condition, &["expression"]);
-        match evaluate(expression, around, &budget) {
+        match evaluate(expression, around, budget) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
             Err(why) => failed.push(no_value(expression, &why)),
@@ -122,50 +121,66 @@ pub(super) fn read(expression: &str, variables: &[String]) -> Result<Program, St
 /// What the variables of an expression are, while it is checked before anything is evaluated.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// The type of the object; that of what was there before is the same.
-    pub(super) object: Type,
-    pub(super) params: Option<Type>,
+    roots: Vec<(&'static str, Type)>,
     /// Whether others' rights may be asked for.
-    pub(super) authorizer: bool,
+    authorizer: bool,
     /// The variables declared before, in order.
-    pub(super) variables: Vec<(String, Type)>,
+    names: Vec<String>,
+    variables: Arc<Fields>,
 }
 
 impl Known {
-    pub(super) fn new(has_params: bool) -> Self {
+    /// The object, and what was there before, are of one type.
+    pub(super) fn new(object: &Type, params: Option<&Type>) -> Self {
+        let mut roots = vec![
+            ("object", object.clone()),
+            ("oldObject", object.clone()),
+            ("request", request_type()),
+            ("namespaceObject", namespace_type()),
+        ];
+        roots.extend(params.map(|params| ("params", params.clone())));
         Self {
-            object: Type::Dyn,
-            params: has_params.then_some(Type::Dyn),
+            roots,
             authorizer: true,
-            variables: Vec::new(),
+            names: Vec::new(),
+            variables: Arc::default(),
         }
+    }
+
+    /// The same where others' rights may not be asked for.
+    pub(super) fn without_authorizer(&self) -> Self {
+        Self {
+            authorizer: false,
+            ..self.clone()
+        }
+    }
+
+    /// What follows may name this variable.
+    pub(super) fn declare(&mut self, name: &str, of: Type) {
+        self.names.push(name.to_owned());
+        Arc::make_mut(&mut self.variables).insert(name.to_owned(), of);
+    }
+
+    /// The variables declared before, in order.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// The type of an expression, or what is wrong with it in the words of the API server.
     pub(super) fn check(&self, expression: &str) -> Result<Type, String> {
-        let names: Vec<String> = self.variables.iter().map(|(name, _)| name.clone()).collect();
         let failed = |why: &str| format!("compilation failed: {why}");
         // Who asks for the rights of others is let pass here: their functions are not checked.
         if self.authorizer && types::names_variable(expression, "authorizer") {
-            return read(expression, &names)
+            return read(expression, &self.names)
                 .map(|_| Type::Wrong)
                 .map_err(|why| failed(&why));
         }
-        let fields: Fields = self.variables.iter().cloned().collect();
-        let mut variables = vec![
-            ("object", self.object.clone()),
-            ("oldObject", self.object.clone()),
-            ("request", request_type()),
-            ("namespaceObject", namespace_type()),
-        ];
-        if !names.is_empty() {
-            variables.push(("variables", Type::Object(Arc::new(fields))));
-        }
-        if let Some(params) = &self.params {
-            variables.push(("params", params.clone()));
+        let mut variables = self.roots.clone();
+        if !self.names.is_empty() {
+            variables.push(("variables", Type::Object(Arc::clone(&self.variables))));
         }
         let found = types::check(expression, &variables).map_err(|why| failed(&why))?;
-        read(expression, &names).map_err(|why| failed(&why))?;
+        read(expression, &self.names).map_err(|why| failed(&why))?;
         Ok(found)
     }
 }
@@ -253,7 +268,7 @@ mod tests {
                 .map(|expression| json!({ "expression": expression }))
                 .collect();
             let conditions: Vec<&Json> = conditions.iter().collect();
-            let got = hold(&conditions, &question.with(&Json::Null));
+            let got = hold(&conditions, &question.with(&Json::Null), &Budget::default());
             match (&got, expect) {
                 (Ok(got), Ok(expect)) => assert_eq!(*got, expect, "{expressions:?}"),
                 (Err(got), Err(part)) => assert!(got.contains(part), "{expressions:?}: {got}"),
@@ -289,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_before() {
-        let mut known = Known::new(false);
+        let mut known = Known::new(&Type::Dyn, None);
         let check = |known: &Known, expression: &str, expect: Result<&str, &str>| {
             let got = known.check(expression).map(|found| found.to_string());
             match (&got, expect) {
@@ -316,7 +331,7 @@ mod tests {
             "variables.odd",
             Err("undeclared reference to 'variables'"),
         );
-        known.variables.push(("odd".to_owned(), Type::Bool));
+        known.declare("odd", Type::Bool);
         check(&known, "variables.odd", Ok("bool"));
     }
 }

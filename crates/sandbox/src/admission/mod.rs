@@ -2,9 +2,10 @@
 //!
 //! `chain` has the order: what the API server's own plugins fill in (`limits`, `pods`, `defaults`), mutating policies and
 //! webhooks, and, when the object is valid, limits again, validating policies and webhooks, quotas. `matching` and
-//! `expressions` say which writes a policy or a webhook is for, `written` what is wrong with one when it is written.
-//! [`Admission`] is the one place where the embedding program may look: after the mutating webhooks, before validation and
-//! storage. It knows nothing of HTTP; a denial is worded for the caller as the API server words a webhook's.
+//! `expressions` say which writes a policy or a webhook is for, `rounds` which of them see an object twice, `written` what
+//! is wrong with one when it is written. [`Admission`] is the one place where the embedding program may look: after the
+//! mutating webhooks, before validation and storage. It knows nothing of HTTP; a denial is worded for the caller as the API
+//! server words a webhook's.
 
 mod account;
 mod attributes;
@@ -17,6 +18,7 @@ pub(crate) mod pods;
 mod policies;
 mod quota;
 mod review;
+mod rounds;
 mod runtime;
 mod webhooks;
 mod written;

@@ -271,9 +271,14 @@ impl Catalog {
 
     /// Whether objects of this kind can be here.
     pub(crate) fn serves(&self, api_version: &str, kind: &str) -> bool {
+        self.of_kind(api_version, kind).is_some()
+    }
+
+    /// The resource whose objects are of a kind.
+    pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<Resource>> {
         self.resources
             .iter()
-            .any(|resource| resource.kind == kind && resource.api_version() == api_version)
+            .find(|resource| resource.kind == kind && resource.api_version() == api_version)
     }
 
     pub(crate) fn resources(&self) -> &[Arc<Resource>] {

@@ -120,6 +120,9 @@ impl Engine {
             shape::restore(target, &mut object)?;
         }
         shape::validate(target, &object, None)?;
+        if options.reviewed {
+            self.check_params(target, &options.user, &object, None)?;
+        }
         warnings.extend(kinds::warnings(target, &object));
         shape::limit(&object)?;
         let write = Attributes::creating(target, options);

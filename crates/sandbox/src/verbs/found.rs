@@ -198,8 +198,11 @@ impl Engine {
         // Boxed, because a write ends here too.
         let checked = Box::pin(self.modify(&status, &options, |old| {
             let mut object = old.value.clone();
-            object["status"]["observedGeneration"] = generation.clone();
-            object["status"]["typeChecking"] = told.clone();
+            // Who has changed it since looks at it too.
+            if old.value["metadata"]["generation"] == *generation {
+                object["status"]["observedGeneration"] = generation.clone();
+                object["status"]["typeChecking"] = told.clone();
+            }
             Ok(Proposal {
                 object,
                 managed: Managed::Update,
@@ -235,5 +238,56 @@ impl Engine {
             Err(error) if error.code == StatusCode::NOT_FOUND => Ok(()),
             done => done.map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[tokio::test]
+    async fn what_is_said_of_a_policy_is_said_of_the_newest() {
+        let engine = Engine::open(Options::default()).unwrap();
+        let target = Target {
+            resource: engine
+                .catalog()
+                .find(
+                    "admissionregistration.k8s.io",
+                    "v1",
+                    "validatingadmissionpolicies",
+                )
+                .unwrap(),
+            namespace: String::new(),
+            name: "maps".to_owned(),
+            subresource: String::new(),
+        };
+        let policy = |expression: &str| {
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+                "metadata": { "name": "maps" },
+                "spec": {
+                    "matchConstraints": { "resourceRules": [{
+                        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"],
+                    }] },
+                    "validations": [{ "expression": expression }],
+                },
+            })
+        };
+        let options = WriteOptions::internal("tests");
+        let first = engine
+            .create(&target, policy("object.data > 1"), &options)
+            .await
+            .unwrap();
+        engine
+            .update(&target, policy("object.metadata.name == 'a'"), &options)
+            .await
+            .unwrap();
+        let newest = json!({ "observedGeneration": 2, "typeChecking": {} });
+        let status = || engine.get(&target).unwrap().value["status"].clone();
+        assert_eq!(status(), newest);
+        // As if the first write had got round to it only now.
+        engine.check_types(&target, &first.object).await.unwrap();
+        assert_eq!(status(), newest);
     }
 }

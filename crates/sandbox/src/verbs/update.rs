@@ -228,6 +228,7 @@ impl Engine {
         }
         shape::validate(target, &new, Some(&old.value))?;
         if options.reviewed {
+            self.check_params(target, &options.user, &new, Some(&old.value))?;
             options.warnings.add(&kinds::warnings(target, &new));
         }
         let shown = face(target, &new)?;

@@ -204,6 +204,47 @@ async fn the_door_is_that_of_the_real_one() {
     );
 }
 
+#[tokio::test]
+async fn webhooks_see_again_what_policies_have_changed_since() {
+    const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+    let asked = async |reinvocation: &str| {
+        let hooks = Hooks::open(BTreeMap::new()).await;
+        let sandbox = sandbox();
+        let rules = json!([{
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"],
+        }]);
+        let counts = "[JSONPatch{op: 'replace', path: '/data/x', value: string(int(object.data.x) + 1)}]";
+        // The second changes what the first has seen.
+        for (name, reinvocation) in [("a", reinvocation), ("b", "Never")] {
+            let policy = json!({ "metadata": { "name": name }, "spec": {
+                "reinvocationPolicy": reinvocation, "matchConstraints": { "resourceRules": rules },
+                "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": counts } }],
+            } });
+            let path = format!("{GROUP}/mutatingadmissionpolicies");
+            assert_eq!(post(&sandbox, &path, &policy).await.code, 201);
+            let binding = json!({ "metadata": { "name": name }, "spec": { "policyName": name } });
+            let path = format!("{GROUP}/mutatingadmissionpolicybindings");
+            assert_eq!(post(&sandbox, &path, &binding).await.code, 201);
+        }
+        let bundle: Value = serde_json::from_str(&hooks.bundle).unwrap();
+        let webhook = json!({ "metadata": { "name": "hooks" }, "webhooks": [{
+            "name": "a.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "rules": rules,
+            "reinvocationPolicy": "IfNeeded",
+            "clientConfig": { "url": format!("https://{}/a", hooks.host), "caBundle": bundle },
+        }] });
+        let path = format!("{GROUP}/mutatingwebhookconfigurations");
+        assert_eq!(post(&sandbox, &path, &webhook).await.code, 201);
+        let map = json!({ "metadata": { "name": "m" }, "data": { "x": "0" } });
+        let made = post(&sandbox, "/api/v1/namespaces/default/configmaps", &map).await;
+        assert_eq!(made.code, 201, "{made:?}");
+        let asked = hooks.asked.lock().unwrap();
+        let seen = |(_, review): &(String, Value)| review["request"]["object"]["data"]["x"].clone();
+        asked.iter().map(seen).collect::<Vec<Value>>()
+    };
+    assert_eq!(asked("Never").await, [json!("2")]);
+    assert_eq!(asked("IfNeeded").await, [json!("2"), json!("3")]);
+}
+
 const PODS: &str = "/api/v1/namespaces/default/pods";
 
 fn pod(name: &str) -> Value {

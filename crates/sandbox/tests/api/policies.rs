@@ -211,6 +211,56 @@ async fn policies_change_objects_on_their_way() {
     );
 }
 
+/// A policy that counts how often it is carried out.
+fn counting(name: &str, field: &str, reinvocation: &str) -> Value {
+    let expression = format!(
+        "[JSONPatch{{op: 'replace', path: '/data/{field}', value: string(int(object.data.{field}) + 1)}}]"
+    );
+    let mut policy = policy(
+        MUTATING,
+        &json!({
+            "reinvocationPolicy": reinvocation,
+            "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": expression } }],
+        }),
+    );
+    policy["metadata"]["name"] = json!(name);
+    policy
+}
+
+#[tokio::test]
+async fn policies_see_again_what_has_changed_since() {
+    let check = async |policies: &[(&str, &str, &str)], expect: Value| {
+        let sandbox = sandbox();
+        for (name, field, reinvocation) in policies {
+            let policy = counting(name, field, reinvocation);
+            let made = post(&sandbox, &format!("{GROUP}/mutatingadmissionpolicies"), &policy).await;
+            assert_eq!(made.code, 201, "{made:?}");
+            bind(&sandbox, MUTATING, name, &json!({ "policyName": name })).await;
+        }
+        let made = post(&sandbox, MAPS, &map("a", &json!({ "x": "0", "y": "0" }))).await;
+        assert_eq!(made.at("/data"), &expect, "{policies:?}: {made:?}");
+    };
+    let [once, again] = ["Never", "IfNeeded"];
+    // What it has changed itself is known to it.
+    check(&[("a", "x", again)], json!({ "x": "1", "y": "0" })).await;
+    check(
+        &[("a", "x", again), ("b", "y", once)],
+        json!({ "x": "2", "y": "1" }),
+    )
+    .await;
+    check(
+        &[("a", "x", once), ("b", "y", again)],
+        json!({ "x": "1", "y": "1" }),
+    )
+    .await;
+    // What changes in the second round is not seen a third time, but once by whom comes after.
+    check(
+        &[("a", "x", again), ("b", "y", again)],
+        json!({ "x": "2", "y": "2" }),
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_pod_keeps_its_tolerations_when_a_policy_changes_it() {
     let sandbox = sandbox();

@@ -126,3 +126,137 @@ async fn a_refused_patch_does_not_show_a_secret() {
         assert!(!refused.body.to_string().contains("aGVsbG8"), "{refused:?}");
     }
 }
+
+#[tokio::test]
+async fn policies_read_for_nobody_what_they_may_not_read() {
+    const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+    let sandbox = sandbox();
+    allow(
+        &sandbox,
+        json!([
+            { "apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["*"] },
+            { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"] },
+            { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["own"] },
+        ]),
+    )
+    .await;
+    let policy = |name: &str, kind: &str, api_version: &str| {
+        json!({
+            "metadata": { "name": name },
+            "spec": {
+                "paramKind": { "apiVersion": api_version, "kind": kind },
+                "matchConstraints": { "resourceRules": [{
+                    "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
+                }] },
+                "validations": [{ "expression": "params != null" }],
+            },
+        })
+    };
+    let binding = |name: &str, policy: &str, reference: Value| {
+        let mut binding = json!({
+            "metadata": { "name": name },
+            "spec": { "policyName": policy, "validationActions": ["Deny"], "paramRef": reference },
+        });
+        binding["spec"]["paramRef"]["parameterNotFoundAction"] = json!("Deny");
+        binding
+    };
+    let (policies, bindings) = (
+        format!("{GROUP}/validatingadmissionpolicies"),
+        format!("{GROUP}/validatingadmissionpolicybindings"),
+    );
+    let write = async |method: Method, path: &str, body: &Value, expect: Option<&str>| {
+        let kind = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let answer = as_worker(&sandbox, method, path, kind, body).await;
+        let Some(expect) = expect else {
+            assert!(answer.code < 300, "{body}: {answer:?}");
+            return;
+        };
+        assert_eq!(
+            (answer.code, answer.at("/reason")),
+            (422, &json!("Invalid")),
+            "{answer:?}"
+        );
+        let cause = answer.at("/details/causes/0");
+        assert_eq!(cause["reason"], "FieldValueForbidden", "{answer:?}");
+        let said = format!(
+            "{}: {}",
+            cause["field"].as_str().unwrap(),
+            cause["message"].as_str().unwrap()
+        );
+        assert_eq!(said, expect);
+    };
+    let who = "user &{worker  [system:authenticated] map[]}";
+    let all = |kind: &str, version: &str| {
+        format!(
+            "spec.paramKind: Forbidden: {who} must have \"get\" permission on all objects of the referenced paramKind \
+             (kind={kind}, apiVersion={version})"
+        )
+    };
+    let one = |verb: &str| {
+        format!(
+            "spec.paramRef: Forbidden: {who} does not have \"{verb}\" permission on the object referenced by paramRef"
+        )
+    };
+
+    write(Method::POST, &policies, &policy("maps", "ConfigMap", "v1"), None).await;
+    write(
+        Method::POST,
+        &policies,
+        &policy("own", "Secret", "v1"),
+        Some(&all("Secret", "v1")),
+    )
+    .await;
+    write(
+        Method::POST,
+        &policies,
+        &policy("odd", "Odd", "v1"),
+        Some(&all("Odd", "v1")),
+    )
+    .await;
+    let to_secrets = json!({ "spec": { "paramKind": { "kind": "Secret" } } });
+    write(
+        Method::PATCH,
+        &format!("{policies}/maps"),
+        &to_secrets,
+        Some(&all("Secret", "v1")),
+    )
+    .await;
+
+    // What somebody else has written may be changed elsewhere.
+    assert_eq!(
+        post(&sandbox, &policies, &policy("secrets", "Secret", "v1"))
+            .await
+            .code,
+        201
+    );
+    let labels = json!({ "metadata": { "labels": { "a": "b" } } });
+    write(Method::PATCH, &format!("{policies}/secrets"), &labels, None).await;
+
+    let named = |name: &str| json!({ "name": name, "namespace": "default" });
+    let chosen = json!({ "selector": {} });
+    for (name, policy, reference, expect) in [
+        ("a", "secrets", named("own"), None),
+        ("b", "secrets", named("other"), Some(one("get"))),
+        ("c", "secrets", chosen.clone(), Some(one("list"))),
+        ("d", "maps", named("any"), None),
+        ("e", "maps", chosen, Some(one("list"))),
+        ("f", "missing", named("own"), Some(one("get"))),
+    ] {
+        let binding = binding(name, policy, reference);
+        write(Method::POST, &bindings, &binding, expect.as_deref()).await;
+    }
+    let path = format!("{bindings}/d");
+    write(Method::PATCH, &path, &labels, None).await;
+    let other = json!({ "spec": { "paramRef": { "name": "other" } } });
+    write(Method::PATCH, &path, &other, None).await;
+    let other = binding("g", "secrets", named("other"));
+    assert_eq!(post(&sandbox, &bindings, &other).await.code, 201);
+    let path = format!("{bindings}/g");
+    write(Method::PATCH, &path, &labels, None).await;
+    let elsewhere = json!({ "spec": { "paramRef": { "namespace": "kube-system" } } });
+    write(Method::PATCH, &path, &elsewhere, Some(&one("get"))).await;
+}

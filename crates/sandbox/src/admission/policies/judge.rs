@@ -8,7 +8,7 @@ use super::super::Attributes;
 use super::super::expressions::{Around, Question, hold, no_value};
 use super::super::matching::Wants;
 use super::read::{Policy, Validation};
-use super::{caused, ignores_failures, name};
+use super::{SPENT, caused, ignores_failures, name};
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::verbs::text;
@@ -43,6 +43,7 @@ impl Engine {
         &self,
         write: &Attributes<'_>,
         object: &Value,
+        budget: &Budget,
     ) -> Result<(), ApiError> {
         let mut refusal = None;
         for (policy, bindings) in
@@ -79,21 +80,29 @@ impl Engine {
                         continue;
                     }
                 };
-                let found = params.iter().flat_map(|params| match &read {
-                    Ok(policy) => policy.judge(&question.with(params)),
-                    Err(why) => vec![Violation::failed(why.clone())],
-                });
-                for violation in found.filter(|violation| !(violation.failed && ignores_failures(spec))) {
-                    let does = |action: &str| {
-                        let actions = binding["validationActions"].as_array();
-                        actions.is_some_and(|actions| actions.iter().any(|one| one == action))
+                for param in &params {
+                    let param = param.shown();
+                    let found = match &read {
+                        _ if budget.pay_for(&param).is_err() => vec![Violation::failed(SPENT.to_owned())],
+                        Ok(policy) => policy.judge(&question.with(&param), budget),
+                        Err(why) => vec![Violation::failed(why.clone())],
                     };
-                    if violation.always || does("Deny") {
-                        refuse(&by, &violation.message, &violation.reason);
+                    let counts = |violation: &Violation| !(violation.failed && ignores_failures(spec));
+                    for violation in found.into_iter().filter(counts) {
+                        let does = |action: &str| {
+                            let actions = binding["validationActions"].as_array();
+                            actions.is_some_and(|actions| actions.iter().any(|one| one == action))
+                        };
+                        if violation.always || does("Deny") {
+                            refuse(&by, &violation.message, &violation.reason);
+                        }
+                        if does("Warn") && !violation.always {
+                            let warning = format!("Validation failed for {by}: {}", violation.message);
+                            write.options.warnings.add(&[warning]);
+                        }
                     }
-                    if does("Warn") && !violation.always {
-                        let warning = format!("Validation failed for {by}: {}", violation.message);
-                        write.options.warnings.add(&[warning]);
+                    if budget.left() == 0 {
+                        break;
                     }
                 }
             }
@@ -118,14 +127,17 @@ fn refused(write: &Attributes<'_>, object: &Value, message: &str, reason: &str) 
 
 impl Policy<'_> {
     /// What is wrong; nothing when the policy's own conditions do not hold.
-    fn judge(&self, around: &Around<'_>) -> Vec<Violation> {
-        match hold(&self.conditions, around) {
-            Ok(true) => {}
-            Ok(false) => return Vec::new(),
-            Err(why) => return vec![Violation::failed(why)],
+    fn judge(&self, around: &Around<'_>, budget: &Budget) -> Vec<Violation> {
+        match budget.share(|budget| hold(&self.conditions, around, budget)) {
+            Ok(true) => budget.share(|budget| self.violations(around, budget)),
+            Ok(false) => Vec::new(),
+            Err(why) => vec![Violation::failed(why)],
         }
-        let budget = Budget::default();
-        let scope = Scope::new(&budget, around).with_variables(&self.variables);
+    }
+
+    /// What is wrong where the policy's conditions hold.
+    fn violations(&self, around: &Around<'_>, budget: &Budget) -> Vec<Violation> {
+        let scope = Scope::new(budget, around).with_variables(&self.variables);
         let mut found = Vec::new();
         for validation in &self.validations {
             match scope.evaluate(&validation.program) {

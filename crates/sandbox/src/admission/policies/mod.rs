@@ -10,10 +10,13 @@ mod judge;
 mod mutate;
 mod params;
 mod read;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::sync::Arc;
 
+use cel::Budget;
 use serde_json::{Value, json};
 
 use super::Attributes;
@@ -24,8 +27,19 @@ use crate::verbs::text;
 
 pub(crate) use types::type_checking;
 
+/// Steps that all policies together may take on one write, whatever parameters they have; each evaluation has a bound of
+/// its own besides.
+const STEPS: u64 = 10_000_000;
+/// What is said where nothing is left of them.
+const SPENT: &str = "the evaluation was cut off: the policies cost too much on this object";
+
 /// A policy, and its bindings.
 type Bound = (Arc<Object>, Vec<Arc<Object>>);
+
+/// What the policies may cost that change a write, or those that judge it.
+pub(super) fn budget() -> Budget {
+    Budget::of(STEPS)
+}
 
 impl Engine {
     /// The policies of a kind that are bound, in the order of their names.

@@ -6,13 +6,17 @@ use serde_json::Value;
 
 use super::super::expressions::{Question, hold, no_value};
 use super::super::matching::Wants;
+use super::super::rounds::Rounds;
 use super::super::{Attributes, review};
 use super::read::{Mutation, Policy};
-use super::{caused, ignores_failures, name};
+use super::{SPENT, caused, ignores_failures, name};
 use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::verbs;
+
+/// How much is told of what went wrong.
+const MOST_TROUBLES: usize = 100;
 
 /// What went wrong with a policy: the words, and whether an expression is to blame and not how it is set up.
 struct Trouble {
@@ -20,29 +24,37 @@ struct Trouble {
     evaluated: bool,
 }
 
+/// A policy by a binding with a parameter: their names.
+pub(in crate::admission) type Invocation = [String; 3];
+
+/// A policy that is carried out on a write.
+struct Carried<'p> {
+    policy: &'p Policy<'p>,
+    write: &'p Attributes<'p>,
+    resource: &'p Resource,
+    param: &'p Value,
+    /// What it may cost.
+    budget: &'p Budget,
+}
+
 impl Engine {
-    /// Changes an object as the bound policies want it, and says whether one did. `again` is whether they saw it before.
+    /// Changes an object as the bound policies want it, and says whether one did.
     pub(in crate::admission) fn mutate_by_policies(
         &self,
         write: &Attributes<'_>,
         object: &mut Value,
-        again: bool,
+        rounds: &mut Rounds<Invocation>,
+        budget: &Budget,
     ) -> Result<bool, ApiError> {
         if object.is_null() {
             return Ok(false);
         }
-        let bound = self.bound("mutatingadmissionpolicies", "mutatingadmissionpolicybindings");
-        if bound.is_empty() {
-            return Ok(false);
-        }
-        let (before, mut troubles) = (object.clone(), Vec::new());
-        for (policy, bindings) in bound {
+        let mut changed = false;
+        let mut troubles = Vec::new();
+        for (policy, bindings) in self.bound("mutatingadmissionpolicies", "mutatingadmissionpolicybindings") {
             let spec = &policy.value["spec"];
-            if again && spec["reinvocationPolicy"] != "IfNeeded" {
-                continue;
-            }
             let mut failed = |words: String, evaluated: bool| {
-                if !ignores_failures(spec) {
+                if !ignores_failures(spec) && troubles.len() < MOST_TROUBLES {
                     troubles.push(Trouble { words, evaluated });
                 }
             };
@@ -61,8 +73,7 @@ impl Engine {
             let read = Policy::read(spec);
             for binding in &bindings {
                 let by = format!("policy '{}' with binding '{}'", name(&policy), name(binding));
-                let binding = &binding.value["spec"];
-                let params = match self.params_of(spec, binding, write, object) {
+                let params = match self.params_of(spec, &binding.value["spec"], write, object) {
                     Ok(params) => params,
                     Err(why) => {
                         let why = format!("failed to configure binding: {why}");
@@ -70,19 +81,55 @@ impl Engine {
                         continue;
                     }
                 };
-                for params in &params {
-                    let mutated = match &read {
-                        Ok(policy) => self.carry_out(policy, write, &resource, object, params),
-                        Err(why) => vec![why.clone()],
+                for param in &params {
+                    let param = param.shown();
+                    let carried = match &read {
+                        _ if budget.pay_for(&param).is_err() => Err(SPENT.to_owned()),
+                        Ok(policy) => Ok(Carried {
+                            policy,
+                            write,
+                            resource: &resource,
+                            param: &param,
+                            budget,
+                        }),
+                        Err(why) => Err(why.clone()),
                     };
-                    for why in mutated {
-                        failed(format!("{by} denied request: {why}"), true);
+                    let of_param = |field: &str| verbs::text(&param, &["metadata", field]);
+                    let id = [
+                        name(&policy).to_owned(),
+                        name(binding).to_owned(),
+                        format!("{}/{}", of_param("namespace"), of_param("name")),
+                    ];
+                    let applies = carried.and_then(|carried| {
+                        let applies = self.applies(&carried, object)?;
+                        Ok(Some(carried).filter(|_| applies && !rounds.leaves_out(&id)))
+                    });
+                    match applies {
+                        Ok(None) => {}
+                        Err(why) => failed(format!("{by} denied request: {why}"), true),
+                        Ok(Some(carried)) => {
+                            let (differs, wrong) = self.carry_out(&carried, object);
+                            for why in wrong {
+                                failed(format!("{by} denied request: {why}"), true);
+                            }
+                            if differs {
+                                rounds.require();
+                                changed = true;
+                            }
+                            if spec["reinvocationPolicy"] == "IfNeeded" {
+                                rounds.saw(id);
+                            }
+                        }
+                    }
+                    if budget.left() == 0 {
+                        break;
                     }
                 }
             }
         }
+        rounds.end(object);
         match troubles.as_slice() {
-            [] => Ok(*object != before),
+            [] => Ok(changed),
             [first, ..] => {
                 let words: Vec<String> = troubles.iter().map(|trouble| trouble.words.clone()).collect();
                 let mut error = caused(write.forbidden(object, ""), &words);
@@ -95,37 +142,45 @@ impl Engine {
         }
     }
 
-    /// Carries out the mutations of a policy one after the other, and says which of them went wrong.
-    fn carry_out(
-        &self,
-        policy: &Policy<'_>,
-        write: &Attributes<'_>,
-        resource: &Resource,
-        object: &mut Value,
-        params: &Value,
-    ) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for (place, mutation) in policy.mutations.iter().enumerate() {
-            let changed = {
-                let question = Question::of(write, resource, object, self.namespace_of(write));
-                let around = question.with(params);
-                if place == 0 {
-                    match hold(&policy.conditions, &around) {
-                        Ok(true) => {}
-                        Ok(false) => return Vec::new(),
-                        Err(why) => return vec![why],
-                    }
-                }
-                let budget = Budget::default();
-                let scope = Scope::new(&budget, &around).with_variables(&policy.variables);
-                mutated(mutation, &scope, write, resource, object)
-            };
+    /// Whether the conditions of a policy hold.
+    fn applies(&self, carried: &Carried<'_>, object: &Value) -> Result<bool, String> {
+        let Carried { policy, write, .. } = carried;
+        if policy.conditions.is_empty() {
+            return Ok(true);
+        }
+        let question = Question::of(write, carried.resource, object, self.namespace_of(write));
+        let around = question.with(carried.param);
+        carried
+            .budget
+            .share(|budget| hold(&policy.conditions, &around, budget))
+    }
+
+    /// Carries out the mutations of a policy one after the other. Says whether they made a difference, and which of them
+    /// went wrong.
+    fn carry_out(&self, carried: &Carried<'_>, object: &mut Value) -> (bool, Vec<String>) {
+        let Carried { policy, write, .. } = carried;
+        let (mut differs, mut wrong) = (false, Vec::new());
+        for mutation in &policy.mutations {
+            // It is copied for each of them.
+            if carried.budget.pay_for(object).is_err() {
+                wrong.push(SPENT.to_owned());
+                break;
+            }
+            let question = Question::of(write, carried.resource, object, self.namespace_of(write));
+            let around = question.with(carried.param);
+            let changed = carried.budget.share(|budget| {
+                let scope = Scope::new(budget, &around).with_variables(&policy.variables);
+                mutated(mutation, &scope, write, carried.resource, object)
+            });
             match changed {
-                Ok(changed) => *object = changed,
+                Ok(changed) => {
+                    differs |= changed != *object;
+                    *object = changed;
+                }
                 Err(why) => wrong.push(why),
             }
         }
-        wrong
+        (differs, wrong)
     }
 }
 

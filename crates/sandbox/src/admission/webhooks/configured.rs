@@ -19,6 +19,9 @@ pub(super) struct Webhook {
     index: usize,
 }
 
+/// What tells a webhook from all others: its configuration, and its place there.
+pub(in crate::admission) type WebhookId = (String, usize);
+
 impl Engine {
     /// The webhooks of all configurations of a kind, by the configurations' names.
     pub(super) fn webhooks(&self, plural: &str) -> Vec<Webhook> {
@@ -46,8 +49,7 @@ impl Webhook {
         text(self.value(), &["name"])
     }
 
-    /// What tells it from all others.
-    pub(super) fn id(&self) -> (String, usize) {
+    pub(super) fn id(&self) -> WebhookId {
         (self.configuration.uid().to_owned(), self.index)
     }
 

@@ -9,46 +9,22 @@
 mod call;
 mod configured;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cel::Budget;
 use futures::future::join_all;
 use serde_json::Value;
 
-use self::configured::Webhook;
+use self::configured::{Webhook, WebhookId};
 use super::Attributes;
 use super::attributes::{internal, refusing};
 use super::expressions::{self, Question};
 use super::review::{self, Answer, Failure};
+use super::rounds::Rounds;
 use crate::catalog::Resource;
 use crate::engine::Engine;
 use crate::status::ApiError;
 use crate::verbs;
-
-/// Which webhooks have seen the object, and which of them are to see it again.
-#[derive(Debug, Default)]
-pub(super) struct Rounds {
-    again: bool,
-    seen: BTreeSet<(String, usize)>,
-    due: BTreeSet<(String, usize)>,
-    /// The object as the webhooks left it.
-    left: Option<Value>,
-}
-
-impl Rounds {
-    /// Everybody may see the object once more; who wants to, does when it is not what the webhooks left.
-    pub(super) fn begin_again(&mut self, object: &Value) {
-        self.again = true;
-        if self.left.as_ref() != Some(object) {
-            self.require();
-        }
-    }
-
-    /// The object has changed since those saw it.
-    fn require(&mut self) {
-        self.due.append(&mut self.seen);
-    }
-}
 
 impl Engine {
     /// Asks the mutating webhooks, one after the other. Says whether one has changed the object.
@@ -56,14 +32,14 @@ impl Engine {
         &self,
         write: &Attributes<'_>,
         object: &mut Value,
-        rounds: &mut Rounds,
+        rounds: &mut Rounds<WebhookId>,
     ) -> Result<bool, ApiError> {
         let mut any = false;
         for webhook in self.webhooks("mutatingwebhookconfigurations") {
             let Some(resource) = self.wanted(&webhook, write, object)? else {
                 continue;
             };
-            if rounds.again && !rounds.due.contains(&webhook.id()) {
+            if rounds.leaves_out(&webhook.id()) {
                 continue;
             }
             let asked = self.ask(&webhook, write, &resource, object, true).await;
@@ -79,12 +55,10 @@ impl Engine {
                 any = true;
             }
             if webhook.wants_a_second_look() {
-                rounds.seen.insert(webhook.id());
+                rounds.saw(webhook.id());
             }
         }
-        if any {
-            rounds.left = Some(object.clone());
-        }
+        rounds.end(object);
         Ok(any)
     }
 
@@ -124,7 +98,7 @@ impl Engine {
             return Ok(Some(resource));
         }
         let question = Question::of(write, &resource, object, Value::Null);
-        match expressions::hold(&conditions, &question.with(&Value::Null)) {
+        match expressions::hold(&conditions, &question.with(&Value::Null), &Budget::default()) {
             Ok(true) => Ok(Some(resource)),
             Ok(false) => Ok(None),
             Err(_) if webhook.may_be_missing() => Ok(None),
