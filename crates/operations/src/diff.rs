@@ -117,7 +117,7 @@ pub async fn diff_service(
         objects: 1 + expansion.objects.len() + expansion.claims.len(),
         changes: Vec::new(),
         problems: Vec::new(),
-        simulated: platform.simulated(),
+        simulated: platform.simulated().await?,
     };
     let live = live_application(platform, &service).await?;
     trial.application(&service, live.as_ref(), &mut found).await?;

@@ -70,9 +70,19 @@ impl Platform {
         Ok(())
     }
 
-    /// Whether pods are simulated here.
-    pub fn simulated(&self) -> bool {
+    /// Whether this is the sandbox in this program.
+    pub(crate) fn is_embedded(&self) -> bool {
         self.target == Target::Sandbox
+    }
+
+    /// Whether pods are simulated here: a cluster may be a sandbox that somebody serves, and its version says so.
+    pub(crate) async fn simulated(&self) -> Result<bool, OperationError> {
+        if self.is_embedded() {
+            return Ok(true);
+        }
+        let version = self.client.apiserver_version().await;
+        let version = version.map_err(OperationError::cluster("ask the cluster for its version"))?;
+        Ok(version.git_version.ends_with("+sandbox"))
     }
 }
 

@@ -107,9 +107,10 @@ pub async fn list_services(
     environment: Option<&str>,
 ) -> Result<Vec<ServiceView>, OperationError> {
     let applications = applications(platform).await?;
+    let simulated = platform.simulated().await?;
     let mut views: Vec<_> = applications
         .iter()
-        .map(|application| summary(platform, application))
+        .map(|application| summary(platform, application, simulated))
         .collect();
     views.retain(|view| {
         team.is_none_or(|t| view.team.as_deref() == Some(t))
@@ -127,9 +128,10 @@ pub async fn get_service(
     environment: Option<&str>,
 ) -> Result<ServiceView, OperationError> {
     let all = applications(platform).await?;
+    let simulated = platform.simulated().await?;
     let matches: Vec<_> = all
         .iter()
-        .map(|application| (application, summary(platform, application)))
+        .map(|application| (application, summary(platform, application, simulated)))
         .filter(|(_, view)| {
             view.name == name
                 && team.is_none_or(|t| view.team.as_deref() == Some(t))
@@ -169,7 +171,7 @@ fn missing(platform: &Platform, name: &str, all: &[Application]) -> OperationErr
         .iter()
         .map(ResourceExt::name_any)
         .find(|n| strsim::levenshtein(n, name) <= 2);
-    let list = if platform.simulated() {
+    let list = if platform.is_embedded() {
         "platform service list"
     } else {
         "platform service list --context NAME"
@@ -186,7 +188,7 @@ fn missing(platform: &Platform, name: &str, all: &[Application]) -> OperationErr
 }
 
 /// The part of a service's view that its own object tells.
-fn summary(platform: &Platform, application: &Application) -> ServiceView {
+fn summary(platform: &Platform, application: &Application, simulated: bool) -> ServiceView {
     let group = platform.group();
     let status = application.status.clone().unwrap_or_default();
     let labels = application.labels();
@@ -214,7 +216,7 @@ fn summary(platform: &Platform, application: &Application) -> ServiceView {
         image: status.image,
         replicas: status.replicas,
         ready_replicas: status.ready_replicas,
-        simulated: platform.simulated(),
+        simulated,
         chain: Vec::new(),
         objects: Vec::new(),
     }

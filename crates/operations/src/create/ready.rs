@@ -73,7 +73,7 @@ async fn healthy(
         match verdict {
             Ok(Verdict::Ready) => return Ok(()),
             Ok(Verdict::Broken { health, reason }) => {
-                if !platform.simulated() && recovers(api.clone(), plan, patience).await? {
+                if !platform.is_embedded() && recovers(api.clone(), plan, patience).await? {
                     continue;
                 }
                 return Err(OperationError::Unhealthy {

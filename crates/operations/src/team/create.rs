@@ -440,7 +440,7 @@ async fn boundaries(
             }
             Ok(Err(reason)) => {
                 let recovered = |team: Option<&Team>| verdict(team?)?.ok();
-                if !platform.simulated() {
+                if !platform.is_embedded() {
                     match patience
                         .at_most(GRACE)
                         .watch(teams(platform), &plan.name, recovered)

@@ -108,6 +108,7 @@ pub async fn list_teams(platform: &Platform) -> Result<Vec<TeamSummary>, Operati
     let (catalog, _) = Catalog::read(&platform.repository, &platform.settings)?;
     let live = live(platform).await?;
     let services = list_services(platform, None, None).await?;
+    let simulated = platform.simulated().await?;
     let names: BTreeSet<String> = catalog.teams().into_iter().chain(live.keys().cloned()).collect();
     let mut summaries = Vec::new();
     for name in names {
@@ -130,7 +131,7 @@ pub async fn list_teams(platform: &Platform) -> Result<Vec<TeamSummary>, Operati
             unwell: own.iter().filter(|service| !well(&service.health)).count(),
             ready: ready && broken.is_none(),
             reason: broken.unwrap_or(reason),
-            simulated: platform.simulated(),
+            simulated,
             name,
         });
     }
@@ -156,6 +157,7 @@ pub async fn get_team(platform: &Platform, name: &str) -> Result<TeamView, Opera
         return Err(missing(&catalog, name));
     };
     let services = list_services(platform, Some(name), None).await?;
+    let simulated = platform.simulated().await?;
     let mut namespaces = Vec::new();
     for environment in &team.spec.environments {
         let namespace = Group::namespace(name, &environment.name);
@@ -194,7 +196,7 @@ pub async fn get_team(platform: &Platform, name: &str) -> Result<TeamView, Opera
         spec: team.spec,
         path,
         namespaces,
-        simulated: platform.simulated(),
+        simulated,
     })
 }
 
