@@ -151,6 +151,7 @@ pub(super) fn write(
         } else {
             given.to_owned()
         },
+        named: false,
         manager_named: !given.is_empty(),
         dry_run,
         validation,

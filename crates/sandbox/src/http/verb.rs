@@ -379,6 +379,7 @@ impl Call<'_> {
         };
         let options = options::write(&self.query, &self.headers, &self.user, kind)?;
         Ok(WriteOptions {
+            named: !self.target.name.is_empty(),
             warnings: self.warnings.clone(),
             ..options
         })

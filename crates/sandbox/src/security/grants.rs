@@ -10,7 +10,7 @@ use super::{Action, On, Place, User};
 use crate::engine::Engine;
 use crate::status::{self, ApiError, Cause};
 use crate::store::Key;
-use crate::verbs::{Target, text};
+use crate::verbs::{Target, WriteOptions, text};
 
 /// The group of admission policies.
 const ADMISSION: &str = "admissionregistration.k8s.io";
@@ -35,11 +35,11 @@ impl Engine {
     pub(crate) fn check_grant(
         &self,
         target: &Target,
-        user: &User,
+        options: &WriteOptions,
         object: &Value,
         old: Option<&Value>,
     ) -> Result<(), ApiError> {
-        let resource = &target.resource;
+        let (resource, user) = (&target.resource, &options.user);
         if resource.group != rbac::GROUP
             || !target.subresource.is_empty()
             || user.is_master()
@@ -63,8 +63,8 @@ impl Engine {
         };
         let rules = match resource.plural.as_str() {
             "roles" | "clusterroles" => {
-                // Who makes a role has not yet named it.
-                let name = if old.is_some() { &target.name } else { "" };
+                // Rights to a role by its name are no rights to post one that has it.
+                let name = if options.named { &target.name } else { "" };
                 if may("escalate", &resource.plural, name) {
                     return Ok(());
                 }

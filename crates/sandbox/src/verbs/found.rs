@@ -26,6 +26,7 @@ impl WriteOptions {
                 ..User::administrator()
             },
             manager: manager.to_owned(),
+            named: true,
             manager_named: true,
             dry_run: false,
             validation: FieldValidation::Ignore,

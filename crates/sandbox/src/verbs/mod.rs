@@ -77,6 +77,8 @@ pub(crate) struct WriteOptions {
     pub(crate) user: User,
     /// The field manager.
     pub(crate) manager: String,
+    /// Whether the path names the object; what is posted is named by its body alone.
+    pub(crate) named: bool,
     /// Whether the client named the manager.
     pub(crate) manager_named: bool,
     pub(crate) dry_run: bool,

@@ -23,7 +23,7 @@ impl Engine {
         old: Option<&Value>,
     ) -> Result<Option<Value>, ApiError> {
         if options.reviewed && operation != Operation::Delete {
-            self.check_grant(target, &options.user, object, old)?;
+            self.check_grant(target, options, object, old)?;
         }
         let Some(admission) = self.admission.as_ref().filter(|_| options.reviewed) else {
             return Ok(None);

@@ -110,6 +110,39 @@ async fn a_role_of_very_many_parts_is_refused_like_any() {
     assert_eq!(refused.code, 403, "{refused:?}");
 }
 
+/// A right to hand out a role of one name counts where the path has the name, also when the role is not there yet.
+#[tokio::test]
+async fn a_role_that_may_be_handed_out_by_its_name_may_be_applied() {
+    let sandbox = sandbox();
+    let roles = json!({ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"] });
+    let right = |verbs: Value, names: Value| {
+        let mut right = roles.clone();
+        right["verbs"] = verbs;
+        right["resourceNames"] = names;
+        right
+    };
+    let rules = json!([
+        right(json!(["create", "get", "patch"]), json!([])),
+        right(json!(["escalate"]), json!(["team"])),
+    ]);
+    allow(&sandbox, rules).await;
+    let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
+    let role = |name: &str| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": name },
+            "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }],
+        })
+    };
+    for (name, expect) in [("team", 201), ("other", 403)] {
+        let at = format!("{path}/{name}?fieldManager=tests");
+        let apply = "application/apply-patch+yaml";
+        let applied = as_worker(&sandbox, Method::PATCH, &at, apply, &role(name)).await;
+        assert_eq!(applied.code, expect, "{applied:?}");
+    }
+    let posted = as_worker(&sandbox, Method::POST, path, "application/json", &role("team")).await;
+    assert_eq!(posted.code, 403, "{posted:?}");
+}
+
 #[tokio::test]
 async fn a_refused_patch_does_not_show_a_secret() {
     let sandbox = sandbox();
