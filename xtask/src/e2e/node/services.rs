@@ -134,6 +134,14 @@ fn works(site: &Site<'_>, name: &str) -> Result<()> {
     };
     // By the Service's own address, as everybody in the cluster calls it.
     let ask = |path: &str| get_from(&address, port, path).doing(|| format!("ask {name} for {path}"));
+    // Names and ways to the stores take a moment after their pods are ready.
+    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
+    let has_stores = |what: &str| {
+        stage.eventually(what, &pods, || {
+            Ok(get_from(&address, port, "/ready").is_ok_and(|(status, _)| status == 200))
+        })
+    };
+    has_stores("the service to have its stores")?;
     for (path, word) in [
         ("/health", "ok"),
         ("/ready", "ready"),
@@ -155,10 +163,7 @@ fn works(site: &Site<'_>, name: &str) -> Result<()> {
     stage.kubectl(&format!(
         "delete pod {name}-db-0 {name}-cache-0 --namespace {NAMESPACE} --timeout 60s"
     ))?;
-    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
-    stage.eventually("the service to have its stores again", &pods, || {
-        Ok(get_from(&address, port, "/ready").is_ok_and(|(status, _)| status == 200))
-    })?;
+    has_stores("the service to have its stores again")?;
     counts(&ask("/")?, 3)
 }
 
