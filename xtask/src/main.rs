@@ -107,6 +107,10 @@ fn main() -> ExitCode {
 
 fn chore(arguments: &[&str]) -> Result<()> {
     match arguments {
+        [] | ["help"] | [.., "--help" | "-h"] => {
+            say::line(USAGE);
+            Ok(())
+        }
         ["test"] => test::run(),
         ["peers"] => peers::build(&peers::ALL),
         ["e2e", rest @ ..] => e2e::run(&e2e_options(rest)?),
@@ -153,10 +157,6 @@ fn chore(arguments: &[&str]) -> Result<()> {
         ["generate", "definitions"] => generate::definitions(),
         ["generate", "security"] => security_data::generate(),
         ["generate", "protobuf"] => protobuf_data::generate(),
-        [] | ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
-            say::line(USAGE);
-            Ok(())
-        }
         other => fail!("there is no such chore: {}\n\n{USAGE}", other.join(" ")),
     }
 }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// The page with the two lists.
 const PAGE: &str = "docs/conformance/kubernetes.md";
-/// What all chosen tests may take on one side; one of them waits for more than five minutes by itself.
+/// What all chosen tests may take on one side; one of them waits for five to ten minutes by itself.
 const LIMIT: Duration = Duration::from_mins(70);
 /// How many rows the report of a failure has at most.
 const LINES: usize = 12;
