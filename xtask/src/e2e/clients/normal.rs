@@ -78,7 +78,7 @@ pub(super) fn line(text: &str, nodes: &[String]) -> String {
     match words.as_slice() {
         // The head of a line of a log: level and day, time, process.
         [level, "TIME", "", process, rest @ ..] | [level, "TIME", process, rest @ ..]
-            if is_log_level(level) && process.bytes().all(|byte| byte.is_ascii_digit()) =>
+            if is_log_level(level) && is_process(process) =>
         {
             format!("LOG {}", rest.join(" "))
         }
@@ -102,6 +102,11 @@ impl<'a> Iterator for Words<'a> {
         self.0 = rest;
         Some((word, gap))
     }
+}
+
+/// A process's number, which may look like a drawn port.
+fn is_process(word: &str) -> bool {
+    word == "DRAWN" || word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_log_level(word: &str) -> bool {
@@ -338,6 +343,10 @@ mod tests {
         check("https://127.0.0.1:6443/api", "https://ADDRESS:PORT/api");
         check(
             "E1122 00:38:11.123456   12345 memcache.go:265] x",
+            "LOG memcache.go:265] x",
+        );
+        check(
+            "E1122 00:38:11.123456   31234 memcache.go:265] x",
             "LOG memcache.go:265] x",
         );
         check("assigned to node-0 (3s ago)", "assigned to NODE (AGE ago)");
