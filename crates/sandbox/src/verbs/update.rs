@@ -51,7 +51,7 @@ impl Engine {
         }
         let replaced = self
             .modify(target, options, |old| {
-                same_uid(target, &body, old)?;
+                same_uid(target, &body, old.uid())?;
                 Ok(Proposal {
                     object: body.clone(),
                     managed: Managed::Update,
@@ -65,6 +65,8 @@ impl Engine {
                     && target.subresource.is_empty()
                     && target.resource.made_by_update() =>
             {
+                // An object with a uid was there before: it is not brought back by whoever did not see it go.
+                same_uid(target, &body, "")?;
                 if options.reviewed {
                     self.authorize_create(target, &options.user)?;
                 }
@@ -259,9 +261,9 @@ fn check_name(target: &Target, name: &str) -> Result<(), ApiError> {
 }
 
 /// Whoever replaces an object and names its uid means that one and no other.
-fn same_uid(target: &Target, body: &Value, old: &Object) -> Result<(), ApiError> {
+fn same_uid(target: &Target, body: &Value, old: &str) -> Result<(), ApiError> {
     let uid = text(body, &["metadata", "uid"]);
-    if uid.is_empty() || uid == old.uid() {
+    if uid.is_empty() || uid == old {
         return Ok(());
     }
     let Key {
@@ -274,9 +276,8 @@ fn same_uid(target: &Target, body: &Value, old: &Object) -> Result<(), ApiError>
     let steps: Vec<&str> = place.into_iter().filter(|step| !step.is_empty()).collect();
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
-         failed: UID in precondition: {uid}, UID in object meta: {}",
+         failed: UID in precondition: {uid}, UID in object meta: {old}",
         steps.join("/"),
-        old.uid()
     );
     Err(ApiError::conflict(target.resource.about(&target.name), &why))
 }

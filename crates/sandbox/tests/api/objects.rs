@@ -356,3 +356,24 @@ async fn deletes_keep_to_their_preconditions() {
         (200, &json!("Success"), &json!("configmaps"))
     );
 }
+
+/// Who replaces what went meanwhile does not bring it back, though a replacement makes what was never there.
+#[tokio::test]
+async fn what_is_gone_is_not_brought_back_by_an_update() {
+    let sandbox = sandbox();
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "reader" },
+    });
+    let path = format!("{roles}/reader");
+    let made = put(&sandbox, &path, &role).await;
+    assert_eq!(made.code, 201, "{made:?}");
+    assert_eq!(delete(&sandbox, &path).await.code, 200);
+    let late = put(&sandbox, &path, &made.body).await;
+    assert_eq!(
+        (late.code, late.at("/reason")),
+        (409, &json!("Conflict")),
+        "{late:?}"
+    );
+    assert_eq!(get(&sandbox, &path).await.code, 404);
+}
