@@ -136,12 +136,18 @@ fn hostname<'a>(service: &Value, pod: &'a Value) -> &'a str {
 
 fn endpoint(service: &Value, pod: &Value, anyway: bool) -> Value {
     let (ready, leaving) = (is_ready(pod), object::deleting(pod));
-    let mut endpoint = json!({
+    let endpoint = json!({
         "addresses": [text(pod, "/status/podIP")],
         "conditions": {"ready": anyway || (ready && !leaving), "serving": ready, "terminating": leaving},
-        "nodeName": text(pod, "/spec/nodeName"),
-        "targetRef": {"kind": "Pod", "name": name(pod), "namespace": namespace(pod), "uid": uid(pod)},
     });
+    located(endpoint, service, pod)
+}
+
+/// With the pod that it leads to, and where that is.
+fn located(mut endpoint: Value, service: &Value, pod: &Value) -> Value {
+    set(&mut endpoint, &["nodeName"], json!(text(pod, "/spec/nodeName")));
+    let reference = json!({"kind": "Pod", "name": name(pod), "namespace": namespace(pod), "uid": uid(pod)});
+    set(&mut endpoint, &["targetRef"], reference);
     let hostname = hostname(service, pod);
     if !hostname.is_empty() {
         set(&mut endpoint, &["hostname"], json!(hostname));

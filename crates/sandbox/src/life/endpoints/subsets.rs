@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::change::{Change, Creation};
 use super::super::kind::Kind;
-use super::super::object::{self, labels, list, name, namespace, number, set, text, truth, uid};
+use super::super::object::{self, labels, list, name, namespace, number, set, text, truth};
 use super::super::replicaset::is_ready;
-use super::{HEADLESS, hostname, is_headless, resolve};
+use super::{HEADLESS, is_headless, located, resolve};
 
 /// Who keeps them.
 pub(super) const MANAGED: &str = "endpoints.kubernetes.io/managed-by";
@@ -93,7 +93,8 @@ fn subsets(service: &Value, chosen: &[&Value]) -> Vec<Value> {
     }
     let addresses = |places: Vec<usize>| -> Vec<Value> {
         let pods = places.into_iter().filter_map(|place| chosen.get(place));
-        pods.map(|pod| address(service, pod)).collect()
+        pods.map(|pod| located(json!({"ip": text(pod, "/status/podIP")}), service, pod))
+            .collect()
     };
     let told = subsets.into_iter().map(|(places, ports)| {
         let fields = [
@@ -116,19 +117,6 @@ fn without_empty_name(mut port: Value) -> Value {
         fields.remove("name");
     }
     port
-}
-
-fn address(service: &Value, pod: &Value) -> Value {
-    let mut address = json!({
-        "ip": text(pod, "/status/podIP"),
-        "nodeName": text(pod, "/spec/nodeName"),
-        "targetRef": {"kind": "Pod", "name": name(pod), "namespace": namespace(pod), "uid": uid(pod)},
-    });
-    let hostname = hostname(service, pod);
-    if !hostname.is_empty() {
-        set(&mut address, &["hostname"], json!(hostname));
-    }
-    address
 }
 
 #[cfg(test)]
