@@ -17,6 +17,7 @@ use kube::{Api, ResourceExt};
 use provision::recast;
 use serde_json::{Value, json};
 
+use crate::claims;
 use crate::context::{Context, Surroundings};
 use crate::decided;
 use crate::error::OperatorError;
@@ -55,7 +56,9 @@ pub(crate) async fn reconcile(context: &Context, application: &Application) -> R
     let found = keep(context, application, &surroundings, &mut status).await?;
     settle(context, application, &mut status, &found);
     if status != before {
-        write_status(context, application, &status).await?;
+        if !write_status(context, application, &status).await? {
+            return Ok(Action::await_change());
+        }
         events::tell(context, application, &events::news(&before, &status)).await;
     }
     let well = matches!(found.health, Health::Healthy | Health::Suspended);
@@ -137,14 +140,6 @@ async fn put(
         .cloned()
         .partition(|claim| claim.pointer("/spec/deletionPolicy") == Some(&json!("Delete")));
 
-    let mut claims = ApplySet::new(
-        MANAGER_OPERATOR,
-        Tracking::new(&annotation, format!("{name}-data")),
-        kept,
-    );
-    claims.bounds = Bounds::Namespace(namespace.clone());
-    claims.force = true;
-
     let objects = expansion.objects.iter().cloned().chain(owned).collect();
     let mut service = ApplySet::new(MANAGER_OPERATOR, Tracking::new(&annotation, name), objects);
     service.owner = Some(Owner {
@@ -160,11 +155,18 @@ async fn put(
         Ok(deployer) => deployer,
         Err(why) => return Some(why),
     };
-    let (claimed, applied) = futures::join!(context.applier.apply(&claims), deployer.apply(&service));
+    let (claimed, applied) =
+        futures::join!(claims::keep(context, application, kept), deployer.apply(&service));
     if applied.problems().next().is_some() {
         context.deployers.forget(namespace);
     }
     status.inventory = recast(&applied.inventory);
+    let claimed = match claimed {
+        Ok(Some(claimed)) => claimed,
+        // What it owns goes with it.
+        Ok(None) => return Some("it is being deleted".to_owned()),
+        Err(error) => return Some(error.to_string()),
+    };
     let first = claimed.problems().chain(applied.problems()).next();
     first.map(|(object, problem)| decided::by_cluster(intent, expansion, object, problem))
 }
@@ -281,11 +283,12 @@ fn settle(context: &Context, application: &Application, status: &mut Application
     }
 }
 
+/// Writes the status. Says whether the Application was still there to take it.
 async fn write_status(
     context: &Context,
     application: &Application,
     status: &ApplicationStatus,
-) -> Result<(), OperatorError> {
+) -> Result<bool, OperatorError> {
     let name = application.name_any();
     let namespace = application.namespace().unwrap_or_default();
     let resource = context.group.resource(Kind::Application);
@@ -298,9 +301,9 @@ async fn write_status(
     });
     let parameters = PatchParams::apply(MANAGER_OPERATOR).force();
     match api.patch_status(&name, &parameters, &Patch::Apply(patch)).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         // It went away meanwhile, and a namesake took its place at most.
-        Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(()),
+        Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(false),
         Err(error) => Err(OperatorError::cluster(format!("write the status of {name}"))(
             error,
         )),

@@ -50,6 +50,19 @@ const OPTIONAL_API_VERSIONS: [(&str, &str); 2] = [
 ];
 
 impl Context {
+    pub(crate) fn new(client: Client, group: Group, policies: PolicyStore) -> Self {
+        Self {
+            applier: Applier::new(client.clone()),
+            client,
+            group,
+            deployers: Deployers::default(),
+            policies,
+            telemetry: Telemetry::default(),
+            golden_paths: GoldenPathStore::default(),
+            busy: TaskTracker::new(),
+        }
+    }
+
     /// Reads what the cluster says of a namespace: its team and environment, and what the environment offers.
     ///
     /// In a namespace that belongs to no environment, the cluster's own capabilities count.

@@ -17,6 +17,7 @@
 //! status and the objects it makes, and never a spec. Knows neither Git nor the command line.
 
 mod application;
+mod claims;
 mod context;
 mod decided;
 mod deployer;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use admission::PolicyStore;
 use api::{Application, Cache, Database, Environment, GoldenPath, Group, Kind, Team};
-use apply::Applier;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -17,12 +16,9 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
-use crate::deployer::Deployers;
 use crate::error::OperatorError;
-use crate::golden_path::GoldenPathStore;
 use crate::telemetry::Telemetry;
 use crate::{application, golden_path, team};
 
@@ -41,18 +37,8 @@ pub struct Operator {
 impl Operator {
     /// The operator of the cluster behind `client`.
     pub fn new(client: Client, group: Group, policies: PolicyStore) -> Self {
-        let applier = Applier::new(client.clone());
         Self {
-            context: Context {
-                client,
-                group,
-                applier,
-                deployers: Deployers::default(),
-                policies,
-                telemetry: Telemetry::default(),
-                golden_paths: GoldenPathStore::default(),
-                busy: TaskTracker::new(),
-            },
+            context: Context::new(client, group, policies),
         }
     }
 
