@@ -48,7 +48,7 @@ const STORED_OLDER: [&str; 3] = [
 ];
 
 /// Answers everything that is not about a resource.
-pub(super) async fn answer(engine: &Engine, path: &Path, parts: &Parts) -> Result<Response, ApiError> {
+pub(super) fn answer(engine: &Engine, path: &Path, parts: &Parts) -> Result<Response, ApiError> {
     let headers = &parts.headers;
     let catalog = engine.catalog();
     let offer = match path {
@@ -109,10 +109,10 @@ pub(super) async fn answer(engine: &Engine, path: &Path, parts: &Parts) -> Resul
         }
         Path::OpenId => openid(),
         Path::OpenIdKeys => engine.openid_keys(),
-        Path::OpenApiV2 => return Ok(openapi::second(&catalog, parts).await),
+        Path::OpenApiV2 => return Ok(openapi::second(&catalog, parts)),
         Path::OpenApiV3 => return Ok(openapi::index(&catalog)),
         Path::OpenApiV3Of { group, version } => {
-            return Ok(openapi::third(engine, group, version, parts).await);
+            return Ok(openapi::third(engine, group, version, parts));
         }
         Path::Resource(_) => return Err(ApiError::no_such_resource()),
     };

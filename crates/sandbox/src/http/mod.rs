@@ -9,6 +9,7 @@ mod body;
 mod caller;
 mod discovery;
 mod json;
+mod lists;
 mod negotiate;
 mod openapi;
 mod options;

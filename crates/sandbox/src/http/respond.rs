@@ -1,7 +1,5 @@
 //! Answers.
 
-use std::ops::Range;
-
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,11 +10,11 @@ use super::wire::AsItIs;
 use crate::catalog::Resource;
 use crate::status::{ApiError, NO_PAGE};
 use crate::store::Object;
-use crate::verbs::{Listed, renewed, shown, text};
+use crate::verbs::{renewed, shown, text};
 
 /// An answer of JSON.
-pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Body::from(body.into()));
+pub(super) fn json(code: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = code;
     response
         .headers_mut()
@@ -49,7 +47,7 @@ pub(super) fn unless_known(
     headers: &HeaderMap,
     tag: &str,
     kind: &'static str,
-    body: impl Into<Bytes>,
+    body: impl Into<Body>,
 ) -> Response {
     let known = headers
         .get(header::IF_NONE_MATCH)
@@ -113,67 +111,6 @@ pub(super) fn object_json(resource: &Resource, object: &Object) -> Bytes {
     Bytes::from(shown(resource, &object.look()).to_string())
 }
 
-/// An object as an item of a list, in parts that follow each other: those of built-in kinds do not say their kind,
-/// which the list says.
-pub(super) fn item_json(resource: &Resource, object: &Object) -> [Bytes; 3] {
-    let whole = object_json(resource, object);
-    if resource.is_custom() {
-        return [whole, Bytes::new(), Bytes::new()];
-    }
-    if let Some((fields, rest)) = around_kind(&whole) {
-        return [Bytes::from_static(b"{"), whole.slice(fields), whole.slice(rest..)];
-    }
-    let mut value = shown(resource, &object.look());
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove("apiVersion");
-        fields.remove("kind");
-    }
-    [Bytes::from(value.to_string()), Bytes::new(), Bytes::new()]
-}
-
-/// Where the fields before the kind are in an object that begins with its version, and where those after it begin.
-fn around_kind(json: &[u8]) -> Option<(Range<usize>, usize)> {
-    let start =
-        string_end(json, b"{\"apiVersion\":".len()).filter(|_| json.starts_with(b"{\"apiVersion\":\""))? + 1;
-    let mut at = start;
-    loop {
-        let rest = json.get(at..)?;
-        let value = string_end(json, at)? + 1;
-        if rest.starts_with(b"\"kind\":\"") {
-            let end = string_end(json, value)?;
-            return (json.get(end) == Some(&b',')).then_some((start..at, end + 1));
-        }
-        at = value_end(json, value)? + 1;
-    }
-}
-
-/// Where a string that begins at a place ends.
-fn string_end(json: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        match json.get(at)? {
-            b'\\' => at += 2,
-            b'"' => return Some(at + 1),
-            _ => at += 1,
-        }
-    }
-}
-
-/// Where any value that begins at a place ends.
-fn value_end(json: &[u8], start: usize) -> Option<usize> {
-    let (mut at, mut depth) = (start, 0_usize);
-    loop {
-        match json.get(at)? {
-            b'"' => at = string_end(json, at)? - 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' | b',' if depth == 0 => return Some(at),
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
-    }
-}
-
 /// The metadata of an object alone.
 pub(super) fn metadata_json(object: &Object, meta: Meta) -> Bytes {
     let partial = json!({
@@ -182,42 +119,6 @@ pub(super) fn metadata_json(object: &Object, meta: Meta) -> Bytes {
         "metadata": object.look().get("metadata"),
     });
     Bytes::from(partial.to_string())
-}
-
-/// A list of objects, put together from the parts of their stored bytes.
-pub(super) fn list_json(kind: &str, api_version: &str, listed: &Listed, items: &[[Bytes; 3]]) -> Bytes {
-    const END: &[u8] = b"]}\n";
-    let head = format!(
-        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
-        json!(kind),
-        json!(api_version),
-        list_metadata(listed)
-    );
-    // It may be large, so it gets the room that it needs at once and no more.
-    let length: usize = items.iter().flatten().map(|part| part.len() + 1).sum();
-    let mut body = Vec::with_capacity(head.len() + length + END.len());
-    body.extend_from_slice(head.as_bytes());
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        for part in item {
-            body.extend_from_slice(part);
-        }
-    }
-    body.extend_from_slice(END);
-    Bytes::from(body)
-}
-
-pub(super) fn list_metadata(listed: &Listed) -> Value {
-    let mut metadata = json!({ "resourceVersion": listed.revision.to_string() });
-    if let Some(resume) = &listed.resume {
-        metadata["continue"] = json!(resume.token());
-        if let Some(remaining) = listed.remaining {
-            metadata["remainingItemCount"] = json!(remaining);
-        }
-    }
-    metadata
 }
 
 /// What a delete answers when the object is gone.
@@ -231,29 +132,4 @@ pub(super) fn deleted(resource: &Resource, object: &Object) -> Value {
         details["group"] = json!(resource.group);
     }
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kind_is_cut_out_of_an_item() {
-        let check = |json: &str, expect: Option<&str>| {
-            let found = around_kind(json.as_bytes());
-            let shown = found.map(|(fields, rest)| format!("{{{}{}", &json[fields], &json[rest..]));
-            assert_eq!(shown.as_deref(), expect, "{json}");
-        };
-        check(
-            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}"#,
-            Some(r#"{"metadata":{"name":"a"}}"#),
-        );
-        check(
-            r#"{"apiVersion":"v1","data":{"kind":"x","q":"\"}]","n":[1,{}]},"flag":true,"kind":"ConfigMap","metadata":{}}"#,
-            Some(r#"{"data":{"kind":"x","q":"\"}]","n":[1,{}]},"flag":true,"metadata":{}}"#),
-        );
-        check(r#"{"apiVersion":"v1","metadata":{"kind":"x"}}"#, None);
-        check(r#"{"Z":1,"apiVersion":"v1","kind":"Pod","metadata":{}}"#, None);
-        check("{}", None);
-    }
 }

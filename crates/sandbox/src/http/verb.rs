@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
@@ -14,7 +13,7 @@ use super::negotiate::{self, Meta, Offer, Shape, shape};
 use super::path::{Path, ResourcePath, parse};
 use super::query::Query;
 use super::table::{Include, Style};
-use super::{body, caller, options, respond, table, watch};
+use super::{body, caller, lists, options, respond, table, watch};
 use crate::User;
 use crate::catalog::Source;
 use crate::engine::Engine;
@@ -34,7 +33,7 @@ pub(super) async fn answer(engine: &Arc<Engine>, request: Request) -> Result<Res
     let path = parse(parts.uri.path())?;
     let query = Query::parse(&parts.uri)?;
     let Path::Resource(path) = path else {
-        return super::discovery::answer(engine, &path, &parts).await;
+        return super::discovery::answer(engine, &path, &parts);
     };
     // What is watched is read, and only collections and objects are.
     if path.watch && (parts.method != Method::GET || !path.subresource.is_empty()) {
@@ -144,7 +143,7 @@ impl Call<'_> {
             exactly: asked.filter(|_| exact),
         };
         let listed = self.engine.list(&self.target, &options)?;
-        self.show_list(shape, &listed)
+        self.show_list(shape, listed)
     }
 
     /// What is to be shown, when the path has it.
@@ -367,7 +366,7 @@ impl Call<'_> {
             .engine
             .delete_collection(&self.target, selector, &how, &options)
             .await?;
-        self.show_list(Shape::Whole, &listed)
+        self.show_list(Shape::Whole, listed)
     }
 
     fn write_options(&self) -> Result<WriteOptions, ApiError> {
@@ -437,39 +436,17 @@ impl Call<'_> {
         })
     }
 
-    fn show_list(&self, shape: Shape, listed: &Listed) -> Result<Response, ApiError> {
+    fn show_list(&self, shape: Shape, listed: Listed) -> Result<Response, ApiError> {
         let resource = &self.target.resource;
-        let objects = listed.objects.iter();
-        let body = match shape {
-            Shape::Table(meta) => {
-                let table = table::of_list(resource, listed, self.style(meta)?);
-                return Ok(respond::value(StatusCode::OK, &table));
-            }
+        Ok(match shape {
+            Shape::Whole => lists::whole(resource, listed),
+            Shape::MetadataList(meta) => lists::metadata(meta, listed),
             Shape::Metadata(_) => return Err(negotiate::no_single(resource)),
-            Shape::Whole => {
-                let items: Vec<_> = objects
-                    .map(|object| respond::item_json(resource, object))
-                    .collect();
-                respond::list_json(&resource.list_kind, &resource.api_version(), listed, &items)
+            Shape::Table(meta) => {
+                let table = table::of_list(resource, &listed, self.style(meta)?);
+                respond::value(StatusCode::OK, &table)
             }
-            // Upstream has no items to say of none here.
-            Shape::MetadataList(meta) if listed.objects.is_empty() => {
-                let none = json!({
-                    "kind": "PartialObjectMetadataList",
-                    "apiVersion": meta.api_version(),
-                    "metadata": respond::list_metadata(listed),
-                    "items": null,
-                });
-                return Ok(respond::value(StatusCode::OK, &none));
-            }
-            Shape::MetadataList(meta) => {
-                let items: Vec<_> = objects
-                    .map(|object| [respond::metadata_json(object, meta), Bytes::new(), Bytes::new()])
-                    .collect();
-                respond::list_json("PartialObjectMetadataList", meta.api_version(), listed, &items)
-            }
-        };
-        Ok(respond::json(StatusCode::OK, body))
+        })
     }
 }
 

@@ -1,14 +1,15 @@
 //! The last step of an answer: what was put together as JSON becomes what the client wants on the wire: YAML, indented
 //! for people, packed when it is large. Streams, and documents that have one form only, pass as they are.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::stream;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use super::negotiate::{self, Format};
 use super::query::Query;
 
 /// Smaller bodies are not worth packing.
-const LARGE: usize = 128 << 10;
+const LARGE: u64 = 128 << 10;
 
 /// Programs whose users read what they get.
 const PEOPLE: [&str; 3] = ["curl", "Wget", "Mozilla/5.0"];
@@ -67,6 +68,16 @@ impl Wish {
         if self.format == Format::Json && !self.pretty && !self.packed {
             return response;
         }
+        let pack_it = self.packed && response.status() == StatusCode::OK;
+        let response = if self.format == Format::Json && !self.pretty {
+            response
+        } else {
+            self.rewritten(response, &parameters).await
+        };
+        if pack_it { pack(response) } else { response }
+    }
+
+    async fn rewritten(self, response: Response, parameters: &str) -> Response {
         let (mut parts, body) = response.into_parts();
         // It was made from bytes, so nothing can go wrong.
         let mut bytes = body
@@ -82,16 +93,10 @@ impl Wish {
                 parts.headers.insert(header::CONTENT_TYPE, kind);
             }
         }
-        if self.packed && parts.status == StatusCode::OK {
-            bytes = pack(bytes, &mut parts.headers).await;
-        }
         Response::from_parts(parts, Body::from(bytes))
     }
 
     fn written(self, json: &Bytes) -> Option<Bytes> {
-        if self.format == Format::Json && !self.pretty {
-            return None;
-        }
         let value: Value = serde_json::from_slice(json).ok()?;
         match self.format {
             Format::Yaml => Some(yaml::emit(&value).into()),
@@ -100,21 +105,64 @@ impl Wish {
     }
 }
 
-/// Packs what is large, beside the tasks that must not wait.
-pub(super) async fn pack(bytes: Bytes, headers: &mut HeaderMap) -> Bytes {
-    if bytes.len() < LARGE {
-        return bytes;
+/// Packs what is large while it is sent, beside the tasks that must not wait.
+pub(super) fn pack(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // What comes in pieces is larger than one of them.
+    if body.size_hint().exact().is_some_and(|length| length < LARGE) {
+        return Response::from_parts(parts, body);
     }
-    let whole = bytes.clone();
-    let packed = tokio::task::spawn_blocking(move || {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(whole.len() / 4), Compression::fast());
-        encoder.write_all(&whole).ok()?;
-        encoder.finish().ok()
-    });
-    let Ok(Some(packed)) = packed.await else {
-        return bytes;
+    let packer = Packer {
+        body,
+        encoder: Some(GzEncoder::new(Vec::new(), Compression::fast())),
     };
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    packed.into()
+    let packed = stream::unfold(packer, |mut packer| async move {
+        let piece = packer.next().await?;
+        Some((piece, packer))
+    });
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts
+        .headers
+        .append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Body::from_stream(packed))
+}
+
+/// A body that is packed piece by piece.
+struct Packer {
+    body: Body,
+    /// `None` once the end is written.
+    encoder: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl Packer {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            let mut encoder = self.encoder.take()?;
+            let piece = match self.body.frame().await {
+                Some(Ok(frame)) => Some(frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => return Some(Err(io::Error::other(error))),
+                None => None,
+            };
+            let packed = tokio::task::spawn_blocking(move || match piece {
+                Some(piece) => {
+                    encoder.write_all(&piece)?;
+                    let packed = std::mem::take(encoder.get_mut());
+                    Ok((packed, Some(encoder)))
+                }
+                None => encoder.finish().map(|packed| (packed, None)),
+            });
+            match packed.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Ok((packed, encoder)) => {
+                    self.encoder = encoder;
+                    if !packed.is_empty() {
+                        return Some(Ok(packed.into()));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
 }

@@ -24,7 +24,7 @@ const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
 /// The layout of the file. A file of another layout is refused, not guessed at.
 const FORMAT: u64 = 1;
 /// Reads come from memory, so the page cache only serves commits.
-const CACHE: usize = 4 << 20;
+const CACHE: usize = 1 << 20;
 
 /// What a file holds: its objects, and the revision of the last change.
 pub(crate) type Contents = (Vec<(Key, Object)>, u64);

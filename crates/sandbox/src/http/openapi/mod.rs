@@ -70,7 +70,7 @@ fn summary(catalog: &Catalog, group: &str, version: &str) -> String {
 }
 
 /// The document of one group and version.
-pub(super) async fn third(engine: &Engine, group: &str, version: &str, parts: &Parts) -> Response {
+pub(super) fn third(engine: &Engine, group: &str, version: &str, parts: &Parts) -> Response {
     let catalog = engine.catalog();
     let resources = of_version(&catalog, group, version);
     if resources.is_empty() {
@@ -90,23 +90,25 @@ pub(super) async fn third(engine: &Engine, group: &str, version: &str, parts: &P
             .extend(place.ok().map(|place| (header::LOCATION, place)));
         return response;
     }
-    let mut paths = Map::new();
-    for resource in &resources {
-        paths.extend(paths::of(resource, Dialect::Third));
-    }
-    let custom = resources.iter().any(|resource| resource.is_custom());
-    let document = json!({
-        "openapi": "3.0.0",
-        "info": if custom {
-            json!({ "title": "Kubernetes CRD Swagger", "version": "v0.1.0" })
-        } else {
-            json!({ "title": "Kubernetes", "version": "unversioned" })
-        },
-        "paths": paths,
-        "components": { "schemas": schemas::of(&resources) },
-    });
-    let kind = "application/json";
-    let mut response = page(parts, &hash, kind, document.to_string().into()).await;
+    let document = || {
+        let mut paths = Map::new();
+        for resource in &resources {
+            paths.extend(paths::of(resource, Dialect::Third));
+        }
+        let custom = resources.iter().any(|resource| resource.is_custom());
+        let document = json!({
+            "openapi": "3.0.0",
+            "info": if custom {
+                json!({ "title": "Kubernetes CRD Swagger", "version": "v0.1.0" })
+            } else {
+                json!({ "title": "Kubernetes", "version": "unversioned" })
+            },
+            "paths": paths,
+            "components": { "schemas": schemas::of(&resources) },
+        });
+        document.to_string().into()
+    };
+    let mut response = page(parts, &hash, "application/json", document);
     if asked == hash {
         let headers = response.headers_mut();
         headers.insert(
@@ -122,7 +124,7 @@ pub(super) async fn third(engine: &Engine, group: &str, version: &str, parts: &P
 }
 
 /// The one document of the second version.
-pub(super) async fn second(catalog: &Catalog, parts: &Parts) -> Response {
+pub(super) fn second(catalog: &Catalog, parts: &Parts) -> Response {
     let groups = groups(catalog);
     let versions = || {
         let pairs = groups.iter();
@@ -136,23 +138,27 @@ pub(super) async fn second(catalog: &Catalog, parts: &Parts) -> Response {
         .map(|(group, version)| summary(catalog, group, version))
         .collect();
     let hash = fingerprint(summary.join("\n").as_bytes());
-    let (mut paths, mut definitions) = (Map::new(), Map::new());
-    for (group, version) in versions() {
-        let resources = of_version(catalog, group, version);
-        for resource in &resources {
-            paths.extend(paths::of(resource, Dialect::Second));
+    let document = || {
+        let (mut paths, mut definitions) = (Map::new(), Map::new());
+        for (group, version) in versions() {
+            let resources = of_version(catalog, group, version);
+            for resource in &resources {
+                paths.extend(paths::of(resource, Dialect::Second));
+            }
+            definitions.extend(schemas::of(&resources));
         }
-        definitions.extend(schemas::of(&resources));
-    }
-    let document = v2::document(&paths, definitions);
+        v2::document(&paths, definitions)
+    };
     if PROTOBUF.contains(&chosen) {
-        return page(parts, &hash, PROTOBUF[0], gnostic::document(&document).into()).await;
+        return page(parts, &hash, PROTOBUF[0], || {
+            gnostic::document(&document()).into()
+        });
     }
-    page(parts, &hash, "application/json", document.to_string().into()).await
+    page(parts, &hash, "application/json", || document().to_string().into())
 }
 
-/// A document with its tag, packed when the client can unpack it.
-async fn page(parts: &Parts, hash: &str, kind: &'static str, body: Bytes) -> Response {
+/// A document with its tag, packed when the client can unpack it; it is only made for a client that has not got it.
+fn page(parts: &Parts, hash: &str, kind: &'static str, body: impl FnOnce() -> Bytes) -> Response {
     let mut response = respond::unless_known(&parts.headers, &format!("\"{hash}\""), kind, Bytes::new());
     response.extensions_mut().insert(AsItIs);
     let headers = response.headers_mut();
@@ -160,13 +166,12 @@ async fn page(parts: &Parts, hash: &str, kind: &'static str, body: Bytes) -> Res
     if response.status() != StatusCode::OK {
         return response;
     }
-    let body = if negotiate::unpacks(&parts.headers) {
-        pack(body, response.headers_mut()).await
+    *response.body_mut() = Body::from(body());
+    if negotiate::unpacks(&parts.headers) {
+        pack(response)
     } else {
-        body
-    };
-    *response.body_mut() = Body::from(body);
-    response
+        response
+    }
 }
 
 /// An answer without a word.

@@ -12,8 +12,8 @@ mod workload;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::lists::list_metadata;
 use super::negotiate::Meta;
-use super::respond::list_metadata;
 use crate::catalog::{Column, Resource, Source};
 use crate::store::Object;
 use crate::verbs::{Listed, text};
