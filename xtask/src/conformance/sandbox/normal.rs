@@ -10,6 +10,7 @@
 //! - `managedFields` are put in order of manager and operation: upstream orders them by time, to the second;
 //! - `continue` and issued tokens: sealed by the server that made them;
 //! - numbers in sentences about resource versions;
+//! - API groups of sequences that run beside: they come and go, on each side at its own moment;
 //! - bookmarks that do not end the initial events: sent when the server finds it time;
 //! - the names and addresses of nodes, and what a kubelet reports of containers: both sides simulate them in their own
 //!   way. The phase of a pod and its conditions are compared.
@@ -27,6 +28,9 @@ const DRAWN: [&str; 3] = ["clusterIP", "nodePort", "healthCheckNodePort"];
 const ACCESS: &str = "kube-api-access-";
 /// Columns that show a time.
 const AGES: [&str; 4] = ["Age", "Duration", "Last Schedule", "Last Seen"];
+
+/// What the API groups end in that sequences make.
+const MADE: &str = ".example.com";
 
 /// What has appeared so far on one side.
 #[derive(Debug)]
@@ -113,7 +117,7 @@ impl Normal {
         match value {
             Value::Object(fields) => self.replace_fields(fields, key),
             Value::Array(items) => {
-                items.retain(|item| !is_passing_bookmark(item));
+                items.retain(|item| !is_passing_bookmark(item) && !self.is_anothers_group(item));
                 if key == "managedFields" {
                     items.sort_by_key(|entry| {
                         ["manager", "operation", "subresource", "apiVersion"]
@@ -133,6 +137,16 @@ impl Normal {
             }
             _ => {}
         }
+    }
+
+    /// Whether this is an API group, as discovery lists them, that the requests have nothing to do with.
+    fn is_anothers_group(&self, item: &Value) -> bool {
+        let name = item["name"]
+            .as_str()
+            .or_else(|| item["metadata"]["name"].as_str());
+        name.is_some_and(|name| {
+            item["versions"].is_array() && name.ends_with(MADE) && !self.asked.contains(name)
+        })
     }
 
     fn replace_fields(&mut self, fields: &mut Map<String, Value>, key: &str) {
@@ -357,6 +371,22 @@ mod tests {
             json!([{ "resourceVersion": "7" }, { "resourceVersion": "9" }, { "resourceVersion": "7" }]),
             json!([{ "resourceVersion": "version 1" }, { "resourceVersion": "version 2" }, { "resourceVersion": "version 1" }]),
         );
+    }
+
+    #[test]
+    fn groups_of_others_are_left_out() {
+        let group = |name: &str| json!({ "name": name, "versions": [{ "version": "v1" }] });
+        check(
+            json!({ "groups": [group("apps"), group("def1.example.com")] }),
+            json!({ "groups": [group("apps")] }),
+        );
+        let found = json!([{ "metadata": { "name": "def1.example.com" }, "versions": [] }]);
+        check(found, json!([]));
+        // Asked for by itself it is compared, and so is a definition.
+        check(group("def1.example.com"), group("def1.example.com"));
+        let definition =
+            json!([{ "metadata": { "name": "gadgets.def1.example.com" }, "spec": { "versions": [] } }]);
+        check(definition.clone(), definition);
     }
 
     #[test]
