@@ -17,6 +17,7 @@ mod order;
 mod prune;
 mod set;
 mod settled;
+mod stands;
 mod tracking;
 
 pub use acting::acting_as;
@@ -29,4 +30,5 @@ pub use set::{
     PrunedOutcome,
 };
 pub use settled::settled;
+pub use stands::stands;
 pub use tracking::Tracking;

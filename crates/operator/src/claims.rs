@@ -1,6 +1,8 @@
 //! Claims that outlive their Application. Nobody owns them, so a reconcile that the Application's end overtakes must not
 //! leave one behind: no garbage collector would ever come for it.
 
+use std::time::Duration;
+
 use api::{Application, Kind, MANAGER_OPERATOR};
 use apply::{Applied, ApplySet, Bounds, ObjectResult, Outcome, Tracking};
 use kube::api::{DeleteParams, DynamicObject, Preconditions};
@@ -11,7 +13,15 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::OperatorError;
 
-/// Applies the claims of an Application that are to outlive it. `None` when it went away meanwhile: nothing that was made
+/// How long to wait after each attempt that failed, before the last one.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+/// Applies the claims of an Application that are to outlive it. `None` when it went away meanwhile: no claim that was made
 /// here is left then.
 pub(crate) async fn keep(
     context: &Context,
@@ -35,28 +45,40 @@ pub(crate) async fn keep(
         .iter()
         .filter(|result| matches!(result.outcome, Outcome::Created))
         .collect();
-    if made.is_empty() || stands(context, application).await? {
+    if made.is_empty() || persist(|| stands(context, application)).await? {
         return Ok(Some(applied));
     }
     for claim in made {
-        take_back(context, claim).await?;
+        if let Err(error) = persist(|| take_back(context, claim)).await {
+            tracing::warn!(claim = %claim.object, %error, "nobody owns it, and it cannot be taken back");
+        }
     }
     Ok(None)
 }
 
-/// Whether the cluster still has exactly this Application, and is to keep it.
 async fn stands(context: &Context, application: &Application) -> Result<bool, OperatorError> {
-    let name = application.name_any();
-    let namespace = application.namespace().unwrap_or_default();
     let resource = context.group.resource(Kind::Application);
-    let api: Api<Application> = Api::namespaced_with(context.client.clone(), &namespace, &resource);
-    let found = api
-        .get_metadata_opt(&name)
+    apply::stands(&context.client, &resource, &application.metadata)
         .await
-        .map_err(OperatorError::cluster(format!("look at Application {name}")))?;
-    Ok(found.is_some_and(|found| {
-        found.metadata.uid == application.metadata.uid && found.metadata.deletion_timestamp.is_none()
-    }))
+        .map_err(OperatorError::cluster(format!(
+            "look at Application {}",
+            application.name_any()
+        )))
+}
+
+/// Does what nobody would come back to, were it left undone: the Application that woke this reconcile may be gone.
+async fn persist<T, F>(work: impl Fn() -> F) -> Result<T, OperatorError>
+where
+    F: Future<Output = Result<T, OperatorError>>,
+{
+    for pause in PAUSES {
+        match work().await {
+            Ok(done) => return Ok(done),
+            Err(error) => tracing::debug!(%error, "will try again"),
+        }
+        tokio::time::sleep(pause).await;
+    }
+    work().await
 }
 
 /// Deletes exactly the object that an apply has made.
@@ -96,16 +118,17 @@ async fn take_back(context: &Context, made: &ObjectResult) -> Result<(), Operato
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use api::Group;
     use apply::Applier;
-    use http::{Method, Request};
+    use http::{Method, Request, Response, StatusCode};
     use kube::Client;
     use kube::api::PostParams;
     use kube::client::Body;
     use sandbox::Sandbox;
     use serde_json::json;
+    use tower::Service;
 
     use super::*;
 
@@ -148,30 +171,42 @@ mod tests {
             )
         }
 
-        /// A client whose next patch comes just after the Application was deleted.
-        fn too_late(&self) -> Client {
+        /// A client whose first patch comes just after the Application was deleted, and so many requests after that fail.
+        fn too_late(&self, failures: usize) -> Client {
             let router = self.sandbox.router();
-            let first = Arc::new(AtomicBool::new(true));
+            let (first, failures) = (
+                Arc::new(AtomicBool::new(true)),
+                Arc::new(AtomicUsize::new(failures)),
+            );
             let service = tower::service_fn(move |request: Request<Body>| {
-                let (mut router, first) = (router.clone(), Arc::clone(&first));
+                let (mut router, first, failures) =
+                    (router.clone(), Arc::clone(&first), Arc::clone(&failures));
                 async move {
                     if request.method() == Method::PATCH && first.swap(false, Ordering::SeqCst) {
                         let gone = Request::delete(World::path()).body(Body::empty()).unwrap();
-                        let answer = tower::Service::call(&mut router, gone).await?;
+                        let answer = router.call(gone).await?;
                         assert!(answer.status().is_success(), "{answer:?}");
+                    } else if !first.load(Ordering::SeqCst)
+                        && failures
+                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                            .is_ok()
+                    {
+                        let mut answer = Response::default();
+                        *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                        return Ok(answer);
                     }
-                    tower::Service::call(&mut router, request).await
+                    router.call(request).await
                 }
             });
             Client::new(service, PLACE)
         }
 
-        /// Keeps one claim; says whether it is there afterwards.
-        async fn keep(&self, client: Client) -> (bool, bool) {
+        /// Keeps one claim; says whether the Application stood, and whether the claim is there afterwards.
+        async fn keep(&self, client: Client, size: &str) -> (bool, bool) {
             let group = Group::default();
             let claim = json!({
                 "apiVersion": group.api_version(), "kind": "Database",
-                "metadata": {"name": "api-db", "namespace": PLACE}, "spec": {"type": "postgres"},
+                "metadata": {"name": "api-db", "namespace": PLACE}, "spec": {"type": "postgres", "size": size},
             });
             let context = Self::context(client);
             let kept = keep(&context, &self.application, vec![claim]).await.unwrap();
@@ -179,46 +214,46 @@ mod tests {
                 assert!(applied.succeeded(), "{applied:?}");
             }
             let resource = group.resource(Kind::Database);
-            let claims: Api<DynamicObject> =
-                Api::namespaced_with(self.sandbox.client(PLACE), PLACE, &resource);
+            let claims: Api<DynamicObject> = Api::namespaced_with(self.client(), PLACE, &resource);
             let found = claims.get_opt("api-db").await.unwrap();
             (kept.is_some(), found.is_some())
+        }
+
+        fn client(&self) -> Client {
+            self.sandbox.client(PLACE)
         }
     }
 
     #[tokio::test]
     async fn a_claim_is_made_for_an_application_that_stands() {
         let world = world().await;
-        let client = world.sandbox.client(PLACE);
-        assert_eq!(world.keep(client.clone()).await, (true, true));
-        assert_eq!(world.keep(client).await, (true, true));
+        assert_eq!(world.keep(world.client(), "1Gi").await, (true, true));
+        assert_eq!(world.keep(world.client(), "1Gi").await, (true, true));
     }
 
     #[tokio::test]
     async fn none_is_made_for_one_that_is_gone() {
         let mut world = world().await;
         world.application.metadata.uid = Some("of-its-predecessor".to_owned());
-        assert_eq!(world.keep(world.sandbox.client(PLACE)).await, (false, false));
+        assert_eq!(world.keep(world.client(), "1Gi").await, (false, false));
     }
 
     #[tokio::test]
     async fn one_that_was_made_too_late_is_taken_back() {
         let world = world().await;
-        assert_eq!(world.keep(world.too_late()).await, (false, false));
+        assert_eq!(world.keep(world.too_late(0), "1Gi").await, (false, false));
+    }
+
+    #[tokio::test]
+    async fn it_is_taken_back_though_the_cluster_fails_meanwhile() {
+        let world = world().await;
+        assert_eq!(world.keep(world.too_late(3), "1Gi").await, (false, false));
     }
 
     #[tokio::test]
     async fn one_that_was_there_before_stays() {
         let world = world().await;
-        assert_eq!(world.keep(world.sandbox.client(PLACE)).await, (true, true));
-        let group = Group::default();
-        let resource = group.resource(Kind::Application);
-        let applications: Api<Application> =
-            Api::namespaced_with(world.sandbox.client(PLACE), PLACE, &resource);
-        applications
-            .delete("api", &DeleteParams::default())
-            .await
-            .unwrap();
-        assert_eq!(world.keep(world.sandbox.client(PLACE)).await, (false, true));
+        assert_eq!(world.keep(world.client(), "1Gi").await, (true, true));
+        assert_eq!(world.keep(world.too_late(0), "2Gi").await, (true, true));
     }
 }

@@ -104,17 +104,22 @@ async fn fill(
         &context.client,
         &context.group,
         &intent,
+        &claim.metadata,
         &owner,
         status.binding.is_some(),
     )
     .await?;
-    if let Credentials::Lost { data } = credentials {
-        return Ok(Outcome::new(
-            Phase::Failed,
-            format!(
-                "its credentials are gone: Secret {name} does not exist, but its data does ({data}); restore the Secret"
-            ),
-        ));
+    match credentials {
+        Credentials::Present | Credentials::Made => {}
+        Credentials::Unwanted => return Ok(Outcome::new(Phase::Pending, "it is being deleted")),
+        Credentials::Lost { data } => {
+            return Ok(Outcome::new(
+                Phase::Failed,
+                format!(
+                    "its credentials are gone: Secret {name} does not exist, but its data does ({data}); restore the Secret"
+                ),
+            ));
+        }
     }
     status.binding = Some(api::BindingReference { name: name.clone() });
     status.endpoint = Some(format!("{}:{}", intent.host(), intent.port()));

@@ -24,6 +24,8 @@ pub(crate) enum Credentials {
     Present,
     /// They were made just now.
     Made,
+    /// Nobody asks for them any more: the claim is gone.
+    Unwanted,
     /// Data exists that was made with credentials nobody has any more.
     Lost {
         /// What is there without them.
@@ -35,11 +37,12 @@ pub(crate) enum Credentials {
 ///
 /// # Guarantees
 /// An existing Secret is never written to. A Secret is only made where there is no data yet: a password that the
-/// server does not know would lock the service out.
+/// server does not know would lock the service out. None is made for a claim that went meanwhile: nobody may own it.
 pub(crate) async fn ensure(
     client: &Client,
     group: &Group,
     claim: &ClaimIntent,
+    asking: &ObjectMeta,
     owner: &OwnerReference,
     was_ready: bool,
 ) -> Result<Credentials, ProvisionError> {
@@ -69,6 +72,11 @@ pub(crate) async fn ensure(
         return Ok(Credentials::Lost {
             data: format!("volume {volume}"),
         });
+    }
+    let resource = group.resource(claim.kind);
+    let standing = apply::stands(client, &resource, asking).await;
+    if !standing.map_err(ProvisionError::cluster(format!("look at {} {name}", claim.kind)))? {
+        return Ok(Credentials::Unwanted);
     }
     match secrets.create(&PostParams::default(), &secret).await {
         Ok(_) => Ok(Credentials::Made),
@@ -129,5 +137,43 @@ fn secret(group: &Group, claim: &ClaimIntent, owner: &OwnerReference, password: 
         type_: Some(format!("servicebinding.io/{kind}")),
         string_data: Some(keys),
         ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Database;
+    use apply::{Applier, ApplySet, Tracking};
+    use serde_json::json;
+
+    use super::*;
+
+    const PLACE: &str = "default";
+
+    #[tokio::test]
+    async fn they_are_made_once_and_only_for_a_claim_that_stands() {
+        let sandbox = sandbox::Sandbox::open(sandbox::Options::default()).unwrap();
+        let (client, group) = (sandbox.client(PLACE), Group::default());
+        let set = ApplySet::new("test", Tracking::new("test/tracking", "test"), api::crds(&group));
+        let applied = Applier::new(client.clone()).apply(&set).await;
+        assert!(applied.succeeded(), "{applied:?}");
+        let claim: Database =
+            serde_json::from_value(json!({"metadata": {"name": "api-db"}, "spec": {"type": "postgres"}}))
+                .unwrap();
+        let claims: Api<Database> =
+            Api::namespaced_with(client.clone(), PLACE, &group.resource(Kind::Database));
+        let claim = claims.create(&PostParams::default(), &claim).await.unwrap();
+        let intent = ClaimIntent::database(&claim);
+        let mut asking = claim.metadata.clone();
+        let credentials = async |asking: &ObjectMeta| {
+            let owner = OwnerReference::default();
+            ensure(&client, &group, &intent, asking, &owner, false)
+                .await
+                .unwrap()
+        };
+        asking.uid = Some("of-its-predecessor".to_owned());
+        assert_eq!(credentials(&asking).await, Credentials::Unwanted);
+        assert_eq!(credentials(&claim.metadata).await, Credentials::Made);
+        assert_eq!(credentials(&claim.metadata).await, Credentials::Present);
     }
 }
