@@ -1,10 +1,9 @@
-//! Lists, put together from the parts of stored bytes while they are sent: however long one is, a piece of it at a time is
-//! held.
+//! Lists, put together from the parts of stored bytes while they are sent: however long one is, its text is never whole.
 
 use std::convert::Infallible;
-use std::iter::FusedIterator;
 use std::ops::Range;
 use std::sync::Arc;
+use std::vec;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
@@ -23,31 +22,28 @@ const PIECE: usize = 128 << 10;
 const END: &[u8] = b"]}\n";
 
 /// The objects themselves.
-pub(super) fn whole(resource: &Arc<Resource>, listed: Listed) -> Response {
-    let head = head(&resource.list_kind, &resource.api_version(), &listed);
-    let resource = Arc::clone(resource);
-    let items = listed.objects.into_iter();
-    answer(head, items.map(move |object| item_json(&resource, &object)))
+pub(super) fn whole(resource: &Resource, listed: &Listed) -> Response {
+    let head = head(&resource.list_kind, &resource.api_version(), listed);
+    let items = listed.objects.iter();
+    answer(head, items.map(|object| item_json(resource, object)).collect())
 }
 
 /// Only the metadata of each.
-pub(super) fn metadata(meta: Meta, listed: Listed) -> Response {
+pub(super) fn metadata(meta: Meta, listed: &Listed) -> Response {
     // Upstream has no items to say of none here.
     if listed.objects.is_empty() {
         let none = json!({
             "kind": "PartialObjectMetadataList",
             "apiVersion": meta.api_version(),
-            "metadata": list_metadata(&listed),
+            "metadata": list_metadata(listed),
             "items": null,
         });
         return respond::value(StatusCode::OK, &none);
     }
-    let head = head("PartialObjectMetadataList", meta.api_version(), &listed);
-    let items = listed.objects.into_iter();
-    answer(
-        head,
-        items.map(move |object| [respond::metadata_json(&object, meta), Bytes::new(), Bytes::new()]),
-    )
+    let head = head("PartialObjectMetadataList", meta.api_version(), listed);
+    let items = listed.objects.iter();
+    let item = |object: &Arc<Object>| [respond::metadata_json(object, meta), Bytes::new(), Bytes::new()];
+    answer(head, items.map(item).collect())
 }
 
 fn head(kind: &str, api_version: &str, listed: &Listed) -> String {
@@ -70,10 +66,11 @@ pub(super) fn list_metadata(listed: &Listed) -> Value {
     metadata
 }
 
-fn answer(head: String, items: impl Iterator<Item = [Bytes; 3]> + Send + 'static) -> Response {
+/// The items are bytes by now: what follows cannot fail, and holds no object while a client takes its time.
+fn answer(head: String, items: Vec<[Bytes; 3]>) -> Response {
     let mut pieces = Pieces {
-        next: head.into_bytes(),
-        items: items.fuse(),
+        head: head.into_bytes(),
+        items: items.into_iter(),
         first: true,
         ended: false,
     };
@@ -88,23 +85,27 @@ fn answer(head: String, items: impl Iterator<Item = [Bytes; 3]> + Send + 'static
 }
 
 /// The text of a list, piece by piece.
-struct Pieces<I> {
-    /// What the next piece begins with.
-    next: Vec<u8>,
-    items: I,
+struct Pieces {
+    /// What stands before the items; empty once it is written.
+    head: Vec<u8>,
+    items: vec::IntoIter<[Bytes; 3]>,
     /// Whether no item was written yet.
     first: bool,
     ended: bool,
 }
 
-impl<I: FusedIterator<Item = [Bytes; 3]>> Iterator for Pieces<I> {
+impl Iterator for Pieces {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
-        let mut piece = std::mem::take(&mut self.next);
+        let mut piece = std::mem::take(&mut self.head);
+        if piece.is_empty() {
+            // Not the first: it will be about as long as it may be.
+            piece.reserve(PIECE + PIECE / 16);
+        }
         while piece.len() < PIECE {
             let Some(item) = self.items.next() else {
                 piece.extend_from_slice(END);
@@ -217,7 +218,7 @@ mod tests {
         };
         let items: Vec<_> = sizes.iter().map(item).collect();
         let pieces = Pieces {
-            next: b"[".to_vec(),
+            head: b"[".to_vec(),
             items: items.into_iter(),
             first: true,
             ended: false,

@@ -143,7 +143,7 @@ impl Call<'_> {
             exactly: asked.filter(|_| exact),
         };
         let listed = self.engine.list(&self.target, &options)?;
-        self.show_list(shape, listed)
+        self.show_list(shape, &listed)
     }
 
     /// What is to be shown, when the path has it.
@@ -366,7 +366,7 @@ impl Call<'_> {
             .engine
             .delete_collection(&self.target, selector, &how, &options)
             .await?;
-        self.show_list(Shape::Whole, listed)
+        self.show_list(Shape::Whole, &listed)
     }
 
     fn write_options(&self) -> Result<WriteOptions, ApiError> {
@@ -436,14 +436,14 @@ impl Call<'_> {
         })
     }
 
-    fn show_list(&self, shape: Shape, listed: Listed) -> Result<Response, ApiError> {
+    fn show_list(&self, shape: Shape, listed: &Listed) -> Result<Response, ApiError> {
         let resource = &self.target.resource;
         Ok(match shape {
             Shape::Whole => lists::whole(resource, listed),
             Shape::MetadataList(meta) => lists::metadata(meta, listed),
             Shape::Metadata(_) => return Err(negotiate::no_single(resource)),
             Shape::Table(meta) => {
-                let table = table::of_list(resource, &listed, self.style(meta)?);
+                let table = table::of_list(resource, listed, self.style(meta)?);
                 respond::value(StatusCode::OK, &table)
             }
         })

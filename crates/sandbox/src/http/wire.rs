@@ -1,5 +1,5 @@
 //! The last step of an answer: what was put together as JSON becomes what the client wants on the wire: YAML, indented
-//! for people, packed when it is large. Streams, and documents that have one form only, pass as they are.
+//! for people, packed when it is large. Watches, and documents that have one form only, pass as they are.
 
 use std::io::{self, Write as _};
 
@@ -79,7 +79,7 @@ impl Wish {
 
     async fn rewritten(self, response: Response, parameters: &str) -> Response {
         let (mut parts, body) = response.into_parts();
-        // It was made from bytes, so nothing can go wrong.
+        // It is made of bytes that are there, so nothing can go wrong.
         let mut bytes = body
             .collect()
             .await

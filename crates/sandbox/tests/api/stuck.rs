@@ -212,3 +212,33 @@ async fn a_watch_that_is_read_goes_on() {
     );
     assert_eq!(faults.watches(), 1);
 }
+
+/// A list that nobody takes holds up neither other clients nor the server's end, and does not look complete.
+#[tokio::test]
+async fn a_list_that_is_not_read_is_broken_off_at_the_end() {
+    let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
+    let sandbox = sandbox(&faults);
+    // More than the system holds on the way.
+    for name in 0..24 {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": format!("m-{name}") }, "data": { "x": "x".repeat(1_000_000) },
+        });
+        assert_eq!(post(&sandbox, MAPS, &map).await.code, 201);
+    }
+    let (serving, token) = serve(&sandbox, directory.path()).await;
+    let mut stuck = connect(serving.address(), directory.path(), "http/1.1").await;
+    let request = format!("GET {MAPS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stuck.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    assert_eq!(get(&sandbox, &format!("{MAPS}/m-1")).await.code, 200);
+
+    let ending = tokio::time::timeout(Duration::from_secs(20), serving.shutdown()).await;
+    assert!(ending.is_ok(), "it ends");
+    // However it ends, it says that it is not whole.
+    let _ = stuck.read_to_end(&mut answer).await;
+    assert!(answer.len() < 24_000_000, "{}", answer.len());
+    assert!(!answer.ends_with(b"\r\n0\r\n\r\n"));
+}

@@ -246,6 +246,46 @@ async fn what_is_large_is_packed_for_those_who_can_unpack() {
 }
 
 #[tokio::test]
+async fn a_long_list_is_whole_in_every_form() {
+    const COUNT: usize = 400;
+    let sandbox = sandbox();
+    let names: Vec<String> = (0..COUNT).map(|number| format!("long-{number:03}")).collect();
+    for name in &names {
+        let body = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": { "x": "x".repeat(1000) },
+        });
+        assert_eq!(post(&sandbox, MAPS, &body).await.code, 201);
+    }
+    let check = |form: &str, list: &Value, kind: &str| {
+        let items = list["items"].as_array().unwrap().iter();
+        let listed: Vec<&str> = items
+            .map(|item| item["metadata"]["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(listed, names, "{form}");
+        assert_eq!(list["kind"], kind, "{form}");
+    };
+    let plain = accepting(&sandbox, MAPS, "application/json").await;
+    assert!(plain.body.len() > 400_000, "{}", plain.body.len());
+    check("plain", &plain.json(), "ConfigMapList");
+    let pretty = accepting(&sandbox, &format!("{MAPS}?pretty=true"), "application/json").await;
+    assert!(pretty.body.len() > plain.body.len());
+    assert_eq!(pretty.json(), plain.json());
+    let tree = accepting(&sandbox, MAPS, "application/yaml").await;
+    assert_eq!(tree.header("content-type"), "application/yaml");
+    assert_eq!(tree.text().matches("\n    name: long-").count(), COUNT);
+    let metadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+    let metadata = accepting(&sandbox, MAPS, metadata).await;
+    check("metadata", &metadata.json(), "PartialObjectMetadataList");
+    let page = accepting(&sandbox, &format!("{MAPS}?limit=300"), "application/json").await;
+    assert_eq!(page.json()["items"].as_array().map(Vec::len), Some(300));
+    assert_eq!(page.json()["metadata"]["remainingItemCount"], 100);
+    let deleted = ask(&sandbox, Method::DELETE, MAPS, &[]).await;
+    check("deleted", &deleted.json(), "ConfigMapList");
+    let none = accepting(&sandbox, MAPS, "application/json").await;
+    assert_eq!(none.json()["items"], json!([]));
+}
+
+#[tokio::test]
 async fn the_server_says_how_it_is() {
     let sandbox = sandbox();
     let verbose = accepting(&sandbox, "/livez?verbose", "text/html").await;

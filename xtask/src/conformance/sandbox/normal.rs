@@ -145,7 +145,7 @@ impl Normal {
             .as_str()
             .or_else(|| item["metadata"]["name"].as_str());
         name.is_some_and(|name| {
-            item["versions"].is_array() && name.ends_with(MADE) && !self.asked.contains(name)
+            item["versions"].is_array() && name.ends_with(MADE) && !self.asked.contains(&format!("{name:?}"))
         })
     }
 
@@ -382,6 +382,14 @@ mod tests {
         );
         let found = json!([{ "metadata": { "name": "def1.example.com" }, "versions": [] }]);
         check(found, json!([]));
+        let asking = Step {
+            body: json!({ "spec": { "group": "def1.example.com" } })
+                .to_string()
+                .into_bytes(),
+            ..Step::default()
+        };
+        let own = json!({ "groups": [group("def1.example.com")] });
+        assert_eq!(Normal::new(&[asking]).value(own.clone()), own);
         // Asked for by itself it is compared, and so is a definition.
         check(group("def1.example.com"), group("def1.example.com"));
         let definition =
