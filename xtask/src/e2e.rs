@@ -130,6 +130,8 @@ pub(crate) struct Options<'a> {
     pub(crate) platform: Option<&'a str>,
     /// Only scenarios whose name contains one of these; all when empty.
     pub(crate) only: Vec<&'a str>,
+    /// None whose name contains one of these.
+    pub(crate) without: Vec<&'a str>,
 }
 
 /// Runs the scenarios.
@@ -141,9 +143,11 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
         }
         fail!("{reason}");
     }
+    let named = |parts: &[&str], name: &str| parts.iter().any(|part| name.contains(part));
     let mut chosen: Vec<&Scenario> = SCENARIOS
         .iter()
-        .filter(|(name, _)| options.only.is_empty() || options.only.iter().any(|part| name.contains(part)))
+        .filter(|(name, _)| options.only.is_empty() || named(&options.only, name))
+        .filter(|(name, _)| !named(&options.without, name))
         .collect();
     if chosen.is_empty() {
         let names: Vec<&str> = SCENARIOS.iter().map(|(name, _)| *name).collect();
@@ -152,9 +156,12 @@ pub(crate) fn run(options: &Options<'_>) -> Result<()> {
             names.join("\n  ")
         );
     }
-    if options.only.is_empty() {
-        // It changes what only root may change, in namespaces of its own: whoever wants it says so.
-        say::line(format!("left out: {NODE}; ask for it with --only \"{NODE}\""));
+    // Who asks for it by name is told why it fails.
+    if options.only.is_empty()
+        && chosen.iter().any(|(name, _)| *name == NODE)
+        && let Err(reason) = node::can_be_had()
+    {
+        say::line(format!("left out: {NODE}, because {reason}"));
         chosen.retain(|(name, _)| *name != NODE);
     }
     say::heading("end to end: peers");

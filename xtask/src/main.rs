@@ -38,6 +38,7 @@ Chores of this repository: cargo xtask <chore>
   peers                build the programs of others that e2e needs, as far as they are missing
   e2e                  the platform against a real Kubernetes, kubectl, Helm, PostgreSQL and Redis
       --only PART      only scenarios whose name contains PART (may be repeated)
+      --without PART   none whose name contains PART (may be repeated)
       --platform PATH  try this binary instead of building one
       --where-possible succeed without running where Go or its module proxy is missing
   cluster              a real Kubernetes on loopback to play with, until Ctrl-C
@@ -174,6 +175,10 @@ fn e2e_options<'a>(arguments: &[&'a str]) -> Result<e2e::Options<'a>> {
             "--only" => match arguments.next() {
                 Some(name) => options.only.push(name),
                 None => fail!("--only needs a part of a scenario's name"),
+            },
+            "--without" => match arguments.next() {
+                Some(name) => options.without.push(name),
+                None => fail!("--without needs a part of a scenario's name"),
             },
             other => fail!("e2e has no option {other}"),
         }

@@ -24,9 +24,14 @@ use services::Source;
 use std::path::Path;
 use std::time::Instant;
 
+/// Says in one line what this machine lacks.
+pub(super) fn can_be_had() -> Result<()> {
+    room::can_be_had()
+}
+
 /// Makes the images, then runs all scenarios of the node in a room of its own.
 pub(super) fn real(platform: &Platform) -> Result<()> {
-    room::can_be_had()?;
+    can_be_had()?;
     node::prepare()?;
     tools::need(&[REGISTRY])?;
     let scratch = Scratch::new()?;

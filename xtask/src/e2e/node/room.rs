@@ -27,7 +27,7 @@ pub(super) fn can_be_had() -> Result<()> {
         fail!("a real node needs Linux");
     }
     if !nix::unistd::geteuid().is_root() {
-        fail!("a real node needs root: run this as root, or choose other scenarios with --only");
+        fail!("a real node needs root");
     }
     let trial = run(unshare().args(["mount", "-t", "tmpfs", "tmpfs", "/run"]), CALL)?;
     if !trial.status.success() {
