@@ -7,6 +7,7 @@
 //! - who acts in the cluster's name, in events and managed fields: Kubernetes has a name for each of its controllers, the
 //!   sandbox says everywhere that it is the sandbox;
 //! - folders and files that a client makes for a moment, the head of a line of its log, places in memory;
+//! - events about the repair of addresses: Kubernetes' own check may come between a Service and its address, or not;
 //! - how wide a column is, since all of the above stand in columns.
 
 /// The letters that Kubernetes makes names of: no vowels, nothing that looks like another.
@@ -26,6 +27,30 @@ const CONTROLLERS: [&str; 11] = [
     "replicaset-controller",
     "statefulset-controller",
 ];
+
+/// The reason of events of the check that Kubernetes repairs the addresses of Services by.
+const REPAIR: &str = "ClusterIPNotAllocated";
+/// How a description begins its events, and what follows where there are some.
+const EVENTS: [&str; 3] = [
+    "Events:",
+    "  Type  Reason  Age  From  Message",
+    "  ----  ------  ----  ----  -------",
+];
+
+/// Leaves out what comes or not as chance has it, of lines that are compared.
+pub(super) fn leave_out(lines: &mut Vec<String>) {
+    lines.retain(|line| !line.contains(REPAIR));
+    // A description without events has no table of them.
+    let mut at = 0;
+    while let Some(rest) = lines.get(at..).filter(|rest| !rest.is_empty()) {
+        let none_follows = rest.get(EVENTS.len()).is_none_or(|line| !line.starts_with("  "));
+        if rest.len() >= EVENTS.len() && rest.iter().zip(EVENTS).all(|(line, of)| line == of) && none_follows
+        {
+            lines.splice(at..at + EVENTS.len(), ["Events:  <none>".to_owned()]);
+        }
+        at += 1;
+    }
+}
 
 /// A line as it is compared; `nodes` are the names of the engine's nodes.
 pub(super) fn line(text: &str, nodes: &[String]) -> String {
@@ -291,6 +316,37 @@ fn is_drawn_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_of_repairs_are_left_out() {
+        let check = |text: &[&str], expect: &[&str]| {
+            let mut lines = text.iter().map(|line| (*line).to_owned()).collect();
+            leave_out(&mut lines);
+            assert_eq!(lines, expect, "{text:?}");
+        };
+        let repair = "  Warning  ClusterIPNotAllocated  AGE  ipallocator-repair-controller  Cluster IP [IPv4]: ADDRESS";
+        let other = "  Normal  Scheduled  AGE  CONTROLLER  placed";
+        let [events, head, rule] = EVENTS;
+        check(
+            &[
+                "Name:  web",
+                events,
+                head,
+                rule,
+                repair,
+                "",
+                "Name:  b",
+                events,
+                head,
+                rule,
+                repair,
+            ],
+            &["Name:  web", "Events:  <none>", "", "Name:  b", "Events:  <none>"],
+        );
+        check(&[events, head, rule, repair, other], &[events, head, rule, other]);
+        check(&["Events:  <none>", "Name:  b"], &["Events:  <none>", "Name:  b"]);
+        check(&[], &[]);
+    }
 
     #[test]
     fn what_is_drawn_or_timed_is_made_the_same() {

@@ -90,6 +90,7 @@ impl Seat {
                 .collect()
         };
         let mut said = lines(&finished.stdout, "");
+        normal::leave_out(&mut said);
         said.extend(lines(&finished.stderr, "! "));
         match step.counts {
             Counts::All => {}
