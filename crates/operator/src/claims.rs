@@ -4,22 +4,13 @@
 use std::time::Duration;
 
 use api::{Application, Kind, MANAGER_OPERATOR};
-use apply::{Applied, ApplySet, Bounds, ObjectResult, Outcome, Tracking};
-use kube::api::{DeleteParams, DynamicObject, Preconditions};
-use kube::core::ApiResource;
-use kube::{Api, ResourceExt};
+use apply::{Applied, ApplySet, Bounds, InventoryItem, Outcome, Prune, Tracking};
+use backon::{ExponentialBuilder, Retryable};
+use kube::ResourceExt;
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::OperatorError;
-
-/// How long to wait after each attempt that failed, before the last one.
-const PAUSES: [Duration; 4] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
 
 /// Applies the claims of an Application that are to outlive it. `None` when it went away meanwhile: no claim that was made
 /// here is left then.
@@ -40,92 +31,66 @@ pub(crate) async fn keep(
     set.bounds = Bounds::Namespace(application.namespace().unwrap_or_default());
     set.force = true;
     let applied = context.applier.apply(&set).await;
-    let made: Vec<&ObjectResult> = applied
-        .results
-        .iter()
-        .filter(|result| matches!(result.outcome, Outcome::Created))
-        .collect();
-    if made.is_empty() || persist(|| stands(context, application)).await? {
+    let made = made(&applied);
+    // Nobody would come back to what is left undone from here on: what woke this reconcile may be gone.
+    if made.is_empty() || (|| stands(context, application)).retry(patience()).await? {
         return Ok(Some(applied));
     }
-    for claim in made {
-        if let Err(error) = persist(|| take_back(context, claim)).await {
-            tracing::warn!(claim = %claim.object, %error, "nobody owns it, and it cannot be taken back");
-        }
+    set.objects = Vec::new();
+    set.inventory = made;
+    set.prune = Prune::Always;
+    let take_back = async || {
+        let taken = context.applier.apply(&set).await;
+        let problem = taken.problems().next();
+        problem.map_or(Ok(()), |(claim, problem)| Err(format!("{claim}: {problem}")))
+    };
+    if let Err(error) = take_back.retry(patience()).await {
+        tracing::warn!(error, "a claim that nobody owns cannot be taken back");
     }
     Ok(None)
 }
 
+/// What an apply has made that was not there before.
+fn made(applied: &Applied) -> Vec<InventoryItem> {
+    let is_new = |item: &InventoryItem| {
+        let results = &mut applied.results.iter();
+        results
+            .any(|result| matches!(result.outcome, Outcome::Created) && result.object.same_object(&item.id()))
+    };
+    let inventory = applied.inventory.iter();
+    inventory.filter(|item| is_new(item)).cloned().collect()
+}
+
 async fn stands(context: &Context, application: &Application) -> Result<bool, OperatorError> {
+    let (name, namespace) = (
+        application.name_any(),
+        application.namespace().unwrap_or_default(),
+    );
+    let uid = application.uid().unwrap_or_default();
     let resource = context.group.resource(Kind::Application);
-    apply::stands(&context.client, &resource, &application.metadata)
+    apply::stands(&context.client, &resource, &namespace, &name, &uid)
         .await
-        .map_err(OperatorError::cluster(format!(
-            "look at Application {}",
-            application.name_any()
-        )))
+        .map_err(OperatorError::cluster(format!("look at Application {name}")))
 }
 
-/// Does what nobody would come back to, were it left undone: the Application that woke this reconcile may be gone.
-async fn persist<T, F>(work: impl Fn() -> F) -> Result<T, OperatorError>
-where
-    F: Future<Output = Result<T, OperatorError>>,
-{
-    for pause in PAUSES {
-        match work().await {
-            Ok(done) => return Ok(done),
-            Err(error) => tracing::debug!(%error, "will try again"),
-        }
-        tokio::time::sleep(pause).await;
-    }
-    work().await
-}
-
-/// Deletes exactly the object that an apply has made.
-async fn take_back(context: &Context, made: &ObjectResult) -> Result<(), OperatorError> {
-    let object = &made.object;
-    let uid = made
-        .live
-        .as_ref()
-        .and_then(|live| live["metadata"]["uid"].as_str());
-    let kind = context
-        .applier
-        .kinds()
-        .find(&object.api_version(), &object.kind)
-        .await;
-    let taking = || OperatorError::cluster(format!("take back {object}"));
-    let (Some(uid), Some(kind)) = (uid, kind.map_err(taking())?) else {
-        return Ok(());
-    };
-    let resource: &ApiResource = &kind.resource;
-    let namespace = object.namespace.as_deref().unwrap_or_default();
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, resource);
-    let parameters = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(uid.to_owned()),
-            resource_version: None,
-        }),
-        ..DeleteParams::background()
-    };
-    match api.delete(&object.name, &parameters).await {
-        Ok(_) => Ok(()),
-        // It went by itself, and a namesake took its place at most.
-        Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Ok(()),
-        Err(error) => Err(taking()(error)),
-    }
+/// Five attempts within two seconds.
+fn patience() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_times(4)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use api::Group;
     use apply::Applier;
     use http::{Method, Request, Response, StatusCode};
-    use kube::Client;
-    use kube::api::PostParams;
+    use kube::api::{DynamicObject, PostParams};
     use kube::client::Body;
+    use kube::{Api, Client};
     use sandbox::Sandbox;
     use serde_json::json;
     use tower::Service;
@@ -171,26 +136,22 @@ mod tests {
             )
         }
 
-        /// A client whose first patch comes just after the Application was deleted, and so many requests after that fail.
-        fn too_late(&self, failures: usize) -> Client {
-            let router = self.sandbox.router();
-            let (first, failures) = (
-                Arc::new(AtomicBool::new(true)),
-                Arc::new(AtomicUsize::new(failures)),
-            );
+        /// A client whose first patch comes just after the Application was deleted; of the requests from there on,
+        /// every third fails if the cluster is ill: the look at the Application, and the deletion of the claim.
+        fn too_late(&self, ill: bool) -> Client {
+            let (router, asked) = (self.sandbox.router(), Arc::new(AtomicUsize::new(0)));
             let service = tower::service_fn(move |request: Request<Body>| {
-                let (mut router, first, failures) =
-                    (router.clone(), Arc::clone(&first), Arc::clone(&failures));
+                let (mut router, asked) = (router.clone(), Arc::clone(&asked));
                 async move {
-                    if request.method() == Method::PATCH && first.swap(false, Ordering::SeqCst) {
+                    let before = asked.load(Ordering::SeqCst);
+                    if before > 0 || request.method() == Method::PATCH {
+                        asked.store(before + 1, Ordering::SeqCst);
+                    }
+                    if before == 0 && request.method() == Method::PATCH {
                         let gone = Request::delete(World::path()).body(Body::empty()).unwrap();
                         let answer = router.call(gone).await?;
                         assert!(answer.status().is_success(), "{answer:?}");
-                    } else if !first.load(Ordering::SeqCst)
-                        && failures
-                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-                            .is_ok()
-                    {
+                    } else if ill && before % 3 == 1 {
                         let mut answer = Response::default();
                         *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                         return Ok(answer);
@@ -241,19 +202,19 @@ mod tests {
     #[tokio::test]
     async fn one_that_was_made_too_late_is_taken_back() {
         let world = world().await;
-        assert_eq!(world.keep(world.too_late(0), "1Gi").await, (false, false));
+        assert_eq!(world.keep(world.too_late(false), "1Gi").await, (false, false));
     }
 
     #[tokio::test]
     async fn it_is_taken_back_though_the_cluster_fails_meanwhile() {
         let world = world().await;
-        assert_eq!(world.keep(world.too_late(3), "1Gi").await, (false, false));
+        assert_eq!(world.keep(world.too_late(true), "1Gi").await, (false, false));
     }
 
     #[tokio::test]
     async fn one_that_was_there_before_stays() {
         let world = world().await;
         assert_eq!(world.keep(world.client(), "1Gi").await, (true, true));
-        assert_eq!(world.keep(world.too_late(0), "2Gi").await, (true, true));
+        assert_eq!(world.keep(world.too_late(false), "2Gi").await, (true, true));
     }
 }

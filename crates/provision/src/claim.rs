@@ -104,7 +104,6 @@ async fn fill(
         &context.client,
         &context.group,
         &intent,
-        &claim.metadata,
         &owner,
         status.binding.is_some(),
     )

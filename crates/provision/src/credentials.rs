@@ -42,7 +42,6 @@ pub(crate) async fn ensure(
     client: &Client,
     group: &Group,
     claim: &ClaimIntent,
-    asking: &ObjectMeta,
     owner: &OwnerReference,
     was_ready: bool,
 ) -> Result<Credentials, ProvisionError> {
@@ -74,7 +73,7 @@ pub(crate) async fn ensure(
         });
     }
     let resource = group.resource(claim.kind);
-    let standing = apply::stands(client, &resource, asking).await;
+    let standing = apply::stands(client, &resource, &claim.namespace, name, &owner.uid).await;
     if !standing.map_err(ProvisionError::cluster(format!("look at {} {name}", claim.kind)))? {
         return Ok(Credentials::Unwanted);
     }
@@ -164,16 +163,16 @@ mod tests {
             Api::namespaced_with(client.clone(), PLACE, &group.resource(Kind::Database));
         let claim = claims.create(&PostParams::default(), &claim).await.unwrap();
         let intent = ClaimIntent::database(&claim);
-        let mut asking = claim.metadata.clone();
-        let credentials = async |asking: &ObjectMeta| {
-            let owner = OwnerReference::default();
-            ensure(&client, &group, &intent, asking, &owner, false)
-                .await
-                .unwrap()
+        let credentials = async |uid: &str| {
+            let owner = OwnerReference {
+                uid: uid.to_owned(),
+                ..OwnerReference::default()
+            };
+            ensure(&client, &group, &intent, &owner, false).await.unwrap()
         };
-        asking.uid = Some("of-its-predecessor".to_owned());
-        assert_eq!(credentials(&asking).await, Credentials::Unwanted);
-        assert_eq!(credentials(&claim.metadata).await, Credentials::Made);
-        assert_eq!(credentials(&claim.metadata).await, Credentials::Present);
+        let uid = claim.metadata.uid.unwrap();
+        assert_eq!(credentials("of-its-predecessor").await, Credentials::Unwanted);
+        assert_eq!(credentials(&uid).await, Credentials::Made);
+        assert_eq!(credentials(&uid).await, Credentials::Present);
     }
 }
