@@ -20,14 +20,10 @@ use crate::say;
 use crate::tools::{self, REGISTRY};
 use images::Images;
 use room::Room;
+pub(super) use room::can_be_had;
 use services::Source;
 use std::path::Path;
 use std::time::Instant;
-
-/// Says in one line what this machine lacks.
-pub(super) fn can_be_had() -> Result<()> {
-    room::can_be_had()
-}
 
 /// Makes the images, then runs all scenarios of the node in a room of its own.
 pub(super) fn real(platform: &Platform) -> Result<()> {

@@ -33,6 +33,17 @@ fn sandbox(faults: &Faults) -> Sandbox {
     .unwrap()
 }
 
+/// Makes maps, each of so many bytes.
+async fn make(sandbox: &Sandbox, count: usize, bytes: usize) {
+    for name in 0..count {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": format!("m-{name}") }, "data": { "x": "x".repeat(bytes) },
+        });
+        assert_eq!(post(sandbox, MAPS, &map).await.code, 201);
+    }
+}
+
 /// A connection that speaks one protocol.
 async fn connect(address: SocketAddr, directory: &Path, protocol: &str) -> TlsStream<TcpStream> {
     let authority = std::fs::read(directory.join("ca.crt")).unwrap();
@@ -168,13 +179,7 @@ async fn a_stream_that_is_not_read_is_cut_off_alone() {
 async fn a_watch_that_is_read_goes_on() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
-    for name in 0..300 {
-        let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": format!("m-{name}") }, "data": { "x": "x".repeat(10_000) },
-        });
-        assert_eq!(post(&sandbox, MAPS, &map).await.code, 201);
-    }
+    make(&sandbox, 300, 10_000).await;
     let mut streams = Streams::open(&sandbox, directory.path()).await;
     let mut watch = streams
         .ask(&format!(
@@ -219,13 +224,7 @@ async fn a_list_that_is_not_read_is_broken_off_at_the_end() {
     let (directory, faults) = (tempfile::tempdir().unwrap(), Faults::default());
     let sandbox = sandbox(&faults);
     // More than the system holds on the way.
-    for name in 0..24 {
-        let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": format!("m-{name}") }, "data": { "x": "x".repeat(1_000_000) },
-        });
-        assert_eq!(post(&sandbox, MAPS, &map).await.code, 201);
-    }
+    make(&sandbox, 24, 1_000_000).await;
     let (serving, token) = serve(&sandbox, directory.path()).await;
     let mut stuck = connect(serving.address(), directory.path(), "http/1.1").await;
     let request = format!("GET {MAPS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");

@@ -22,7 +22,7 @@ const GONE: Duration = Duration::from_secs(20);
 const OWN: [&str; 3] = ["/run", "/var/lib", "/var/log"];
 
 /// Says in one line what this machine lacks.
-pub(super) fn can_be_had() -> Result<()> {
+pub(in crate::e2e) fn can_be_had() -> Result<()> {
     if !cfg!(target_os = "linux") {
         fail!("a real node needs Linux");
     }
